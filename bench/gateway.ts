@@ -14,12 +14,15 @@ import { Origins } from "../gateway/access/origins.ts";
 import { Admission } from "../gateway/admission/admission.ts";
 import { Catalogue } from "../gateway/catalogue.ts";
 import type { EventFeed } from "../gateway/http/event-feed.ts";
+import { KeyedOrders } from "../gateway/http/keyed-orders.ts";
 import { OrderHttp } from "../gateway/http/order-http.ts";
 import type { Batch } from "../gateway/intake/batch.ts";
 import { Counters } from "../gateway/intake/counters.ts";
 import { Intake } from "../gateway/intake/intake.ts";
+import { KnownBodies } from "../gateway/intake/known-bodies.ts";
 import { Lanes } from "../gateway/intake/lanes.ts";
 import { DEFAULT_LIMITS } from "../gateway/intake/limits.ts";
+import { OrderKeys } from "../gateway/intake/order-keys.ts";
 import { Undecided } from "../gateway/intake/undecided.ts";
 import { Frames } from "../gateway/socket/frames.ts";
 import { Socket } from "../gateway/socket/socket.ts";
@@ -77,7 +80,10 @@ class Bench {
   private written = 0;
   readonly frames: Frames;
   readonly http: OrderHttp;
-  private readonly undecided = new Undecided(DEFAULT_LIMITS.undecidedOrders);
+  private readonly known = new KnownBodies();
+  private readonly undecided = new Undecided(DEFAULT_LIMITS.undecidedOrders, {
+    onDecided: (batch, words) => this.known.learn(batch, words),
+  });
 
   private constructor(
     private readonly way: Way,
@@ -126,9 +132,15 @@ class Bench {
     });
     const counters = new Counters();
     const parts = { runtime, shards: 1, clock, catalogue, lanes, counters, admission };
-    const intake = new Intake(parts);
+    const intake = new Intake({ ...parts, bodies: this.known });
+    const claimKeys = () => Promise.reject(new Error("orders have ids here"));
+    const ledger = { order: () => Promise.resolve(undefined) };
+    const keys = new KeyedOrders({
+      keys: new OrderKeys({ runtime, claimKeys }),
+      ...{ intake, ledger, runtime, clock },
+    });
     const origins = new Origins([]);
-    this.http = new OrderHttp({ ...parts, auth, intake, origins, limits });
+    this.http = new OrderHttp({ ...parts, auth, intake, keys, origins, limits });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
     this.frames = new Frames({
       runtime: realRuntime,

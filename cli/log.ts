@@ -44,7 +44,11 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "snapshot failed": "warn",
   "task failed": "warn",
   "task still running": "warn",
+  "the feed's end is not read": "warn",
   "webhook contradicts the ledger": "warn",
+  "webhook endpoint paused": "warn",
+  "webhook leases not renewed": "warn",
+  "webhooks not sent": "warn",
 };
 
 export function makeLog(role: string, write?: (line: string) => void): Log {

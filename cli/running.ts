@@ -32,7 +32,7 @@ interface Recorded {
   readonly given: Variables;
 }
 
-export const ROLES = ["gateway", "worker", "payments", "rates", "fulfil"] as const;
+export const ROLES = ["gateway", "worker", "payments", "rates", "sender", "fulfil"] as const;
 const STORES = ["SLUICE_REDIS_URL", "SLUICE_REGIONS", "SLUICE_LEDGER_URL", "SLUICE_SHARDS"];
 /** What one process has for itself. */
 const OWN = new Set([
@@ -64,7 +64,7 @@ export function joinRunning(command: string, args: readonly string[]): void {
   const file = fileIn(process.env.SLUICE_DATA || ".sluice");
   // Whoever starts several roles gives each of them everything.
   if (process.env.SLUICE_STARTER !== undefined || !existsSync(file)) return;
-  const { env, roles, services, given } = JSON.parse(readFileSync(file, "utf8")) as Recorded;
+  const { pid, env, roles, services, given } = JSON.parse(readFileSync(file, "utf8")) as Recorded;
   const elsewhere = STORES.some((name) => {
     const own = process.env[name];
     return own && own !== env[name] && own !== given[name];
@@ -73,7 +73,9 @@ export function joinRunning(command: string, args: readonly string[]): void {
   const role = command === "fulfil" ? services[serviceIn(args)] : roles[command];
   // The default port is taken by a gateway of `up`.
   const port = command === "gateway" ? { SLUICE_HTTP_PORT: "0" } : {};
-  for (const [name, value] of Object.entries({ ...env, ...role, ...port }))
+  // Its private services are no strangers to a role of ours.
+  const starter = { SLUICE_STARTER: String(pid) };
+  for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...starter }))
     if (!process.env[name]) process.env[name] = value;
 }
 

@@ -10,11 +10,11 @@ const POLL_MS = 500;
 /** Orders for an unknown sale trigger a refresh, all together at most this often. */
 const MIN_LOOK_MS = 50;
 
-/** A sale and the set of its skus. */
+/** A sale, and each item's units at its start. */
 export interface KnownSale {
   readonly version: number;
   readonly sale: Sale;
-  readonly skus: ReadonlySet<string>;
+  readonly initial: ReadonlyMap<string, number>;
 }
 
 export class Catalogue {
@@ -84,7 +84,7 @@ export class Catalogue {
     this.known = new Map(
       versions.flatMap(({ id, version }): [string, KnownSale][] => {
         const sale = sales.get(id);
-        if (sale) return [[id, { version, sale, skus: new Set(sale.items.map((i) => i.sku)) }]];
+        if (sale) return [[id, knownSale(version, sale)]];
         const known = this.known.get(id);
         return known ? [[id, known]] : [];
       }),
@@ -94,4 +94,8 @@ export class Catalogue {
     this.version = version;
     return true;
   }
+}
+
+export function knownSale(version: number, sale: Sale): KnownSale {
+  return { version, sale, initial: new Map(sale.items.map((item) => [item.sku, item.initial])) };
 }

@@ -3,10 +3,10 @@
 
 import type { Push } from "../core/domain/push.ts";
 import type { Overview, Publishing } from "../core/domain/report.ts";
-import type { Stock } from "../core/domain/sale.ts";
+import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Ledger, Operation } from "../ledger/contract.ts";
+import type { Ledger, LedgerWriter, Operation } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -98,6 +98,8 @@ export interface GatewayOptions {
     readonly trustedProxies: readonly string[];
     /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
+    /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
+    readonly webhookPrivate?: boolean | undefined;
   };
   readonly bounds?: {
     readonly limits?: Partial<GatewayLimits> | undefined;
@@ -130,6 +132,9 @@ export interface StoresPort {
     | "bill"
     | "attempt"
     | "followed"
+    | "feed"
+    | "feedAt"
+    | "webhooks"
     | "operate"
     | "audit"
     | "auditBegin"
@@ -141,8 +146,10 @@ export interface StoresPort {
     | "stock"
     | "routes"
   >;
-  /** Live stock from Redis; undefined when Redis does not have the sale. */
-  readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>;
+  /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
+  readonly claimKeys: LedgerWriter["claimKeys"];
+  /** Live units from Redis; undefined when Redis does not have the sale. */
+  readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.

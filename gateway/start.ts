@@ -17,17 +17,21 @@ import { ByteAllowance } from "./http/byte-allowance.ts";
 import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
 import { Failures } from "./http/failures.ts";
+import { KeyedOrders } from "./http/keyed-orders.ts";
 import { Listener } from "./http/listener.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
+import { LongPoll } from "./http/read-feed.ts";
 import { SpareDescriptors } from "./http/spare-descriptors.ts";
-import { StockReader } from "./http/stock-reader.ts";
+import { StockReader, shownUnits } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
 import { Intake } from "./intake/intake.ts";
+import { KnownBodies } from "./intake/known-bodies.ts";
 import { Lanes } from "./intake/lanes.ts";
 import { DEFAULT_LIMITS, type GatewayLimits } from "./intake/limits.ts";
+import { OrderKeys } from "./intake/order-keys.ts";
 import { tracedPublish } from "./intake/traced-publish.ts";
 import { Undecided } from "./intake/undecided.ts";
 import type { GatewayOptions } from "./ports.ts";
@@ -75,7 +79,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(stores.stockOf, runtime.monotonicMs);
+  const stock = new StockReader(
+    async (saleId) => shownUnits(await stores.stockOf(saleId), catalogue.get(saleId)),
+    runtime.monotonicMs,
+  );
   const admission = admissionOf(options, log);
   const soldOut = bounds.admission?.soldOutAtGate
     ? new SoldOut(stock.of, runtime.monotonicMs)
@@ -84,8 +91,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     stock.forget();
     soldOut?.unitsBack();
   };
+  const bodies = new KnownBodies();
   const undecided = new Undecided(limits.undecidedOrders, {
-    onDecided: (batch) => {
+    onDecided: (batch, words) => {
+      bodies.learn(batch, words);
       counters.outcome.observe((runtime.monotonicMs() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
@@ -94,6 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const most = { inAll: limits.followed, ofUser: limits.followedPerUser };
   const events = new EventFeed(runtime, stores.ledger, most, log);
+  const longPoll = new LongPoll(runtime, stores.ledger, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -129,8 +139,17 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counters,
     admission,
     soldOut,
+    bodies,
   });
-  const parts = { runtime, clock, auth, intake, admission, catalogue, origins, limits };
+  const { ledger, claimKeys } = stores;
+  const keys = new KeyedOrders({
+    keys: new OrderKeys({ runtime, claimKeys }),
+    intake,
+    ledger,
+    runtime,
+    clock,
+  });
+  const parts = { runtime, clock, auth, intake, keys, admission, catalogue, origins, limits };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({
@@ -157,9 +176,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     access: { auth, origins, addresses },
     orders: { intake, admission, counters, undecided },
     reads: {
-      catalogue,
-      stock,
-      feed: events,
+      ...{ catalogue, stock, feed: events, longPoll },
       allowance: new ReadAllowance(runtime, limits.reads),
       bytes: new ByteAllowance(runtime, limits.publicBytes),
     },
@@ -235,6 +252,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     leave();
     admission.draining = true;
     sockets.drain();
+    longPoll.stop();
     spare.stop();
     const stopped = listener.stop();
     await within(runtime, lanes.idle(), limits.drainMs);

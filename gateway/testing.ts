@@ -5,12 +5,13 @@ import { at } from "../core/domain/at.ts";
 import { allRows, readMessage } from "../core/domain/message.ts";
 import type { Push } from "../core/domain/push.ts";
 import { idOf, type Row } from "../core/domain/row.ts";
-import type { Sale, Stock } from "../core/domain/sale.ts";
+import type { Sale } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Ledger } from "../ledger/contract.ts";
-import { openLedger } from "../ledger/open.ts";
+import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { testDir } from "../test/services.ts";
 import type { AuthOptions } from "./access/auth.ts";
+import { watchAnswers } from "./http/test-openapi.ts";
 import type {
   BrokerPort,
   GatewayOptions,
@@ -117,6 +118,7 @@ export interface TestGateway {
   readonly broker: TestBroker;
   readonly ledger: Ledger;
   readonly ledgerPath: string;
+  readonly claimKeys: StoresPort["claimKeys"];
   close(): Promise<void>;
 }
 
@@ -124,7 +126,7 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -141,7 +143,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     shards: SHARDS,
   });
   await ledger.operate({ kind: "create", ref: "create spring", sale: SALE }, "test");
+  const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
+  const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
+  const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
@@ -158,24 +163,28 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       origins,
       trustedProxies: [],
       webhookSecrets,
+      webhookPrivate,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,
     broker: options.broker ?? broker,
     stores: {
       ledger: options.ledger ?? ledger,
-      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId) as Promise<Stock[]>),
+      claimKeys,
+      stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId)),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
     operator: { letters, overview, workers },
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });
+  watchAnswers(gateway);
   const close = async () => {
     await gateway.close();
+    await writer.close();
     await ledger.close();
   };
-  return { gateway, broker, ledger, ledgerPath, close };
+  return { gateway, broker, ledger, ledgerPath, claimKeys, close };
 }
 
 const started: TestGateway[] = [];

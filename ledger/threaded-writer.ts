@@ -1,6 +1,13 @@
 // SQLite's writer in a thread of its own (thread.ts), with a deadline for each call.
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
+import type {
+  ClaimedKey,
+  EntryToRecord,
+  KeyClaim,
+  LedgerWriter,
+  RecordResult,
+  ShardPosition,
+} from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
 /** Longer than a call waits for another process's transaction (db.ts), even behind other calls. */
@@ -52,6 +59,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   askAgain(): Promise<number> {
     return this.thread.call(ASK_AGAIN_MS, "askAgain", []) as Promise<number>;
+  }
+
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
+    return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
   }
 
   close(): Promise<void> {

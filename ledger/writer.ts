@@ -3,9 +3,17 @@
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { askAgain } from "./ask-again.ts";
-import type { EntryToRecord, LedgerWriter, RecordResult, ShardPosition } from "./contract.ts";
+import type {
+  ClaimedKey,
+  EntryToRecord,
+  KeyClaim,
+  LedgerWriter,
+  RecordResult,
+  ShardPosition,
+} from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
 import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
+import { claimKeys } from "./order-keys.ts";
 import { record } from "./record.ts";
 
 export class DirectWriter implements LedgerWriter {
@@ -59,6 +67,10 @@ export class DirectWriter implements LedgerWriter {
 
   askAgain(): Promise<number> {
     return reachable(askAgain(this.db));
+  }
+
+  claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
+    return reachable(claimKeys(this.db, claims, forgetBeforeMs));
   }
 
   close(): Promise<void> {

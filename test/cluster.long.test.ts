@@ -102,9 +102,9 @@ async function allDispatched(dir: string, accepted: ReadonlyMap<string, string>)
     const own = [...accepted].filter(([, by]) => by === user).map(([id]) => id);
     const states = async () => {
       const text = await told(dir, "orders", "--user", user, "--json");
-      return JSON.parse(text) as { id: string; state: string }[];
+      return JSON.parse(text) as { id: string; status: string }[];
     };
-    const done = async () => (await states()).every(({ state }) => state === "dispatched");
+    const done = async () => (await states()).every(({ status }) => status === "dispatched");
     await until(`the orders of ${user}`, done, WAIT_MS);
     expect((await states()).map(({ id }) => id).sort()).toEqual(own.sort());
   }

@@ -511,8 +511,8 @@ async function untilPaid(
   orders: () => Promise<string>,
 ): Promise<{ id: string; status: string } | undefined> {
   for (let attempt = 0; attempt < 50; attempt++) {
-    const [found] = JSON.parse(await orders()) as { id: string; state: string }[];
-    if (found?.state === "paid") return { id: found.id, status: found.state };
+    const [found] = JSON.parse(await orders()) as { id: string; status: string }[];
+    if (found?.status === "paid") return { id: found.id, status: found.status };
     await Bun.sleep(CHECK_PAUSE_MS);
   }
   return undefined;

@@ -23,9 +23,9 @@ async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
     const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
       id: string;
-      state: string;
+      status: string;
     }[];
-    if (orders.some((order) => order.id === id && order.state === "dispatched")) return true;
+    if (orders.some((order) => order.id === id && order.status === "dispatched")) return true;
     await Bun.sleep(100);
   }
   return false;

@@ -4,6 +4,9 @@ import { plainJson } from "../../core/domain/plain.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
+import { rfc3339 } from "../../gateway/admin/sale-form.ts";
+import { showOrder } from "../../gateway/http/read-orders.ts";
+import type { OrderEvent } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import { table } from "../table.ts";
@@ -36,31 +39,26 @@ async function show(id: string | undefined, { user: text, limit, json }: Options
     const orders = found.filter((order) => order !== undefined);
     const events = id === undefined ? [] : await ledger.events(user, id);
     if (json) {
-      process.stdout.write(
-        `${plainJson(id === undefined ? orders : { order: orders[0] ?? null, events })}\n`,
-      );
+      const shown = orders.map((order) => showOrder(order));
+      const one = { order: shown[0] ?? null, events: shownAll(events) };
+      process.stdout.write(`${plainJson(id === undefined ? shown : one)}\n`);
       return;
     }
     const rows = orders.map((o) => ({
       id: o.id,
       sale: o.saleId,
       seq: o.seq || "",
-      state: o.state,
+      status: o.state,
       ...(id !== undefined && o.traceparent !== "" ? { trace: traceIdOf(o.traceparent) } : {}),
       items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
       accepted: new Date(o.acceptedAtMs).toISOString(),
       "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
     }));
     process.stdout.write(table(rows));
-    if (events.length > 0)
-      process.stdout.write(
-        `\n${table(
-          events.map(({ atMs, event, detail }) => ({
-            at: new Date(atMs).toISOString(),
-            event,
-            detail,
-          })),
-        )}`,
-      );
+    if (events.length > 0) process.stdout.write(`\n${table(shownAll(events))}`);
   });
+}
+
+function shownAll(events: readonly OrderEvent[]) {
+  return events.map(({ atMs, event, detail }) => ({ at: rfc3339(atMs), event, detail }));
 }

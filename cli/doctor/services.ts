@@ -10,6 +10,7 @@ import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
+import { webhookFindings } from "./webhooks.ts";
 
 const OLDEST_REDIS = 7;
 /**
@@ -160,13 +161,14 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       url: settings.ledgerUrl,
       shards: settings.shards,
     });
-    await ledger.close();
+    const endpoints = await ledger.webhooks.list().finally(() => ledger.close());
     return [
       ok(
         what,
         `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ` +
           `${settings.shards} shards`,
       ),
+      ...webhookFindings(endpoints, realRuntime.wallMs()),
     ];
   } catch (error) {
     return [fail(what, messageOf(error), "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];

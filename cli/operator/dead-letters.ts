@@ -19,6 +19,7 @@ import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+import { withoutTokens } from "./without-tokens.ts";
 
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
@@ -254,7 +255,7 @@ export function letterOf({ id, region, queue, source, headers, body: bytes }: De
       (body as { reason?: unknown }).reason ??
       (queue === UNROUTED ? "no route" : "given up by the broker"),
   );
-  return { id, region, queue, reason, ...about, source, headers, body };
+  return { id, region, queue, reason, ...about, source, headers, body: withoutTokens(body) };
 }
 
 /** An order that could not be decided is in its letter as a row, in older letters as an array. */

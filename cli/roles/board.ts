@@ -1,5 +1,7 @@
 // Publishes a role's report once a second to the list of running roles in Redis. Without Redis, a
 // role is visible only through its metrics.
+import type { Governing } from "../../consumers/governor/governing.ts";
+import { Installation } from "../../consumers/governor/installation.ts";
 import type { RoleReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
@@ -48,12 +50,17 @@ export async function openBoard(
   runtime: Runtime,
   { redisUrl }: Settings,
   report: () => RoleReport,
-  onHand?: (by: string | undefined) => void,
+  governing?: Governing,
 ): Promise<{ stop(): Promise<void> }> {
   if (redisUrl === "") return { stop: async () => undefined };
   const redis = new RedisStore({ runtime, url: redisUrl });
   await ignore(redis.client.connect(), "redis_connect");
-  const board = new Board(runtime, new Members(redis), report, onHand);
+  const members = new Members(redis);
+  const installation = governing && new Installation(runtime, members, governing);
+  const board = new Board(runtime, members, report, (by) => {
+    governing?.byHand(by);
+    if (installation) void ignore(installation.look(), "members_look");
+  });
   return {
     stop: async () => {
       await board.stop();

@@ -1,7 +1,7 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
 import { messageOf } from "../../core/domain/message-of.ts";
-import type { Stock } from "../../core/domain/sale.ts";
+import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -11,7 +11,7 @@ import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
 import type { Ledger, Operation } from "../../ledger/contract.ts";
-import { openLedger } from "../../ledger/open.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
@@ -36,6 +36,7 @@ export async function startGatewayRole(
   const id = `${region.name}.${name}`;
   const { ledgerUrl, shards } = settings;
   const ledger = await openLedger({ runtime, url: ledgerUrl, shards, readsInThread: true });
+  const writer = await openLedgerWriter(runtime, ledgerUrl);
   const redis = await openRedis(runtime, settings, log);
   const clock = new SharedClock(redis, { runtime, stepMs: settings.clockStepMs, log });
   await ignore(clock.start(), "clock_sync");
@@ -63,12 +64,14 @@ export async function startGatewayRole(
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
       webhookSecrets: settings.webhookSecrets,
+      webhookPrivate: settings.webhookPrivate === "allow",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
     broker: brokers.port,
     stores: {
       ledger,
+      claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
@@ -112,6 +115,7 @@ export async function startGatewayRole(
     await board.stop();
     clock.stop();
     await brokers.close();
+    await writer.close();
     await ledger.close();
     await redis.close();
     await spans?.close();
@@ -217,21 +221,15 @@ function lettersOf(runtime: Runtime, settings: Settings, ledger: Ledger): Letter
   };
 }
 
-/**
- * Redis's counters, which have totals only, so restocked units count as initial. A retired sale's
- * come from the ledger.
- */
+/** Redis's counters. A retired sale's come from the ledger. */
 async function liveStock(
   store: StockStore,
   ledger: Ledger,
   saleId: string,
-): Promise<Stock[] | undefined> {
+): Promise<readonly Units[] | undefined> {
   const live = await store.stock(saleId);
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
-  return (
-    live &&
-    [...live.values()].map(({ total, ...units }) => ({ ...units, initial: total, restocked: 0 }))
-  );
+  return live && [...live.values()];
 }
 
 async function applyOperation(

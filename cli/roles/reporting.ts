@@ -25,7 +25,7 @@ export async function startReporting(
   log: Log,
   { report, regions, self, governing }: Reporting,
 ): Promise<{ stop(): Promise<void> }> {
-  const board = await openBoard(runtime, settings, report, (by) => governing?.byHand(by));
+  const board = await openBoard(runtime, settings, report, governing);
   const missing = () => brokersAway(regions);
   const metrics = startMetricsServer(settings, { runtime, report, missing }, log);
   return {

@@ -80,6 +80,20 @@ test("what descends from the root is ours, also what starts later", async () => 
   expect(await kernel.second(watch, 102)).toBe(50);
 });
 
+test("a role that reports itself is ours, with what it starts, whoever started it", async () => {
+  const kernel = new Kernel();
+  kernel.start(50, 1);
+  kernel.start(51, 50);
+  const watch = kernel.watch();
+  expect(await kernel.second(watch, 51)).toBe(100);
+  watch.reported([50]);
+  await kernel.second(watch, 0);
+  expect(await kernel.second(watch, 51)).toBe(50);
+  watch.reported([]);
+  await kernel.second(watch, 0);
+  expect(await kernel.second(watch, 51)).toBe(100);
+});
+
 test("a process whose parent has ended is ours no longer", async () => {
   const kernel = new Kernel();
   kernel.start(101, ROOT);

@@ -1,6 +1,7 @@
 // The kernel's figures about the CPU (Linux): how long work waited for one (pressure stall
 // information), and the share of all cores used by processes that are not ours. Ours are this
-// process and, where roles were started together, every descendant of their starter.
+// process, the roles of this installation that report themselves from this machine, and where roles
+// were started together, their starter with its private services; and every descendant of these.
 //
 // Reading about every process of the machine is most of a sample's cost. So a process's parent is
 // read once, and none is looked for unless one was started (docs/decisions/0025-idle-cost.md).
@@ -30,12 +31,13 @@ export class CpuWatch {
   private last: Reading | undefined;
   /** Our processes. */
   private pids: readonly number[] = [];
+  private roles: readonly number[] = [];
   /** The parent of each process of the machine. */
   private readonly parents = new Map<number, number>();
   /** The kernel's count of processes and threads started, when these were looked up. */
   private startedBefore = "";
 
-  /** `root`: the process whose descendants are ours. */
+  /** `root`: a process that is ours, such as a starter. */
   constructor(
     private readonly runtime: Runtime,
     private readonly root: number,
@@ -60,6 +62,13 @@ export class CpuWatch {
       pressurePercent: percent((now.stalledMicros - last.stalledMicros) / 1_000 / elapsedMs),
       othersPercent: percent((now.busyTicks - last.busyTicks - ours) / ticks),
     };
+  }
+
+  /** The roles of this installation that run on this machine now. */
+  reported(pids: readonly number[]): void {
+    if (pids.length === this.roles.length && pids.every((pid) => this.roles.includes(pid))) return;
+    this.roles = [...pids];
+    this.startedBefore = ""; // its descendants are looked for again
   }
 
   private read(): Reading | undefined {
@@ -108,7 +117,7 @@ export class CpuWatch {
       if (siblings) siblings.push(pid);
       else children.set(parent, [pid]);
     }
-    const ours = new Set([this.root, process.pid]);
+    const ours = new Set([this.root, process.pid, ...this.roles]);
     for (const pid of ours) for (const child of children.get(pid) ?? []) ours.add(child);
     this.pids = [...ours];
   }

@@ -84,6 +84,20 @@ export class Governing implements Pace {
     this.governor.byHand(by);
   }
 
+  mustGoOn(last: boolean): void {
+    this.governor.mustGoOn(last);
+  }
+
+  /** Whether it matters which processes are ours. */
+  get watchesCpu(): boolean {
+    return this.watch !== undefined;
+  }
+
+  /** Processes of this installation on this machine, by the roles' own reports. */
+  ours(pids: readonly number[]): void {
+    this.watch?.reported(pids);
+  }
+
   report(): GovernorReport {
     return this.governor.report();
   }

@@ -4,6 +4,7 @@ import { Governor, LOOK_MS } from "./governor.ts";
 const thresholds = {
   redis_ms: { slow: 100, pause: 1_000 },
   ledger_ms: { slow: 100, pause: 1_000 },
+  cpu_others_percent: { slow: 70, pause: 90 },
 };
 
 class Rig {
@@ -52,6 +53,26 @@ test("running → slowed after three samples over the threshold; each level halv
   expect([rig.governor.batchShare, rig.governor.restMs(10)]).toEqual([1 / 8, 70]);
   expect(rig.until(SLOW)).toBe(Number.POSITIVE_INFINITY);
   expect(rig.changes).toEqual(["slowed 1", "slowed 2", "slowed 3"]);
+});
+
+test("the last worker that decides goes on, slowly, beside busy neighbours, and only then", () => {
+  const rig = new Rig();
+  const busy = { cpu_others_percent: 95 };
+  rig.look(busy, 20);
+  expect([rig.governor.paused, rig.governor.batchShare]).toEqual([true, 1 / 8]);
+  rig.governor.mustGoOn(true);
+  const { governor } = rig;
+  expect([governor.paused, governor.batchShare, governor.restMs(10)]).toEqual([false, 1 / 8, 70]);
+  expect(governor.report()).toMatchObject({ state: "slowed", level: 3 });
+  rig.look({ ...busy, ...BAD }, 1); // it would harm the ledger
+  expect(governor.paused).toBe(true);
+  rig.look(busy, 1);
+  expect(governor.paused).toBe(false);
+  governor.byHand("ann");
+  expect(governor.paused).toBe(true);
+  governor.byHand(undefined);
+  governor.mustGoOn(false); // another decides again
+  expect(governor.paused).toBe(true);
 });
 
 test("two bad samples, or bad ones with good ones between, change nothing", () => {

@@ -13,12 +13,16 @@
 //    well below their thresholds.
 // 2. A pause has a minimum length; one that recurs soon lasts twice as long, up to a bound.
 // 3. Only an operator ends an operator's pause.
+// 4. The last worker that decides never stops for busy neighbours; it goes on at the slowest level.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {
   readonly slow: number;
   readonly pause: number;
 }
+
+/** Signals that other programs cause. The others are about the stores. */
+export const NEIGHBOURS: ReadonlySet<string> = new Set(["cpu_others_percent", "loop_delay_ms"]);
 
 export interface GovernorOptions {
   /** By signal; a signal without a threshold is only shown. */
@@ -43,6 +47,7 @@ const RELAPSE_MS = 60_000;
 export class Governor {
   private level = 0;
   private hand: string | undefined;
+  private goesOn = false;
   private signals: Readonly<Record<string, number>> = {};
   private reasons: readonly string[] = [];
   private over = { slow: 0, pause: 0, eased: 0 };
@@ -59,12 +64,24 @@ export class Governor {
   constructor(private readonly options: GovernorOptions) {}
 
   get state(): GovernorState {
-    if (this.hand !== undefined || this.level === PAUSED) return "paused";
+    if (this.paused) return "paused";
     return this.level === 0 ? "running" : "slowed";
   }
 
   get paused(): boolean {
-    return this.hand !== undefined || this.level === PAUSED; // 3
+    if (this.hand !== undefined) return true; // 3
+    const spared = this.goesOn && this.reasons.every((reason) => NEIGHBOURS.has(reason)); // 4
+    return this.level === PAUSED && !spared;
+  }
+
+  /** Whether no other worker decides what this one leaves. */
+  mustGoOn(last: boolean): void {
+    if (last === this.goesOn) return;
+    const also = () => {
+      this.goesOn = last;
+    };
+    if (this.level === PAUSED) this.change(this.level, also);
+    else also();
   }
 
   /** As a share of the full batch. */
@@ -115,7 +132,7 @@ export class Governor {
     ];
     return {
       state: this.state,
-      level: this.paused ? PAUSED : level,
+      level: this.paused ? PAUSED : Math.min(level, SLOWEST),
       reasons,
       signals,
       transitions: { ...transitions },

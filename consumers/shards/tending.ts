@@ -7,10 +7,12 @@
 //    except for its leases.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { SharedClock } from "../../core/stores/clock.ts";
+import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { Governing } from "../governor/governing.ts";
+import { Installation } from "../governor/installation.ts";
 import type { Recorder } from "../orders/recorder.ts";
 import type { Relay } from "../orders/relay.ts";
 import type { Recovery } from "../rebuild/recovery.ts";
@@ -56,11 +58,13 @@ export interface TendingOptions {
 export class Tending {
   private readonly chores: Chores;
   private readonly ledger: LedgerWatch;
+  private readonly installation: Installation;
   private rounds = 0;
 
   constructor(private readonly options: TendingOptions) {
     const { runtime, stores, recorder, worker, log } = options;
     this.chores = new Chores(runtime, log);
+    this.installation = new Installation(runtime, new Members(stores.redis), options.governing);
     const giveUp = () => worker.dropAll("the ledger does not answer");
     const wentBack = (owner: AcquiredShard) => worker.stop(owner, "went_back", "found by a look");
     const { ledger } = stores;
@@ -95,6 +99,7 @@ export class Tending {
     }
     chores.begin("recovery", () => recovery.look());
     chores.begin("lost regions", () => lost.look());
+    if (governing.watchesCpu) chores.begin("installation", () => this.installation.look());
     for (const owner of running) {
       if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));

@@ -19,7 +19,7 @@ import { Acquisition } from "./acquisition.ts";
 import { withTimeout } from "./ledger-watch.ts";
 import type { OwnerOptions, OwnerStop } from "./owner-options.ts";
 import { AcquiredShard } from "./shard-owner.ts";
-import { sharesOf } from "./shares.ts";
+import { isLast, sharesOf } from "./shares.ts";
 import type { WorkerOptions } from "./worker-options.ts";
 import { type WorkerParts, workerParts } from "./worker-parts.ts";
 
@@ -158,6 +158,7 @@ export class Worker {
       ).finally(ended);
       this.lastBeatMs = started;
       this.parts.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
+      this.parts.governing.mustGoOn(isLast(id, membership.workers));
       if (this.parts.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {

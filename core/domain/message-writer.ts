@@ -17,7 +17,7 @@ export class MessageWriter {
   readonly names: string[] = [];
   private readonly times: number[] = [];
   // Every order has values here; other rows have the default.
-  private readonly fingerprints: string[] = [];
+  readonly fingerprints: string[] = [];
   private readonly sales: string[] = [];
   private readonly currencies: string[] = [];
   private readonly lines: number[] = [];

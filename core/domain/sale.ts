@@ -42,5 +42,8 @@ export interface Stock {
   readonly sold: number;
 }
 
+/** Where an item's units are. Only their sum is known here: initial + restocked. */
+export type Units = Omit<Stock, "initial" | "restocked">;
+
 export const MAX_ITEMS_PER_SALE = 10_000;
 export const MAX_UNITS_PER_ITEM = 1_000_000_000;

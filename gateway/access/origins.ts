@@ -30,7 +30,9 @@ export class Origins {
     if (origin === null || !(this.any || this.allowed.has(origin.toLowerCase()))) return undefined;
     return {
       "access-control-allow-origin": origin,
-      "access-control-expose-headers": "Location, Retry-After",
+      // A page with a wrong clock corrects itself by Date, and slows down by RateLimit.
+      "access-control-expose-headers":
+        "Date, ETag, Location, RateLimit, RateLimit-Policy, Retry-After",
       vary: "Origin",
     };
   }
@@ -43,7 +45,7 @@ export class Origins {
       ...headers,
       "access-control-allow-methods": "GET, POST, PUT, DELETE",
       "access-control-allow-headers":
-        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Traceparent",
+        "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Traceparent",
       "access-control-max-age": "3600",
     };
   }

@@ -3,6 +3,7 @@
 import type { Overview } from "../../core/domain/report.ts";
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
+import { regionOf } from "./admin-routes.ts";
 
 /** Requests from several operators within this time share an answer. */
 const FRESH_MS = 250;
@@ -30,7 +31,7 @@ const MOST_UNDECIDED = 10_000;
 export function addAdminUndecided(app: App, { options, orders }: AppParts): void {
   const { runtime, clock, server } = options;
   app.get("/v1/admin/undecided", (c) => {
-    const region = c.req.query("region") ?? server.region;
+    const region = regionOf(c.req.query("region") ?? server.region);
     const aheadMs = clock() - runtime.monotonicMs();
     const list = [];
     for (const batch of orders.undecided.confirmedBy(region, server.region)) {

@@ -65,7 +65,8 @@ function categoryOf(c: Context<Env>): string {
   return category;
 }
 
-function regionOf(region: string): string {
+/** A region's name. Throws Refused. */
+export function regionOf(region: string): string {
   if (!REGION_PATTERN.test(region))
     throw new Refused(problem("out_of_range", "region", `must match ${REGION_PATTERN.source}`));
   return region;

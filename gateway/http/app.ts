@@ -5,13 +5,16 @@ import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
-import { Problem, problem, Refused } from "./problem.ts";
+import { oneHost } from "./host.ts";
+import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
+import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
@@ -21,7 +24,12 @@ export function createApp(parts: AppParts): App {
   const calls = createCalls(parts);
   const app: App = new Hono();
   app.use(async (c, next) => {
+    const wrongHost = oneHost(c.req.raw);
+    if (wrongHost) return parts.orders.intake.refuse(wrongHost).response();
     await next();
+    // What a call says of its own answer counts.
+    for (const [name, value] of Object.entries(PRIVATE))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     const headers = parts.access.origins.headers(c.req.header("origin") ?? null);
     for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
   });
@@ -40,6 +48,7 @@ function createCalls(parts: AppParts): App {
   const app: App = new Hono();
   addOrderReads(app, parts);
   addEventStream(app, parts);
+  addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
   addWebhook(app, parts);
@@ -50,6 +59,7 @@ function createCalls(parts: AppParts): App {
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
+  addAdminWebhooks(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
   // With a port of their own they are not for clients.

@@ -6,6 +6,8 @@ import { bearer, order, post, startTestGateway, type TestGateway } from "../test
 
 let t: TestGateway;
 let ann: { authorization: string };
+/** Well-formed orders that were sent. */
+let taken = 0;
 beforeAll(async () => {
   t = await startTestGateway();
   ann = await bearer("ann");
@@ -210,6 +212,44 @@ test("the wrong content type is 415", async () => {
   }
 });
 
+test("a compressed body is 415 with what is understood", async () => {
+  for (const [encoding, status] of [
+    ["gzip", 415],
+    ["br", 415],
+    ["identity", 202],
+  ] as const) {
+    const body = order();
+    if (status === 202) taken++;
+    const response = await post(`${t.gateway.url}/v1/orders`, body, {
+      ...ann,
+      "content-encoding": encoding,
+    });
+    expect(response.status).toBe(status);
+    if (status === 202) continue;
+    expect(await response.json()).toMatchObject({
+      code: "unsupported_encoding",
+      field: "Content-Encoding",
+    });
+    expect(response.headers.get("accept-encoding")).toBe("identity");
+  }
+});
+
+test("answers are neither kept by caches nor taken for pages", async () => {
+  taken++;
+  const answers = [
+    await post(`${t.gateway.url}/v1/orders`, order(), ann),
+    await post(`${t.gateway.url}/v1/orders`, "{", ann),
+    await post(`${t.gateway.url}/v1/orders/batch`, { orders: [1] }, ann),
+    await fetch(`${t.gateway.url}/v1/orders`, { headers: ann }),
+    await fetch(`${t.gateway.url}/v1/nothing`),
+  ];
+  for (const { headers } of answers)
+    expect([headers.get("cache-control"), headers.get("x-content-type-options")]).toEqual([
+      "no-store",
+      "nosniff",
+    ]);
+});
+
 test("missing, bad and expired tokens are 401 with a challenge", async () => {
   const cases: [Record<string, string>, string, string][] = [
     [{}, "no_token", "Bearer"],
@@ -276,6 +316,22 @@ test("other methods are 405 with the allowed ones, other paths 404", async () =>
   });
 });
 
+test("a request names exactly one host", async () => {
+  const body = JSON.stringify(order());
+  const post = (hosts: string) =>
+    raw(
+      `POST /v1/orders HTTP/1.1\r\n${hosts}Authorization: ${ann.authorization}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  const get = (hosts: string) => raw(`GET /v1/sales HTTP/1.1\r\n${hosts}\r\n`);
+  const upgrade = (hosts: string) =>
+    raw(`GET /v1/ws HTTP/1.1\r\n${hosts}Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n`);
+  for (const send of [post, get, upgrade])
+    for (const hosts of ["Host: a\r\nHost: b\r\n", "Host: a\r\nHost: a\r\n", "Host: a, b\r\n"])
+      expect(await send(hosts)).toMatch(/^HTTP\/1.1 400 [\s\S]*"code":"bad_host"/);
+  for (const send of [post, get, upgrade]) expect(await send("")).toStartWith("HTTP/1.1 400");
+});
+
 /** Sends bytes on a new socket and returns the reply, until the server has answered or closed. */
 function raw(text: string, options: { halfClose?: boolean } = {}): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -328,5 +384,5 @@ test("half a request places nothing when the client closes; a whole one does", a
 });
 
 test("no refused request has reached the broker", () => {
-  expect(t.broker.rows.length).toBe(2); // the two well-formed ones above
+  expect(t.broker.rows.length).toBe(taken + 2); // and the two well-formed ones above
 });

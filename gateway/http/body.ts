@@ -4,6 +4,9 @@ import { type Problem, problem } from "./problem.ts";
 /** The text, or why it is refused. A synchronous answer means the body was not read. */
 export function readBody(request: Request, maxBytes: number): Promise<string | Problem> | Problem {
   const { headers } = request;
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && encoding.toLowerCase() !== "identity")
+    return problem("unsupported_encoding", "Content-Encoding", "bodies are not compressed");
   const type = headers.get("content-type");
   if (type !== "application/json" && !isJson(type))
     return problem("unsupported_type", "Content-Type", "application/json");

@@ -13,7 +13,11 @@ interface Call {
     readonly description: string;
   }[];
   readonly requestBody?: { readonly content: Json };
-  readonly responses: Record<string, { readonly description: string; readonly content?: Json }>;
+  readonly responses: Record<string, Described & { readonly $ref?: string }>;
+}
+interface Described {
+  readonly description: string;
+  readonly content?: Json;
 }
 
 const STYLE = `
@@ -79,17 +83,24 @@ function section(path: string, method: string, call: Call): string {
       `<tr><td><code>${html(p.name)}</code></td><td class="dim">${html(p.in)}</td>` +
       `<td>${text(p.description)}</td></tr>`,
   );
-  const responses = Object.entries(call.responses).map(
-    ([status, r]) =>
+  const responses = Object.entries(call.responses).map(([status, { $ref, ...own }]) => {
+    const { description, content } = $ref === undefined ? own : sharedResponse($ref);
+    return (
       `<tr><td><code>${status}</code></td>` +
-      `<td>${text(r.description)}${r.content ? schemaOf(r.content) : ""}</td></tr>`,
-  );
+      `<td>${text(description)}${content ? schemaOf(content) : ""}</td></tr>`
+    );
+  });
   return `<details><summary><span class="method">${method.toUpperCase()}</span>
 <code>${html(path)}</code><span>${html(call.summary)}</span></summary>
 ${call.description ? `<p>${text(call.description)}</p>` : ""}
 ${parameters.length > 0 ? `<h4>Parameters</h4><table>${parameters.join("")}</table>` : ""}
 ${call.requestBody ? `<h4>Body</h4>${schemaOf(call.requestBody.content)}` : ""}
 <h4>Responses</h4><table>${responses.join("")}</table></details>`;
+}
+
+function sharedResponse(ref: string): Described {
+  const { responses } = OPENAPI.components as { responses: Record<string, Described> };
+  return responses[ref.split("/").at(-1) ?? ""] ?? { description: "" };
 }
 
 function schemaOf(content: Json): string {

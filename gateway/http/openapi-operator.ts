@@ -2,6 +2,14 @@
 import { body, type Json, list, name, object, ok, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
+const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
+/** Text for people, on one line. */
+const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
+const TEXT = {
+  type: "string",
+  maxLength: 200,
+  pattern: `^[^${CONTROLS}]*[^\\s${CONTROLS}][^${CONTROLS}]*$`,
+};
 const ROUTE = object(
   { category: name("The category"), region: { type: "string" }, service: { type: "string" } },
   ["category", "region", "service"],
@@ -27,27 +35,34 @@ const DEALT: Json = {
     left: list({ type: "object", properties: { id: { type: "string" }, why: { type: "string" } } }),
   },
 };
-const FILTER = object(
+const LETTERS = object(
   {
-    queue: { type: "string" },
-    reason: { type: "string", description: "Text the reason contains" },
-    user: user("The user the letters are about"),
+    queue: TEXT,
+    reason: { ...TEXT, description: "Text the reason contains" },
+    user: { ...user("The user the letters are about."), maxLength: 200 },
     all: { type: "boolean", description: "Every letter; required without a filter" },
     limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },
   [],
 );
+const FILTER: Json = {
+  ...LETTERS,
+  anyOf: [
+    ...["queue", "reason", "user"].map((name) => ({ required: [name] })),
+    { required: ["all"], properties: { all: { const: true } } },
+  ],
+};
 
 export function operatorPaths(
   refusals: (...statuses: number[]) => Json,
-  pathParameter: (name: string, description: string) => Json,
+  pathParameter: (name: string, description: string, schema?: Json) => Json,
 ): Json {
   const id = pathParameter("id", "The letter");
-  const category = pathParameter("category", "The category");
+  const category = pathParameter("category", "The category", name("The category"));
   const query = (parameter: string): Json => ({
     name: parameter,
     in: "query",
-    schema: { type: "string" },
+    schema: SHAPES[parameter] ?? { type: "string" },
     description: QUERIES[parameter] ?? "",
   });
   return {
@@ -68,7 +83,7 @@ export function operatorPaths(
           object(
             {
               service: name("The service"),
-              region: { type: "string", description: "Only for orders accepted there" },
+              region: { ...REGION, description: "Only for orders accepted there" },
             },
             ["service"],
           ),
@@ -104,7 +119,7 @@ export function operatorPaths(
           200: ok("Counters only grow: compute rates from two responses", {
             type: "object",
           }),
-          ...refusals(401, 403),
+          ...refusals(401, 403, 404),
         },
       },
     },
@@ -113,7 +128,17 @@ export function operatorPaths(
         summary: "List this gateway's orders that only one region holds, and without an outcome",
         parameters: [query("region")],
         responses: {
-          200: ok("The oldest first", object({ orders: list({ type: "object" }) }, ["orders"])),
+          200: ok(
+            "The oldest first",
+            object(
+              {
+                region: { type: "string" },
+                orders: list({ type: "object" }),
+                full: { type: "boolean", description: "There may be more" },
+              },
+              ["region", "orders", "full"],
+            ),
+          ),
           ...refusals(401, 403),
         },
       },
@@ -189,6 +214,11 @@ export function operatorPaths(
   };
 }
 
+const SHAPES: Readonly<Record<string, Json>> = {
+  region: REGION,
+  limit: whole(1, MAX_LETTERS),
+  user: user("The user."),
+};
 const QUERIES: Readonly<Record<string, string>> = {
   region: "Only what belongs to this region",
   queue: "Letters of one queue",

@@ -1,4 +1,5 @@
 // The shapes of the HTTP interface as JSON Schema, with limits taken from where they are enforced.
+import { CURRENCIES } from "../../core/domain/currency.ts";
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,
@@ -8,6 +9,7 @@ import {
   MAX_SEQ,
   NAME_PATTERN,
 } from "../../core/domain/order.ts";
+import { UUID_V7 } from "../../core/domain/order-id.ts";
 import { OPEN_STATES, TERMINAL_STATES, WAITS_FOR } from "../../core/domain/outcome.ts";
 import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { MAX_SUBJECT_BYTES } from "../../core/domain/user-name.ts";
@@ -24,7 +26,8 @@ export const user = (description: string): Json => ({
   type: "string",
   minLength: 1,
   maxLength: MAX_SUBJECT_BYTES,
-  description,
+  pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+  description: `${description} At most ${MAX_SUBJECT_BYTES} bytes`,
 });
 export const whole = (minimum: number, maximum: number, description?: string): Json => ({
   type: "integer",
@@ -55,13 +58,31 @@ export const body = (schema: Json): Json => ({ required: true, content: json(sch
 export const ID = {
   type: "string",
   format: "uuid",
+  pattern: UUID_V7.source,
   description:
     "UUIDv7 in lower case, created by the client; at most 10 minutes old or 1 minute ahead",
 };
-export const CURRENCY = { type: "string", pattern: "^[A-Z]{3}$", description: "ISO 4217" };
+/** An order of any age. */
+export const ORDER_ID = { type: "string", pattern: UUID_V7.source };
+export const CURRENCY = ref("Currency");
 export const TIME = { type: "string", format: "date-time" };
 
+const UNITS = ["initial", "available", "releasing", "held", "sold"];
+const LINES = list(
+  object({ sku: name("The item"), qty: whole(1, MAX_QTY) }, ["sku", "qty"]),
+  1,
+  MAX_LINES,
+);
+const ESTIMATE = object(
+  {
+    position: { type: "integer", minimum: 0, description: "Undecided orders ahead in its shard" },
+    seconds: { type: "number", minimum: 0, description: "About how long until it is decided" },
+  },
+  ["position", "seconds"],
+);
+
 export const schemas: Json = {
+  Currency: { enum: [...CURRENCIES.keys()], description: "ISO 4217" },
   Order: object(
     {
       id: ID,
@@ -73,14 +94,12 @@ export const schemas: Json = {
         "A user's numbered orders in a sale are processed exactly in this order",
       ),
       currency: CURRENCY,
-      lines: list(
-        object({ sku: name("The item"), qty: whole(1, MAX_QTY) }, ["sku", "qty"]),
-        1,
-        MAX_LINES,
-      ),
+      lines: LINES,
       payment: {
         type: "string",
+        minLength: 1,
         maxLength: MAX_PAYMENT_LENGTH,
+        pattern: "^[ -~]+$",
         description: "Opaque token for the payment provider, printable ASCII",
       },
       metadata: {
@@ -95,22 +114,23 @@ export const schemas: Json = {
     {
       id: ID,
       status: { const: "accepted" },
-      estimate: object(
-        {
-          position: {
-            type: "integer",
-            description: "Undecided orders ahead of it in its shard",
-          },
-          seconds: { type: "number", description: "Approximate time until it is decided" },
-        },
-        ["position", "seconds"],
-      ),
+      estimate: ESTIMATE,
       region: {
         type: "string",
         description: "The regions that may hold it, if it is not this gateway's own alone",
       },
     },
     ["id", "status"],
+  ),
+  NotAccepted: object(
+    {
+      id: {
+        type: ["string", "null"],
+        description: "As it was sent, cut to 64 characters; null if it was no text",
+      },
+      problem: ref("Problem"),
+    },
+    ["id", "problem"],
   ),
   Cancelled: object({ id: ID, status: { enum: ["cancelled", "cancel_pending"] } }, [
     "id",
@@ -124,12 +144,23 @@ export const schemas: Json = {
     },
     ["saleId", "seq"],
   ),
+  Skipped: object(
+    { saleId: name("The sale"), seq: whole(1, MAX_SEQ), status: { const: "accepted" } },
+    ["saleId", "seq", "status"],
+  ),
   OrderStatus: {
     type: "object",
     properties: {
       id: ID,
-      user: { type: "string" },
+      user: { type: "string", description: "As the token names them" },
       status: { enum: [...OPEN_STATES, ...TERMINAL_STATES] },
+      saleId: name("The sale; absent with `currency` and `lines` while it is accepted"),
+      seq: whole(1, MAX_SEQ, "Its number, if it has one"),
+      currency: CURRENCY,
+      lines: LINES,
+      metadata: { type: "object", description: "As it was sent" },
+      maxTotal: whole(1, MAX_MONEY_MINOR),
+      estimate: { ...ESTIMATE, description: "While it is accepted" },
       amount: {
         type: "integer",
         description: "Its cost in minor units of its currency, once reserved",
@@ -155,6 +186,7 @@ export const schemas: Json = {
       events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
     },
     required: ["id", "user", "status"],
+    additionalProperties: false,
   },
   Sale: object(
     {
@@ -166,6 +198,26 @@ export const schemas: Json = {
       items: list(ref("Item"), 1, MAX_ITEMS_PER_SALE),
     },
     ["id", "currency", "opensAt", "closesAt", "items"],
+  ),
+  SaleList: object(
+    {
+      sales: list(
+        object(
+          {
+            id: name("The sale"),
+            name: { type: "string" },
+            currency: CURRENCY,
+            status: { enum: ["upcoming", "open", "closed"], description: "As of this answer" },
+            items: { type: "integer", minimum: 0, description: "How many items it has" },
+            opensAt: TIME,
+            closesAt: TIME,
+          },
+          ["id", "name", "currency", "status", "items", "opensAt", "closesAt"],
+        ),
+      ),
+      before: name("Present if there are more: the next page's `before`"),
+    },
+    ["sales"],
   ),
   Item: object(
     {
@@ -181,12 +233,14 @@ export const schemas: Json = {
   Stock: {
     type: "object",
     description: "initial + restocked = available + releasing + held + sold",
-    properties: Object.fromEntries(
-      ["initial", "restocked", "available", "releasing", "held", "sold"].map((key) => [
-        key,
-        { type: "integer", minimum: 0 },
-      ]),
-    ),
+    properties: {
+      saleId: { type: "string", description: "With one item alone" },
+      sku: name("The item"),
+      ...Object.fromEntries(UNITS.map((key) => [key, { type: "integer", minimum: 0 }])),
+      restocked: { type: "integer", description: "Units that operators added since the start" },
+    },
+    required: ["sku", ...UNITS, "restocked"],
+    additionalProperties: false,
   },
   Change: {
     type: "object",
@@ -210,7 +264,14 @@ export const schemas: Json = {
       code: { enum: PROBLEM_CODES },
       field: { type: "string", description: "The member, parameter, header or claim at fault" },
       detail: { type: "string" },
+      estimate: {
+        type: "object",
+        description: "With `shed` and `rate_limited`: how long to wait",
+        properties: { seconds: { type: "number", minimum: 0 } },
+        required: ["seconds"],
+      },
     },
     required: ["type", "title", "status", "code"],
+    additionalProperties: false,
   },
 };

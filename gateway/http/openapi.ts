@@ -2,7 +2,12 @@
 import { OPEN_STATES, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
+import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
+import { eventPaths } from "./openapi-events.ts";
+import { EXAMPLES } from "./openapi-examples.ts";
+import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
 import { operatorPaths } from "./openapi-operator.ts";
+import { otherPaths } from "./openapi-others.ts";
 import {
   body,
   ID,
@@ -10,14 +15,17 @@ import {
   json,
   list,
   name,
+  ORDER_ID,
   object,
   ok,
   ref,
   schemas,
   TIME,
+  user,
   whole,
 } from "./openapi-schemas.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
+import { SALE_STATUSES } from "./read-sales.ts";
 
 /** A call's refusals: one response per status, listing its problem codes. */
 function refusals(...statuses: number[]): Json {
@@ -33,11 +41,15 @@ function refusals(...statuses: number[]): Json {
   return responses;
 }
 
-const pathParameter = (parameter: string, description: string): Json => ({
+const pathParameter = (
+  parameter: string,
+  description: string,
+  schema: Json = { type: "string", minLength: 1 },
+): Json => ({
   name: parameter,
   in: "path",
   required: true,
-  schema: { type: "string" },
+  schema,
   description,
 });
 const query = (parameter: string, schema: Json, description: string): Json => ({
@@ -46,12 +58,14 @@ const query = (parameter: string, schema: Json, description: string): Json => ({
   schema,
   description,
 });
-const idempotencyKey = (description: string): Json => ({
+const idempotencyKey = (description: string, schema: Json = REFERENCE): Json => ({
   name: "Idempotency-Key",
   in: "header",
-  schema: { type: "string" },
+  schema,
   description,
 });
+/** The reference of an operator's change. */
+const REFERENCE = { type: "string", pattern: "^[!-~]{1,128}$" };
 
 const traceparent: Json = {
   name: "traceparent",
@@ -62,10 +76,11 @@ const traceparent: Json = {
     "the payment provider and the services",
 };
 
-const ORDER_REFUSALS = [400, 401, 403, 405, 413, 415, 422, 503];
+const ORDER_REFUSALS = [400, 401, 403, 409, 413, 415, 422, 429, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
-const sale = pathParameter("sale", "The sale's id");
-const forUser = query("user", { type: "string" }, "The buyer; with a scope only");
+const sale = pathParameter("sale", "The sale's id", name("The sale"));
+const order = pathParameter("id", "The order's id", ORDER_ID);
+const forUser = query("user", user("The buyer"), "The buyer; with a scope only");
 
 const DECIDED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((s) => s !== "accepted");
 
@@ -77,7 +92,13 @@ const paths: Json = {
         "202 once the broker has confirmed it. 503 `shed`: no effect. 503 `unconfirmed`: it may " +
         "have been accepted; send the same id again, as often as needed. " +
         `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
-      parameters: [idempotencyKey("The order's id, instead of `id` in the body"), traceparent],
+      parameters: [
+        idempotencyKey("Instead of `id` in the body, or beside it: a UUID or any other text", {
+          type: "string",
+          pattern: `^[!#-+\\--[\\]-~]{1,${MAX_KEY_LENGTH}}$`,
+        }),
+        traceparent,
+      ],
       requestBody: body(ref("Order")),
       responses: {
         202: ok("Accepted; Location is where to read its state", ref("Accepted")),
@@ -98,7 +119,7 @@ const paths: Json = {
       ],
       responses: {
         200: ok("A page", object({ orders: list(ref("OrderStatus")), before: ID }, ["orders"])),
-        ...refusals(401, 403, 422, 503),
+        ...refusals(401, 403, 422, 429, 503),
       },
     },
   },
@@ -116,12 +137,7 @@ const paths: Json = {
           "One result per order",
           object(
             {
-              results: list({
-                oneOf: [
-                  ref("Accepted"),
-                  { type: "object", properties: { id: ID, problem: ref("Problem") } },
-                ],
-              }),
+              results: list({ oneOf: [ref("Accepted"), ref("NotAccepted")] }),
             },
             ["results"],
           ),
@@ -133,10 +149,10 @@ const paths: Json = {
   "/v1/orders/{id}": {
     get: {
       summary: "Show one order and its events",
-      parameters: [pathParameter("id", "The order's id"), forUser],
+      parameters: [order, forUser],
       responses: {
         200: ok("`accepted` until decided, if this gateway accepted it", ref("OrderStatus")),
-        ...refusals(401, 403, 404, 422, 503),
+        ...refusals(401, 403, 404, 422, 429, 503),
       },
     },
     delete: {
@@ -145,47 +161,11 @@ const paths: Json = {
         "Possible up to two minutes after acceptance. 200: cancelled, and refunded if it had " +
         "been charged. 202: the order has not arrived yet, and is cancelled when it does; or " +
         "the cancel is still in progress. 409: too late, or the order is finished.",
-      parameters: [pathParameter("id", "The order's id"), forUser],
+      parameters: [order, forUser],
       responses: {
         200: ok("Cancelled", ref("Cancelled")),
         202: ok("The cancel is pending", ref("Cancelled")),
         ...refusals(401, 403, 409, 422, 429, 503),
-      },
-    },
-  },
-  "/v1/payments/webhook": {
-    post: {
-      summary: "For the payment provider: report on a charge",
-      description:
-        "Signed as in Standard Webhooks, see docs/payments.md. It may be sent again: replays and " +
-        "events without news change nothing. Unlisted statuses get 200 and have no effect.",
-      parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
-        name: header,
-        in: "header",
-        required: true,
-        schema: { type: "string" },
-        description: "As in Standard Webhooks",
-      })),
-      requestBody: body(
-        object(
-          {
-            key: { type: "string" },
-            amount: whole(0, Number.MAX_SAFE_INTEGER),
-            currency: { type: "string" },
-            status: {
-              type: "string",
-              examples: ["captured", "declined", "pending", "refunded", "disputed"],
-            },
-          },
-          ["key", "amount", "currency", "status"],
-        ),
-      ),
-      responses: {
-        200: ok(
-          "Accepted, or correctly without effect",
-          object({ taken: { type: "boolean" }, outcome: { type: "string" } }, ["taken", "outcome"]),
-        ),
-        ...refusals(400, 401, 404, 413, 422, 503),
       },
     },
   },
@@ -196,13 +176,13 @@ const paths: Json = {
         "Resumes after Last-Event-ID (or `after`). Ends when nothing can follow; 204 if nothing " +
         "can follow already. See docs/http.md.",
       parameters: [
-        pathParameter("id", "The order"),
+        order,
         query(
           "after",
           { type: "integer", minimum: 0 },
           "Like Last-Event-ID, for clients that cannot set it",
         ),
-        query("user", { type: "string" }, "The buyer; for services and operators"),
+        forUser,
       ],
       responses: {
         200: {
@@ -210,7 +190,7 @@ const paths: Json = {
           content: { "text/event-stream": { schema: { type: "string" } } },
         },
         204: { description: "No more events will follow" },
-        ...refusals(401, 403, 404, 422, 503),
+        ...refusals(401, 403, 404, 422, 429, 503),
       },
     },
   },
@@ -221,7 +201,19 @@ const paths: Json = {
         "Later numbers no longer wait for it. A refused order does not use up its number: send " +
         "another order with it, or skip it.",
       requestBody: body(ref("Skip")),
-      responses: { 202: ok("Accepted", ref("Skip")), ...refusals(...ORDER_REFUSALS) },
+      responses: { 202: ok("Accepted", ref("Skipped")), ...refusals(...ORDER_REFUSALS) },
+    },
+  },
+  "/v1/sales": {
+    get: {
+      summary: "List sales, the latest opening first",
+      security: [],
+      parameters: [
+        query("limit", whole(1, 100), "Sales per page; default 50"),
+        query("before", name("A sale"), "The `before` of the previous page"),
+        query("status", { enum: SALE_STATUSES }, "Only sales of this status"),
+      ],
+      responses: { 200: ok("A page", ref("SaleList")), ...refusals(404, 422, 429) },
     },
   },
   "/v1/sales/{sale}": {
@@ -229,7 +221,7 @@ const paths: Json = {
       summary: "Show a sale and its items",
       security: [],
       parameters: [sale],
-      responses: { 200: ok("The sale", ref("Sale")), ...refusals(404) },
+      responses: { 200: ok("The sale", ref("Sale")), ...refusals(404, 429) },
     },
   },
   "/v1/sales/{sale}/stock": {
@@ -240,9 +232,9 @@ const paths: Json = {
       responses: {
         200: ok(
           "Units by state",
-          object({ saleId: { type: "string" }, items: list(ref("Stock")) }, ["saleId", "items"]),
+          object({ saleId: name("The sale"), items: list(ref("Stock")) }, ["saleId", "items"]),
         ),
-        ...refusals(404, 503),
+        ...refusals(404, 429, 503),
       },
     },
   },
@@ -250,15 +242,8 @@ const paths: Json = {
     get: {
       summary: "Show live stock of one item",
       security: [],
-      parameters: [sale, pathParameter("sku", "The item")],
+      parameters: [sale, pathParameter("sku", "The item", name("The item"))],
       responses: { 200: ok("Units by state", ref("Stock")), ...refusals(404, 503) },
-    },
-  },
-  "/v1/ws": {
-    get: {
-      summary: "WebSocket: orders in, acknowledgements and outcomes out",
-      description: "The protocol is described in docs/websocket.md.",
-      responses: { 101: { description: "Switching protocols" }, ...refusals(400, 401, 403, 503) },
     },
   },
   "/v1/admin/sales": {
@@ -321,30 +306,19 @@ const paths: Json = {
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
+  ...eventPaths(refusals, query, pathParameter),
   ...operatorPaths(refusals, pathParameter),
-  "/healthz": {
-    get: {
-      summary: "Check that the process answers",
-      security: [],
-      responses: { 200: ok("Yes", { type: "object" }) },
-    },
-  },
-  "/readyz": {
-    get: {
-      summary: "Check that orders can be accepted",
-      security: [],
-      responses: { 200: ok("Yes", { type: "object" }), 503: ok("No, and why", { type: "object" }) },
-    },
-  },
-  "/metrics": {
-    get: {
-      summary: "Show metrics for Prometheus",
-      description: "Only if they have no port of their own (SLUICE_GATEWAY_METRICS_PORT)",
-      security: [],
-      responses: { 200: { description: "Text, exposition format 0.0.4" } },
-    },
-  },
+  ...otherPaths(refusals),
 };
+
+function withExamples(of: Json): Json {
+  return Object.fromEntries(
+    Object.entries(of as Record<string, Json>).map(([name, schema]) => [
+      name,
+      name in EXAMPLES ? { ...schema, examples: [EXAMPLES[name]] } : schema,
+    ]),
+  );
+}
 
 export const OPENAPI: Json = {
   openapi: "3.1.0",
@@ -357,10 +331,13 @@ export const OPENAPI: Json = {
     license: { name: "MIT", identifier: "MIT" },
   },
   servers: [{ url: "/" }],
+  tags: TAG_LIST,
   security: [{ bearer: [] }],
-  paths,
+  paths: finished(paths, refusals),
   components: {
-    schemas,
+    schemas: withExamples(schemas),
+    headers: HEADERS,
+    responses: sharedRefusals([...new Set(PROBLEM_CODES.map(statusOf))], refusals),
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
   },
 };

@@ -12,14 +12,18 @@ import { Forms } from "../intake/forms.ts";
 import { buyerNamed, type Intake } from "../intake/intake.ts";
 import { readJson } from "../intake/json.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
+import { readKey } from "../intake/order-keys.ts";
 import { readBody } from "./body.ts";
-import { echo, Problem, problem, shedSoon } from "./problem.ts";
+import { oneHost } from "./host.ts";
+import type { KeyedOrders } from "./keyed-orders.ts";
+import { echo, PRIVATE, Problem, problem, shedSoon } from "./problem.ts";
 
 export interface OrderHttpOptions {
   readonly runtime: Runtime;
   readonly clock: () => number;
   readonly auth: Auth;
   readonly intake: Intake;
+  readonly keys: KeyedOrders;
   readonly catalogue: Catalogue;
   readonly origins: Origins;
   readonly admission: Admission;
@@ -53,6 +57,8 @@ export class OrderHttp {
 
   private admit(request: Request, place: Place): Response | Promise<Response> {
     const { auth } = this.options;
+    const wrongHost = oneHost(request);
+    if (wrongHost) return this.refuse(wrongHost);
     const header = request.headers.get("authorization");
     const principal = auth.known(header) ?? auth.header(header);
     if (principal instanceof Problem) return this.refuse(principal);
@@ -77,10 +83,13 @@ export class OrderHttp {
 
   private readonly placeOne: Place = (text, principal, request) => {
     const { intake, admission, runtime, clock } = this.options;
-    const headerId = request.headers.get("idempotency-key");
+    const header = request.headers.get("idempotency-key");
+    const key = header === null ? undefined : readKey(header);
+    if (key instanceof Problem) return this.refuse(key);
+    const headerId = key?.kind === "id" ? key.id : null;
     const trace = readTraceparent(request.headers.get("traceparent"));
     const one = new One(runtime.random);
-    const head = headerId === null ? Forms.headOf(text) : undefined;
+    const head = key === undefined ? Forms.headOf(text) : undefined;
     const formed = head && this.forms.of(head, principal);
     if (formed) {
       const refusal = intake.formed(formed, principal, one, undefined, clock(), trace);
@@ -89,6 +98,7 @@ export class OrderHttp {
     }
     const value = readJson(text);
     if (value instanceof Problem) return this.refuse(value);
+    if (key?.kind === "key") return this.placeKeyed(value, principal, key.key, one, trace);
     const refusal = intake.order(value, principal, headerId, one, undefined, trace);
     one.headers = admission.headers(buyerNamed(value, principal));
     if (refusal)
@@ -114,6 +124,23 @@ export class OrderHttp {
       : refusal;
     one.headers = admission.headers(buyerNamed(value, principal));
     return again?.response(one.headers) ?? one.answer;
+  }
+
+  private async placeKeyed(
+    value: unknown,
+    principal: Principal,
+    key: string,
+    one: One,
+    trace: Traceparent | undefined,
+  ): Promise<Response> {
+    const { keys, catalogue, admission } = this.options;
+    const place = () => keys.place(value, principal, key, one, trace);
+    let end = await place();
+    if (end instanceof Problem && mayBeNews(end) && (await catalogue.refreshSoon()))
+      end = await place();
+    one.headers = admission.headers(buyerNamed(value, principal));
+    if (end instanceof Problem) return end.response(one.headers);
+    return end ? accepted(end.known, undefined, one.headers) : one.answer;
   }
 
   private readonly placeMany: Place = (text, principal, request) => {
@@ -230,7 +257,7 @@ class Many implements Recipient {
   }
 }
 
-const JSON_TYPE = { "content-type": "application/json" };
+const JSON_TYPE = { "content-type": "application/json", ...PRIVATE };
 
 /**
  * A Response copies its headers, so one object serves all answers: one of its own for each would

@@ -2,6 +2,7 @@
 // application/problem+json).
 
 const PROBLEMS = {
+  bad_host: [400, "Not exactly one host"],
   malformed: [400, "Not a JSON document"],
   not_an_object: [400, "Not a JSON object"],
   duplicate_key: [400, "Duplicate member"],
@@ -18,6 +19,7 @@ const PROBLEMS = {
   too_late: [409, "Too late to cancel"],
   too_large: [413, "Too large"],
   unsupported_type: [415, "Unsupported content type"],
+  unsupported_encoding: [415, "Unsupported content encoding"],
   unknown_field: [422, "Unknown field"],
   missing_field: [422, "Missing field"],
   wrong_type: [422, "Wrong type"],
@@ -151,11 +153,18 @@ export class Refused extends Error {
   }
 }
 
+/** On answers that are one caller's, or soon out of date: no cache keeps, no page runs them. */
+export const PRIVATE = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+} as const;
+
 function headersFor(status: number, code: ProblemCode): Record<string, string> {
   const headers: Record<string, string> = {
     "content-type": "application/problem+json",
-    "cache-control": "no-store",
+    ...PRIVATE,
   };
+  if (code === "unsupported_encoding") headers["accept-encoding"] = "identity";
   if (status === 401)
     headers["www-authenticate"] = code === "no_token" ? "Bearer" : 'Bearer error="invalid_token"';
   if (status === 429 || status === 503 || code === "not_known_yet")

@@ -31,7 +31,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const { user, limit, ...filter } = queryOf(c.req.query(), LIST_PARAMETERS);
     const page = { limit: limitOf(limit), ...filterOf(filter, clock()) };
     const { orders, before } = await ledger.orderPage(whose(principal, user), page);
-    return c.json({ orders: orders.map((o) => show(o)), ...(before ? { before } : {}) });
+    return c.json({ orders: orders.map((o) => showOrder(o)), ...(before ? { before } : {}) });
   });
 
   app.get("/v1/orders/:id", async (c) => {
@@ -47,7 +47,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     if (order) {
       const bill = await ledger.bill(user, id);
       const waitsFor = waitOf(order, bill, parts.reads.catalogue.get(order.saleId)?.sale.currency);
-      return c.json({ ...show(order, await ledger.events(user, id), bill), ...waitsFor });
+      return c.json({ ...showOrder(order, await ledger.events(user, id), bill), ...waitsFor });
     }
     if (ahead !== undefined)
       return c.json({
@@ -123,7 +123,8 @@ function waitOf(
   return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
 }
 
-function show(
+/** An order as all interfaces show it. Its payment token is never shown. */
+export function showOrder(
   order: StoredOrder,
   events?: readonly OrderEvent[],
   bill?: Bill,

@@ -1,18 +1,24 @@
-// GET /v1/sales/:sale, its stock, and one item's: public, since a shop's pages show them.
-
+// GET /v1/sales, one sale, its stock and one item's: public, since a shop's pages show them.
 import type { Context } from "hono";
+import type { Sale } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
-import { showSale } from "../admin/sale-form.ts";
+import { rfc3339, showSale } from "../admin/sale-form.ts";
 import type { KnownSale } from "../catalogue.ts";
 import type { App, AppParts, Env } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
-import { type StockText, textOf } from "./stock-reader.ts";
+import { queryOf } from "./read-orders.ts";
+import { answerWith, type TaggedText, tagged } from "./tagged-text.ts";
 
-type Call = Context<Env>;
+export const SALE_STATUSES = ["upcoming", "open", "closed"] as const;
+export type SaleStatus = (typeof SALE_STATUSES)[number];
+
+const DEFAULT_PAGE = 50;
+const MAX_PAGE = 100;
 
 export function addSaleReads(app: App, parts: AppParts): void {
+  const { clock } = parts.options;
+  const { catalogue } = parts.reads;
   const known = async (saleId: string): Promise<KnownSale> => {
-    const { catalogue } = parts.reads;
     const sale =
       catalogue.get(saleId) ??
       ((await catalogue.refreshSoon()) ? catalogue.get(saleId) : undefined);
@@ -20,37 +26,91 @@ export function addSaleReads(app: App, parts: AppParts): void {
     return sale;
   };
 
-  /** Sends a text that was made once, if the caller's address may have it. */
-  const send = (c: Call, { bytes, etag }: StockText): Response => {
-    const headers = { "content-type": "application/json", "cache-control": "no-cache", etag };
-    if (c.req.header("if-none-match") === etag) return new Response(null, { status: 304, headers });
-    const address = parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
-    parts.reads.bytes.take(address, bytes.byteLength);
-    return new Response(bytes, { headers });
-  };
+  /** Sends a text that many get, if the caller's address may have it. */
+  const send = (c: Context<Env>, text: TaggedText): Response =>
+    answerWith(text, c.req.header("if-none-match"), (bytes) => {
+      const forwarded = c.req.header("x-forwarded-for");
+      parts.reads.bytes.take(parts.access.addresses.of(c.env?.peer ?? "", forwarded), bytes);
+    });
 
-  const shown = new WeakMap<KnownSale, StockText>();
+  app.get("/v1/sales", (c) => {
+    const query = queryOf(c.req.query(), ["limit", "before", "status"]);
+    const limit = limitOf(query.limit);
+    const status = query.status === undefined ? undefined : statusIn(query.status);
+    const nowMs = clock();
+    const sales = catalogue
+      .all()
+      .filter((sale) => status === undefined || statusOf(sale, nowMs) === status)
+      .sort(newestFirst);
+    const from = query.before === undefined ? 0 : placeAfter(sales, catalogue.get(query.before));
+    const page = sales.slice(from, from + limit);
+    const before = from + limit < sales.length ? { before: page.at(-1)?.id } : {};
+    const shown = page.map((sale) => listed(sale, nowMs));
+    return send(c, tagged({ sales: shown, ...before }));
+  });
+
+  // A sale of ten thousand items is written once.
+  const texts = new WeakMap<KnownSale, TaggedText>();
   app.get("/v1/sales/:sale", async (c) => {
-    const sale = await known(c.req.param("sale"));
-    const text = shown.get(sale) ?? textOf(JSON.stringify(showSale(sale.sale)));
-    shown.set(sale, text);
+    const found = await known(c.req.param("sale"));
+    const text = texts.get(found) ?? tagged(showSale(found.sale));
+    texts.set(found, text);
     return send(c, text);
   });
 
   app.get("/v1/sales/:sale/stock", async (c) => {
     const { sale } = await known(c.req.param("sale"));
-    return send(c, present(await ignore(parts.reads.stock.textOf(sale.id), "stock_look")));
+    const text = present(await ignore(parts.reads.stock.textOf(sale.id), "stock_look"));
+    return send(c, text);
   });
 
   app.get("/v1/sales/:sale/stock/:sku", async (c) => {
-    const { sale, skus } = await known(c.req.param("sale"));
-    if (!skus.has(c.req.param("sku"))) throw new Refused(problem("not_found", "sku"));
+    const { sale, initial } = await known(c.req.param("sale"));
+    if (!initial.has(c.req.param("sku"))) throw new Refused(problem("not_found", "sku"));
     const stock = present(await ignore(parts.reads.stock.of(sale.id), "stock_look"));
     const item = stock.find((s) => s.sku === c.req.param("sku"));
     if (!item) throw new Refused(problem("unavailable", "sku", "not in Redis yet"));
-    c.header("cache-control", "no-store");
     return c.json({ saleId: sale.id, ...item });
   });
+}
+
+function statusIn(text: string): SaleStatus {
+  const status = SALE_STATUSES.find((known) => known === text);
+  if (status === undefined)
+    throw new Refused(problem("out_of_range", "status", SALE_STATUSES.join(", ")));
+  return status;
+}
+
+function limitOf(text = String(DEFAULT_PAGE)): number {
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > MAX_PAGE)
+    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
+  return limit;
+}
+
+function statusOf({ opensAtMs, closesAtMs }: Sale, nowMs: number): SaleStatus {
+  if (nowMs < opensAtMs) return "upcoming";
+  return nowMs < closesAtMs ? "open" : "closed";
+}
+
+/** By opening; sales that open together, by id. */
+function newestFirst(a: Sale, b: Sale): number {
+  return b.opensAtMs - a.opensAtMs || (a.id < b.id ? 1 : -1);
+}
+
+/** Where the sales behind this one start: it may not be among them any more. */
+function placeAfter(sales: readonly Sale[], last: KnownSale | undefined): number {
+  if (!last) throw new Refused(problem("not_found", "before"));
+  const place = sales.findIndex((sale) => newestFirst(last.sale, sale) < 0 && sale !== last.sale);
+  return place < 0 ? sales.length : place;
+}
+
+function listed(sale: Sale, nowMs: number): Record<string, unknown> {
+  const { id, name, currency, opensAtMs, closesAtMs, items } = sale;
+  return {
+    ...{ id, name, currency, status: statusOf(sale, nowMs), items: items.length },
+    ...{ opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) },
+  };
 }
 
 function present<T>(found: T | undefined): T {

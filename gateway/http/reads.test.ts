@@ -210,9 +210,7 @@ test("stock comes from Redis, queried once for any number of simultaneous reader
   const t = await start({
     stockOf: () => {
       asked++;
-      return Promise.resolve([
-        { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
-      ]);
+      return Promise.resolve([{ sku: "lamp", available: 100, releasing: 1, held: 3, sold: 1 }]);
     },
   });
   const answers = await Promise.all(
@@ -222,7 +220,7 @@ test("stock comes from Redis, queried once for any number of simultaneous reader
   expect(answers[0]?.body).toEqual({
     saleId: "spring",
     items: [
-      { sku: "lamp", initial: 9, restocked: 0, available: 4, releasing: 1, held: 3, sold: 1 },
+      { sku: "lamp", initial: 100, restocked: 5, available: 100, releasing: 1, held: 3, sold: 1 },
     ],
   });
   expect(asked).toBeLessThan(5);
@@ -326,4 +324,13 @@ test("only pages of allowed origins may read answers", async () => {
   });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get("access-control-allow-headers")).toContain("Idempotency-Key");
+  // What a phone with a wrong clock, and a page that is told to slow down, must be able to read.
+  const placed = await post(`${t.gateway.url}/v1/orders`, order(), {
+    ...(await bearer("ann")),
+    origin: "https://shop.example",
+  });
+  expect(Date.parse(placed.headers.get("date") ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  const exposed = placed.headers.get("access-control-expose-headers")?.split(", ");
+  for (const name of ["Date", "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"])
+    expect(exposed).toContain(name);
 });

@@ -1,7 +1,9 @@
 // Live stock for any number of readers: one query to Redis per sale at a time, its answer cached
 // for a moment, or for as long as keeps the queries below a twentieth of the time: a sale of ten
 // thousand items is read less often. Its text for HTTP is made once.
-import type { Stock } from "../../core/domain/sale.ts";
+import type { Stock, Units } from "../../core/domain/sale.ts";
+import type { KnownSale } from "../catalogue.ts";
+import { type TaggedText, tagged } from "./tagged-text.ts";
 
 /** Far shorter than a person notices, far longer than the interval between requests in a flood. */
 const FRESH_MS = 20;
@@ -10,23 +12,11 @@ const REST = 19;
 /** … but never longer than this. */
 const MOST_MS = 1_000;
 
-/** The stock of a sale as it is sent. */
-export interface StockText {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** An entity tag (RFC 9110), of exactly this text. */
-  readonly etag: string;
-}
-
-export function textOf(json: string): StockText {
-  const etag = `"${Bun.hash.xxHash64(json).toString(36)}"`;
-  return { bytes: new TextEncoder().encode(json), etag };
-}
-
 interface Answer {
   readonly stock: Promise<readonly Stock[] | undefined>;
   /** Monotonic ms; undefined while it is being fetched. */
   freshUntilMs: number | undefined;
-  text: StockText | undefined;
+  text: TaggedText | undefined;
 }
 
 export class StockReader {
@@ -43,14 +33,11 @@ export class StockReader {
   };
 
   /** undefined: Redis does not have the sale yet. Rejects if Redis does not answer. */
-  async textOf(saleId: string): Promise<StockText | undefined> {
+  async textOf(saleId: string): Promise<TaggedText | undefined> {
     const answer = this.answerOf(saleId);
     const stock = await answer.stock;
     if (!stock) return undefined;
-    if (!answer.text) {
-      const json = JSON.stringify({ saleId, items: stock });
-      answer.text = textOf(json);
-    }
+    answer.text ??= tagged({ saleId, items: stock });
     return answer.text;
   }
 
@@ -81,4 +68,19 @@ export class StockReader {
     );
     return answer;
   }
+}
+
+/** `initial` is the sale's, as everywhere; units beyond it were added by the operator. */
+export function shownUnits(
+  units: readonly Units[] | undefined,
+  sale: KnownSale | undefined,
+): readonly Stock[] | undefined {
+  return (
+    sale &&
+    units?.map(({ sku, available, releasing, held, sold }) => {
+      const total = available + releasing + held + sold;
+      const initial = sale.initial.get(sku) ?? total;
+      return { sku, initial, restocked: total - initial, available, releasing, held, sold };
+    })
+  );
 }

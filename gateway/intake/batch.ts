@@ -39,6 +39,7 @@ export class Batch implements LaneBatch {
   private writer: MessageWriter | undefined = new MessageWriter();
   /** Users and ids are read from here: parts of a request's text would keep all of it. */
   private readonly names: readonly string[] = this.writer?.names ?? [];
+  private readonly fingerprints: readonly string[] = this.writer?.fingerprints ?? [];
   /** Rows other than orders and cancels. */
   private others: Set<number> | undefined;
   private cancels: Set<number> | undefined;
@@ -111,6 +112,16 @@ export class Batch implements LaneBatch {
   idAt(i: number): string {
     // A cast, since every order passes here.
     return this.others?.has(i) ? "" : (this.names[i] as string).slice(-ID_CHARS);
+  }
+
+  /** User and id, with a space between. */
+  nameAt(i: number): string {
+    return this.names[i] as string; // a cast, as in idAt()
+  }
+
+  /** Empty for rows other than orders. */
+  fingerprintAt(i: number): string {
+    return this.fingerprints[i] as string; // a cast, as in idAt()
   }
 
   isCancelAt(i: number): boolean {

@@ -175,7 +175,7 @@ function checkSeq(seq: unknown): number | Problem {
   return isWhole(seq, MAX_SEQ) ? seq : notWhole(seq, "seq", `1 to ${MAX_SEQ}`);
 }
 
-function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
+function checkLines(lines: unknown, { initial }: KnownSale): Problem | undefined {
   if (!Array.isArray(lines)) return missingOrType(lines, "lines", "an array");
   if (lines.length === 0 || lines.length > MAX_LINES)
     return problem("out_of_range", "lines", `1 to ${MAX_LINES} lines`);
@@ -186,7 +186,7 @@ function checkLines(lines: unknown, { skus }: KnownSale): Problem | undefined {
       if (!LINE_FIELDS.has(key)) return new Problem("unknown_field", `lines[${i}].${echo(key)}`);
     const { sku, qty } = line;
     if (typeof sku !== "string") return missingOrType(sku, `lines[${i}].sku`, "a string");
-    if (!skus.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
+    if (!initial.has(sku)) return problem("unknown_item", `lines[${i}].sku`);
     if (!isWhole(qty, MAX_QTY)) return notWhole(qty, `lines[${i}].qty`, `1 to ${MAX_QTY}`);
     // A cast, since this is on the hot path and earlier lines are checked.
     for (let j = 0; j < i; j++)

@@ -1,7 +1,7 @@
 // The hot path: a parsed value becomes an order, and its values go into the columns of its shard's
 // next message. There is no promise, copy, text or log line per order.
 import type { AnswerWord, Attempt } from "../../core/domain/charge.ts";
-import type { Order } from "../../core/domain/order.ts";
+import { fingerprintOf, type Order } from "../../core/domain/order.ts";
 import { judgeOrderId } from "../../core/domain/order-id.ts";
 import { answerRow, cancelRow, type Row, skipRow, userOf } from "../../core/domain/row.ts";
 import { shardOf } from "../../core/domain/shard.ts";
@@ -18,6 +18,7 @@ import type { Recipient } from "./batch.ts";
 import { checkId, checkOrder, checkSkip } from "./check-order.ts";
 import type { Counters } from "./counters.ts";
 import { type FormedOrder, orderOf } from "./forms.ts";
+import type { KnownBodies } from "./known-bodies.ts";
 import type { Lanes } from "./lanes.ts";
 
 export interface IntakeOptions {
@@ -29,6 +30,8 @@ export interface IntakeOptions {
   readonly admission: Admission;
   /** undefined: orders for sold-out items are published like others. */
   readonly soldOut?: SoldOut | undefined;
+  /** undefined: another body under a known id is decided like a resend, as a conflict. */
+  readonly bodies?: KnownBodies | undefined;
   readonly counters: Counters;
 }
 
@@ -36,6 +39,11 @@ const SOLD_OUT = problem(
   "sold_out",
   "lines",
   "no effect; an earlier request with this id may have been accepted",
+);
+const ID_IN_USE = problem(
+  "conflict",
+  "id",
+  "no effect: an earlier request has placed another order under this id",
 );
 const FUTURE_ID = problem("future_id", "id", "its time is more than 1 minute ahead");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");
@@ -70,15 +78,30 @@ export class Intake {
     ref: unknown,
     trace?: Traceparent,
   ): Problem | undefined {
+    const order = this.checked(value, principal, headerId);
+    if (order instanceof Problem) return order;
+    const shard = this.shardOf(order.user, principal);
+    return this.publish(shard, order, this.options.clock(), trace, recipient, ref);
+  }
+
+  /** An order that may be published now, or why not. Its user has paid for it. */
+  checked(value: unknown, principal: Principal, headerId: string | null): Order | Problem {
     const { admission, catalogue, clock } = this.options;
     const buyer = buyerNamed(value, principal);
     const shard = this.shardOf(buyer, principal);
     const refusal = admission.shuts(shard) ?? admission.charge(buyer);
     if (refusal) return this.refuse(refusal);
-    const nowMs = clock();
-    const order = checkOrder(value, principal, headerId, catalogue, nowMs);
-    if (order instanceof Problem) return this.refuse(order);
-    return this.publish(shard, order, nowMs, trace, recipient, ref);
+    const order = checkOrder(value, principal, headerId, catalogue, clock());
+    return order instanceof Problem ? this.refuse(order) : order;
+  }
+
+  /** Publishes an order that was checked, as order() does. */
+  place(order: Order, recipient: Recipient, trace?: Traceparent): Problem | undefined {
+    const { clock, shards } = this.options;
+    const wrongId = checkId(order.id, clock());
+    if (wrongId) return this.refuse(wrongId);
+    const shard = shardOf(order.user, shards);
+    return this.publish(shard, order, clock(), trace, recipient, undefined);
   }
 
   /** Publishes an order of a known form, as order() does. */
@@ -153,9 +176,10 @@ export class Intake {
     trace: Traceparent | undefined,
     recipient: Recipient,
     ref: unknown,
-    fingerprint?: string,
+    fingerprint = fingerprintOf(order),
   ): Problem | undefined {
-    const { runtime, admission, soldOut, lanes } = this.options;
+    const { runtime, admission, soldOut, bodies, lanes } = this.options;
+    if (bodies?.isOther(order.user, order.id, fingerprint)) return this.refuse(ID_IN_USE);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
     if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref, fingerprint))
       return this.refuse(shedSoon(runtime.random));

@@ -21,8 +21,8 @@ export class Undecided {
   constructor(
     private readonly maxOrders: number,
     private readonly options: {
-      /** A batch's outcomes have arrived. */
-      readonly onDecided?: (batch: Batch) => void;
+      /** A batch's outcomes have arrived: one word a row. */
+      readonly onDecided?: (batch: Batch, words: readonly string[]) => void;
       /** A batch's outcomes will not arrive. */
       readonly onForgotten?: (batch: Batch) => void;
       /** A reserved order has returned its units. */
@@ -94,8 +94,8 @@ export class Undecided {
 
   private tell(batch: Batch, outcomes: string): void {
     this.remove(batch);
-    this.options.onDecided?.(batch);
     const words = outcomes.split(",");
+    this.options.onDecided?.(batch, words);
     for (let i = 0; i < words.length; i++) {
       const recipient = batch.recipients[i];
       const id = recipient ? batch.idAt(i) : "";

@@ -7,6 +7,7 @@ import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
 import { TokenBuckets } from "../admission/token-bucket.ts";
 import type { EventFeed } from "../http/event-feed.ts";
+import { oneHost } from "../http/host.ts";
 import { Problem, problem } from "../http/problem.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
 import type { Frames } from "./frames.ts";
@@ -91,6 +92,8 @@ export class Sockets {
     const { headers } = request;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket")
       return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
+    const wrongHost = oneHost(request);
+    if (wrongHost) return wrongHost.response();
     if (!origins.allows(headers.get("origin"), headers.get("host")))
       return problem("foreign_origin", "Origin").response();
     if (this.draining || this.open.size >= limits.sockets || !this.options.room())

@@ -1,0 +1,47 @@
+// Examples of the description's schemas; a test checks each against its schema.
+const ID = "019ac9d2-6c00-7b3e-9f41-2d5c0a7e8b10";
+const [OPENS, CLOSES, ACCEPTED, DECIDED] = [
+  "2027-01-31T10:00:00.000Z",
+  "2027-01-31T12:00:00.000Z",
+  "2027-01-31T10:00:00.120Z",
+  "2027-01-31T10:00:00.140Z",
+];
+const LINES = [{ sku: "lamp", qty: 1 }];
+
+export const EXAMPLES: Readonly<Record<string, unknown>> = {
+  Order: { id: ID, saleId: "spring", currency: "EUR", lines: LINES, payment: "tok_visa" },
+  Accepted: { id: ID, status: "accepted", estimate: { position: 12, seconds: 0.4 } },
+  Cancelled: { id: ID, status: "cancelled" },
+  Skip: { saleId: "spring", seq: 3 },
+  OrderStatus: {
+    ...{ id: ID, user: "ann", saleId: "spring", status: "paid", currency: "EUR", lines: LINES },
+    ...{ amount: 4900, acceptedAt: ACCEPTED, decidedAt: DECIDED },
+    events: [{ at: DECIDED, event: "reserved" }],
+  },
+  Sale: {
+    ...{ id: "spring", name: "Spring sale", currency: "EUR", opensAt: OPENS, closesAt: CLOSES },
+    items: [
+      {
+        ...{ sku: "lamp", name: "Lamp", category: "home" },
+        ...{ priceMinor: 4900, limitPerUser: 2, initial: 100 },
+      },
+    ],
+  },
+  SaleList: {
+    sales: [
+      {
+        ...{ id: "spring", name: "Spring sale", currency: "EUR", status: "open", items: 1 },
+        ...{ opensAt: OPENS, closesAt: CLOSES },
+      },
+    ],
+  },
+  Stock: {
+    ...{ sku: "lamp", initial: 100, restocked: 5 },
+    ...{ available: 90, releasing: 1, held: 4, sold: 10 },
+  },
+  Change: { saleId: "spring", ref: "create spring", result: "done", applied: true },
+  Problem: {
+    ...{ type: "urn:sluice:problem:out_of_range", title: "Invalid value", status: 422 },
+    ...{ code: "out_of_range", field: "lines[0].qty", detail: "a whole number, 1 to 100" },
+  },
+};

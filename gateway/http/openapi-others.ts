@@ -1,0 +1,86 @@
+// The calls of others than shops and operators: the payment provider, sockets, monitoring. Used by
+// openapi.ts.
+import { body, type Json, object, ok, whole } from "./openapi-schemas.ts";
+
+export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
+  return {
+    "/v1/payments/webhook": {
+      post: {
+        summary: "For the payment provider: report on a charge",
+        security: [],
+        description:
+          "Signed as in Standard Webhooks, see docs/payments.md. It may be sent again: replays " +
+          "and events without news change nothing. Unlisted statuses get 200 and have no effect.",
+        parameters: ["webhook-id", "webhook-timestamp", "webhook-signature"].map((header) => ({
+          name: header,
+          in: "header",
+          required: true,
+          schema: { type: "string" },
+          description: "As in Standard Webhooks",
+        })),
+        requestBody: body(
+          object(
+            {
+              key: { type: "string" },
+              amount: whole(0, Number.MAX_SAFE_INTEGER),
+              currency: { type: "string" },
+              status: {
+                type: "string",
+                examples: ["captured", "declined", "pending", "refunded", "disputed"],
+              },
+            },
+            ["key", "amount", "currency", "status"],
+          ),
+        ),
+        responses: {
+          200: ok(
+            "Accepted, or correctly without effect",
+            object({ taken: { type: "boolean" }, outcome: { type: "string" } }, [
+              "taken",
+              "outcome",
+            ]),
+          ),
+          ...refusals(400, 401, 404, 413, 422, 503),
+        },
+      },
+    },
+    "/v1/ws": {
+      get: {
+        summary: "WebSocket: orders in, acknowledgements and outcomes out",
+        description: "The protocol is described in docs/websocket.md.",
+        responses: {
+          101: { description: "Switching protocols" },
+          ...refusals(400, 401, 403, 429, 503),
+        },
+      },
+    },
+    "/healthz": {
+      get: {
+        summary: "Check that the process answers",
+        security: [],
+        responses: { 200: ok("Yes", { type: "object" }) },
+      },
+    },
+    "/readyz": {
+      get: {
+        summary: "Check that orders can be accepted",
+        security: [],
+        responses: {
+          200: ok("Yes", { type: "object" }),
+          503: ok("No, and why", { type: "object" }),
+        },
+      },
+    },
+    "/metrics": {
+      get: {
+        summary: "Show metrics for Prometheus",
+        description: "Only if they have no port of their own (SLUICE_GATEWAY_METRICS_PORT)",
+        security: [],
+        responses: {
+          200: { description: "Text, OpenMetrics" },
+          ...refusals(404),
+        },
+      },
+    },
+  };
+}
