@@ -10,7 +10,7 @@ const POLL_MS = 500;
 /** Orders for an unknown sale trigger a refresh, all together at most this often. */
 const MIN_LOOK_MS = 50;
 
-/** A sale, and each item's units at its start. */
+/** A sale, and each offered item's units at its start. */
 export interface KnownSale {
   readonly version: number;
   readonly sale: Sale;
@@ -97,5 +97,6 @@ export class Catalogue {
 }
 
 export function knownSale(version: number, sale: Sale): KnownSale {
-  return { version, sale, initial: new Map(sale.items.map((item) => [item.sku, item.initial])) };
+  const offered = sale.items.filter(({ withdrawn }) => !withdrawn);
+  return { version, sale, initial: new Map(offered.map((item) => [item.sku, item.initial])) };
 }

@@ -140,6 +140,7 @@ export interface StoresPort {
     | "auditBegin"
     | "auditEnd"
     | "auditLog"
+    | "correction"
     | "catalogueVersion"
     | "saleVersions"
     | "sales"

@@ -19,6 +19,7 @@ import type {
   PublishOutcome,
   StoresPort,
 } from "./ports.ts";
+import { frameMisfit } from "./socket/test-asyncapi.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -267,7 +268,10 @@ export class TestSocket {
 
   private constructor(readonly ws: WebSocket) {
     ws.onmessage = ({ data }) => {
-      this.frames.push(JSON.parse(data as string) as ServerFrame);
+      const frame = JSON.parse(data as string) as ServerFrame;
+      const wrong = frameMisfit("server", frame);
+      if (wrong !== undefined) throw new Error(`not in /asyncapi.json: ${wrong}: ${data}`);
+      this.frames.push(frame);
       this.wake();
     };
     this.closed = new Promise((resolve) => {

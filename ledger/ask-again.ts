@@ -17,7 +17,7 @@ export async function askAgain(db: Db): Promise<number> {
   return db.transaction(async (tx) => {
     const shards = Number((await tx.run("SELECT shards FROM store"))[0]?.shards);
     await lockShards(db.dialect, tx);
-    const sheet = emptySheet(new Prices(), db.runtime.wallMs());
+    const sheet = emptySheet(new Prices(0), db.runtime.wallMs());
     // Follow-ups not yet published ask for the same things: one request each is enough.
     await tx.run(
       `UPDATE follow_ups SET done = 1 WHERE done = 0 AND (exchange = 'fulfilment'
@@ -76,7 +76,7 @@ export async function askOnce(db: Db, shards: number, of: Attempt): Promise<"ask
     if (from === undefined || status === undefined) return "settled";
     const request = requestOf(of, status, restart(attempts, of, from, status));
     await attempts.write(tx);
-    const sheet = emptySheet(new Prices(), db.runtime.wallMs());
+    const sheet = emptySheet(new Prices(0), db.runtime.wallMs());
     ask(sheet, shardOf(of.user, shards), "payments", request);
     addRequests(sheet);
     await insertRows(tx, "follow_ups", FOLLOW_UPS, sheet.followUps);

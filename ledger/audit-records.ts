@@ -84,9 +84,13 @@ export interface ItemRecord {
   readonly saleId: string;
   readonly sku: string;
   readonly limitPerUser: number;
+  /** The first one. */
   readonly priceMinor: number;
   readonly initial: number;
   readonly restocked: number;
+  readonly corrected: number;
+  /** Units of a correction that has no end yet. */
+  readonly correcting: number;
   readonly available: number;
   readonly releasing: number;
   readonly held: number;
@@ -110,6 +114,12 @@ export interface SaleRecord {
   readonly closesAtMs: number;
 }
 
+export interface ItemTerms {
+  readonly sku: string;
+  readonly priceMinor: number;
+  readonly limitPerUser: number;
+}
+
 /** An operator's change, as requested. */
 export interface OperationRecord {
   readonly operation: {
@@ -119,10 +129,18 @@ export interface OperationRecord {
     readonly units?: number;
     readonly atMs?: number;
     readonly closesAtMs?: number;
+    readonly priceMinor?: number;
+    readonly fromMs?: number;
+    readonly limitPerUser?: number;
+    /** How a correction ended. */
+    readonly outcome?: string;
+    readonly ref?: string;
+    readonly item?: ItemTerms;
     readonly sale?: {
       readonly id: string;
       readonly opensAtMs: number;
       readonly closesAtMs: number;
+      readonly items?: readonly ItemTerms[];
     };
   };
   readonly atMs: number;

@@ -180,9 +180,10 @@ export class LedgerAudit {
 
   async items(): Promise<ItemRecord[]> {
     const columns =
-      "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold";
+      "limit_per_user, price_minor, initial, restocked, available, releasing, held, sold, " +
+      "corrected, correcting_units, ";
     const rows = await this.db.run(
-      `SELECT sale, sku, ${columns}, retired_ms FROM items
+      `SELECT sale, sku, ${columns} retired_ms FROM items
        JOIN sales ON sales.id = sale ORDER BY sale, sku`,
     );
     return rows.map((r) => ({
@@ -192,6 +193,8 @@ export class LedgerAudit {
       priceMinor: Number(r.price_minor),
       initial: Number(r.initial),
       restocked: Number(r.restocked),
+      corrected: Number(r.corrected),
+      correcting: Number(r.correcting_units),
       available: Number(r.available),
       releasing: Number(r.releasing),
       held: Number(r.held),

@@ -11,7 +11,7 @@ import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
-import type { Operation, OperationResult } from "./operation.ts";
+import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
@@ -304,6 +304,10 @@ export interface Ledger {
   /** Operations that Redis may not have yet, oldest first. */
   operationsOpen(): Promise<{ readonly id: number; readonly operation: Operation }[]>;
   operationsDone(ids: readonly number[]): Promise<void>;
+  /** Ends a correction by what Redis answered. Only the first end counts; returns it. */
+  settleCorrection(ref: string, outcome: Correction): Promise<Correction>;
+  /** undefined: it has no end yet, or there is no such correction. */
+  correction(ref: string): Promise<Correction | undefined>;
   /** Records a call of an operator that changes nothing, with its result. */
   audit(record: AuditIntent & { readonly status: number; readonly atMs: number }): Promise<void>;
   /** Records a change before it happens; returns the number of the entry. */

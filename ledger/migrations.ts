@@ -76,6 +76,31 @@ function versionTrigger(d: Dialect): string[] {
   ];
 }
 
+/** Units may be taken away. SQLite cannot change a table's check, so there the table is copied. */
+function correctedItems(d: Dialect): string[] {
+  const check = "CHECK (initial + restocked - corrected = available + releasing + held + sold)";
+  const corrected = "corrected BIGINT NOT NULL DEFAULT 0 CHECK (corrected >= 0)";
+  if (d === "postgres")
+    return [
+      `ALTER TABLE items DROP CONSTRAINT items_check, ADD COLUMN ${corrected},
+         ADD CONSTRAINT items_check ${check}`,
+    ];
+  const columns = `sale, sku, name, category, price_minor, limit_per_user, initial, restocked,
+    available, releasing, held, sold`;
+  return [
+    `CREATE TABLE corrected_items (sale TEXT NOT NULL REFERENCES sales (id), sku TEXT NOT NULL,
+       name TEXT NOT NULL, category TEXT NOT NULL, price_minor BIGINT NOT NULL,
+       limit_per_user BIGINT NOT NULL, initial BIGINT NOT NULL,
+       restocked BIGINT NOT NULL CHECK (restocked >= 0),
+       available BIGINT NOT NULL CHECK (available >= 0),
+       releasing BIGINT NOT NULL CHECK (releasing >= 0), held BIGINT NOT NULL CHECK (held >= 0),
+       sold BIGINT NOT NULL CHECK (sold >= 0), ${corrected}, PRIMARY KEY (sale, sku), ${check})`,
+    `INSERT INTO corrected_items (${columns}) SELECT ${columns} FROM items`,
+    "DROP TABLE items",
+    "ALTER TABLE corrected_items RENAME TO items",
+  ];
+}
+
 const MIGRATIONS: readonly Migration[] = [
   (d) => [
     `CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
@@ -224,6 +249,18 @@ const MIGRATIONS: readonly Migration[] = [
     "ALTER TABLE audit ADD COLUMN ended_ms BIGINT NOT NULL DEFAULT 0",
     "UPDATE audit SET ended_ms = at_ms",
   ],
+  (d) => [
+    ...correctedItems(d),
+    // limit_top: the highest limit the item ever had; the fence compares with it.
+    "ALTER TABLE items ADD COLUMN limit_top BIGINT NOT NULL DEFAULT 0",
+    "UPDATE items SET limit_top = limit_per_user",
+    "ALTER TABLE items ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0",
+    // Later prices: `from:price …` (core/domain/sale.ts). price_minor stays the first.
+    "ALTER TABLE items ADD COLUMN prices TEXT NOT NULL DEFAULT ''",
+    // A correction that Redis has not answered: its reference and its units.
+    "ALTER TABLE items ADD COLUMN correcting TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE items ADD COLUMN correcting_units BIGINT NOT NULL DEFAULT 0",
+  ],
   // Idempotency keys and the orders they stand for (ledger/order-keys.ts).
   (d) => [
     `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,
@@ -253,8 +290,11 @@ const MIGRATIONS: readonly Migration[] = [
   ],
 ];
 
-/** Brings the schema up to date; several processes may do so at the same time. */
-export async function migrate(db: Db): Promise<void> {
+/**
+ * Brings the schema up to date; several processes may do so at the same time. `to`: for tests, the
+ * schema of an earlier release.
+ */
+export async function migrate(db: Db, to = MIGRATIONS.length): Promise<void> {
   await db
     .run(
       "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, at_ms BIGINT NOT NULL)",
@@ -272,7 +312,7 @@ export async function migrate(db: Db): Promise<void> {
       throw new Error(
         `the ledger has schema version ${done}; this Sluice knows ${MIGRATIONS.length}: upgrade it`,
       );
-    for (let version = done + 1; version <= MIGRATIONS.length; version++) {
+    for (let version = done + 1; version <= to; version++) {
       for (const text of at(MIGRATIONS, version - 1)(db.dialect)) await tx.run(text);
       await tx.run("INSERT INTO migrations (version, at_ms) VALUES (?, ?)", [
         version,

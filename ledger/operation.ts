@@ -1,6 +1,6 @@
 // The operators' changes, as the ledger records them (operations.ts).
 import type { Route } from "../core/domain/part.ts";
-import type { Sale } from "../core/domain/sale.ts";
+import type { Sale, SaleItem } from "../core/domain/sale.ts";
 
 /**
  * An operator's change. `ref` makes it idempotent: repeating a ref changes nothing and returns the
@@ -24,11 +24,35 @@ export type Operation =
       readonly closesAtMs?: number | undefined;
     }
   | { readonly kind: "close"; readonly ref: string; readonly saleId: string; readonly atMs: number }
+  | ItemOperation
   /** Ends a closed sale for good; see ledger/retire.ts. */
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
   /** Empty region: all regions. Empty service: the route is removed. */
   | ({ readonly kind: "route"; readonly ref: string } & Route)
   | RegionOperation;
+
+/** A change of one item: see ledger/item-operations.ts. */
+export type ItemOperation = {
+  readonly ref: string;
+  readonly saleId: string;
+  readonly reason: string;
+} & (
+  | { readonly kind: "add"; readonly item: SaleItem }
+  | { readonly kind: "correct"; readonly sku: string; readonly units: number }
+  | {
+      readonly kind: "price";
+      readonly sku: string;
+      readonly priceMinor: number;
+      /** Orders accepted from then on, Unix ms. */
+      readonly fromMs: number;
+    }
+  /** Of an item that has a limit; 0: as good as none. */
+  | { readonly kind: "limit"; readonly sku: string; readonly limitPerUser: number }
+  | { readonly kind: "withdraw" | "offer"; readonly sku: string }
+);
+
+/** How a correction ended: Redis had the units, or had sold them already. */
+export type Correction = "done" | "refused";
 
 /** `lost`: its broker will not come back. `back`: it has come back after all. */
 export interface RegionOperation {
@@ -54,5 +78,14 @@ export type OperationResult =
   | "sale_exists"
   /** The sale would close before it opens, or at the same moment. */
   | "bad_window"
+  | "item_exists"
+  | "too_many_items"
+  /** Fewer units are free than a correction would take away. */
+  | "not_enough"
+  /** An earlier correction of the item has no end yet. */
+  | "correcting"
+  /** The item was created without a limit, so its users' units were not counted. */
+  | "not_counted"
+  | "too_many_prices"
   /** Neither the window nor the stock of a retired sale can change. */
   | "sale_retired";

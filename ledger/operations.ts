@@ -3,6 +3,7 @@
 import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult, RegionOperation } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
+import { arrival, changeItem, insertItems } from "./item-operations.ts";
 import { retiredOf, retireSale } from "./retire.ts";
 import { setRoute } from "./routes.ts";
 
@@ -15,18 +16,37 @@ export async function operate(
   return db.transaction(async (tx) => {
     if (db.dialect === "postgres") await tx.run("LOCK TABLE operations IN EXCLUSIVE MODE");
     const text = JSON.stringify(operation);
-    const known = await tx.run("SELECT operation FROM operations WHERE ref = ?", [operation.ref]);
-    if (known.length > 0)
-      return sameRequest(String(known[0]?.operation), operation) ? "repeated" : "ref_conflict";
+    const known = await knownBy(tx, operation);
+    if (known !== undefined) return sameRequest(known, operation) ? "repeated" : "ref_conflict";
     const result = await apply(tx, operation, atMs);
     // A trigger writes the row's number to the sale (migrations.ts).
     if (result === "done")
       await tx.run(
         "INSERT INTO operations (ref, operation, subject, at_ms, applied) VALUES (?, ?, ?, ?, ?)",
-        [operation.ref, text, subject, atMs, ONLY_HERE.has(operation.kind) ? 1 : 0],
+        [refOf(operation), text, subject, atMs, ONLY_HERE.has(operation.kind) ? 1 : 0],
       );
     return result;
   });
+}
+
+/** References live per kind: a route's never stands in the way of a sale. */
+function refOf({ kind, ref }: Operation): string {
+  return `${kind} ${ref}`;
+}
+
+/**
+ * The operation of the same kind with the same reference, JSON text. Earlier releases kept the bare
+ * reference.
+ */
+async function knownBy(tx: Runner, operation: Operation): Promise<string | undefined> {
+  const text = "SELECT operation FROM operations WHERE ref IN (?, ?)";
+  const rows = await tx.run(text, [refOf(operation), operation.ref]);
+  return rows
+    .map((row) => String(row.operation))
+    .find((known) => {
+      const { kind, ref } = JSON.parse(known) as Operation;
+      return kind === operation.kind && ref === operation.ref;
+    });
 }
 
 /** Operations that nothing outside the ledger has to learn. */
@@ -62,11 +82,16 @@ export function saleOf(operation: Operation): string | undefined {
 }
 
 /**
- * Compares without the time of an `open` or `close`: the first request sets it, and a repetition
- * may carry another.
+ * Compares without the time of an `open`, a `close` or a price: the first request sets it, and a
+ * repetition may carry another.
  */
 function sameRequest(known: string, operation: Operation): boolean {
-  const comparable = (o: Operation) => JSON.stringify("atMs" in o ? { ...o, atMs: 0 } : o);
+  const comparable = (o: Operation) =>
+    JSON.stringify({
+      ...o,
+      ...("atMs" in o ? { atMs: 0 } : {}),
+      ...("fromMs" in o ? { fromMs: 0 } : {}),
+    });
   return comparable(JSON.parse(known) as Operation) === comparable(operation);
 }
 
@@ -85,6 +110,13 @@ async function apply(tx: Runner, operation: Operation, atMs: number): Promise<Op
       return (await retireSale(tx, operation.saleId, atMs)) ? "done" : "unknown_sale";
     case "restock":
       return restock(tx, operation);
+    case "add":
+    case "correct":
+    case "price":
+    case "limit":
+    case "withdraw":
+    case "offer":
+      return changeItem(tx, operation);
     case "open":
       return move(tx, operation.saleId, operation.atMs, operation.closesAtMs);
     case "close":
@@ -116,19 +148,7 @@ async function create(tx: Runner, sale: Sale, ref: string): Promise<OperationRes
     "INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?, ?, ?, ?, ?)",
     [sale.id, sale.name, sale.currency, sale.opensAtMs, sale.closesAtMs],
   );
-  const items = sale.items.flatMap((i) => [
-    ...[sale.id, i.sku, i.name, i.category, i.priceMinor, i.limitPerUser, i.initial],
-    ...[0, i.initial, 0, 0, 0], // restocked, available, releasing, held, sold
-  ]);
-  const columns = ["sale", "sku", "name", "category", "price_minor", "limit_per_user", "initial"];
-  await insertRows(
-    tx,
-    "items",
-    [...columns, "restocked", "available", "releasing", "held", "sold"],
-    items,
-  );
-  const movements = sale.items.flatMap((i) => arrival(`create ${ref}`, sale.id, i.sku, i.initial));
-  await insertRows(tx, "movements", ["cause", "sale", "sku", "account", "units"], movements);
+  await insertItems(tx, sale.id, sale.items, `create ${ref}`);
   return "done";
 }
 
@@ -152,9 +172,4 @@ async function restock(
     arrival(`restock ${o.ref}`, o.saleId, o.sku, o.units),
   );
   return "done";
-}
-
-/** Takes the units from the supplier's account, so every cause sums to zero. */
-function arrival(cause: string, sale: string, sku: string, units: number): (string | number)[] {
-  return [cause, sale, sku, "supply", -units, cause, sale, sku, "available", units];
 }

@@ -1,5 +1,6 @@
-// Prices, categories and limits of items. They never change after a sale is created, so a writer
-// caches them.
+// First prices, categories and highest limits of items, cached by a writer until the catalogue
+// changes. Redis decides by the prices and limits of the moment: an order that it reserved at a
+// later price says what it costs (the step `price`), and no limit was ever above the highest.
 import type { Line } from "../core/domain/order.ts";
 import type { Runner } from "./db.ts";
 
@@ -12,6 +13,9 @@ export class Prices {
   private readonly limited = new Set<string>();
   private readonly known = new Set<string>();
   private readonly missing = new Set<string>();
+
+  /** `version`: of the catalogue. */
+  constructor(readonly version: number) {}
 
   /**
    * Minor units; 0 if the sale is not loaded, then call load() and repeat. Unknown items cost
@@ -50,12 +54,16 @@ export class Prices {
   async load(tx: Runner): Promise<boolean> {
     if (this.missing.size === 0) return false;
     for (const saleId of this.missing) {
-      const text = "SELECT sku, price_minor, category, limit_per_user FROM items WHERE sale = ?";
-      for (const { sku, price_minor, category, limit_per_user } of await tx.run(text, [saleId])) {
+      const text = `SELECT sku, price_minor, category, limit_per_user, limit_top
+        FROM items WHERE sale = ?`;
+      for (const found of await tx.run(text, [saleId])) {
+        const { sku, price_minor, category, limit_per_user, limit_top } = found;
         this.minorUnits.set(`${saleId} ${sku}`, Number(price_minor));
         this.categories.set(`${saleId} ${sku}`, String(category));
         if (Number(limit_per_user) === 0) continue;
-        this.limits.set(`${saleId} ${sku}`, Number(limit_per_user));
+        // A gateway of an earlier release enters no highest one.
+        const highest = Math.max(Number(limit_top), Number(limit_per_user));
+        this.limits.set(`${saleId} ${sku}`, highest);
         this.limited.add(saleId);
       }
       this.known.add(saleId);

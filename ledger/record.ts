@@ -108,6 +108,8 @@ interface Position {
   lastId: string;
   lastN: number;
   moved: boolean;
+  /** The catalogue's version. */
+  readonly catalogue: number;
   /** It has entries from before the fence (ledger/fence.ts). */
   readonly older: boolean;
   refused?: RecordResult;
@@ -136,7 +138,8 @@ async function recordTogether(
       return result;
     });
     const older = [...positions].flatMap(([shard, p]) => (p.older ? [shard] : []));
-    const sent = await write(db, tx, accepted, epochs, new Set(older), add);
+    const prices = pricesFor(db, Math.max(...[...positions.values()].map((p) => p.catalogue)));
+    const sent = await write(db, tx, prices, { entries: accepted, epochs }, new Set(older), add);
     await together([...sent, advance(db.dialect, tx, positions)]);
     return results;
   });
@@ -207,7 +210,8 @@ async function lockPositions(
   const shards = [...new Set(entries.map((e) => e.entry.shard))].sort((a, b) => a - b);
   const lock = db.dialect === "postgres" ? " FOR UPDATE" : "";
   const rows = await tx.run(
-    `SELECT shard, epoch, last_id, last_n, fenced_n FROM shards
+    `SELECT shard, epoch, last_id, last_n, fenced_n,
+       (SELECT COALESCE(MAX(id), 0) FROM operations) AS catalogue FROM shards
      WHERE shard IN (${shards.map(() => "?").join(",")}) ORDER BY shard${lock}`,
     shards,
   );
@@ -219,6 +223,7 @@ async function lockPositions(
         lastId: String(r.last_id),
         lastN: Number(r.last_n),
         moved: false,
+        catalogue: Number(r.catalogue),
         older: Number(r.fenced_n) > 0,
       } satisfies Position,
     ]),
@@ -229,14 +234,12 @@ async function lockPositions(
 async function write(
   db: Db,
   tx: Runner,
-  entries: readonly Entry[],
-  epochs: readonly number[],
+  prices: Prices,
+  { entries, epochs }: { readonly entries: readonly Entry[]; readonly epochs: readonly number[] },
   older: ReadonlySet<number>,
   add: (sheet: Sheet) => void,
 ): Promise<Promise<unknown>[]> {
   if (entries.length === 0) return [];
-  const prices = PRICES.get(db) ?? new Prices();
-  PRICES.set(db, prices);
   const atMs = db.runtime.wallMs();
   let sheet = gather(prices, atMs, entries, epochs);
   if (await prices.load(tx)) sheet = gather(prices, atMs, entries, epochs);
@@ -307,6 +310,15 @@ const CHARGES = [
 ];
 
 const PRICES = new WeakMap<Db, Prices>();
+
+/** What is cached of the catalogue holds for one version of it. */
+function pricesFor(db: Db, version: number): Prices {
+  const known = PRICES.get(db);
+  if (known?.version === version) return known;
+  const prices = new Prices(version);
+  PRICES.set(db, prices);
+  return prices;
+}
 
 function gather(
   prices: Prices,

@@ -1,5 +1,5 @@
 // Reads the catalogue and the stock.
-import type { Sale, SaleItem, Stock } from "../core/domain/sale.ts";
+import { pricesIn, type Sale, type SaleItem, type Stock } from "../core/domain/sale.ts";
 import type { SaleVersion } from "./contract.ts";
 import type { Db } from "./db.ts";
 
@@ -27,7 +27,7 @@ export async function sales(db: Db, ids?: readonly string[]): Promise<Sale[]> {
     ids === undefined ? "" : `WHERE ${column} IN (${ids.map(() => "?").join(",")})`;
   const items = new Map<string, SaleItem[]>();
   for (const r of await db.run(
-    `SELECT sale, sku, name, category, price_minor, limit_per_user, initial
+    `SELECT sale, sku, name, category, price_minor, limit_per_user, initial, prices, withdrawn
      FROM items ${among("sale")} ORDER BY sale, sku`,
     [...(ids ?? [])],
   )) {
@@ -38,6 +38,8 @@ export async function sales(db: Db, ids?: readonly string[]): Promise<Sale[]> {
       priceMinor: Number(r.price_minor),
       limitPerUser: Number(r.limit_per_user),
       initial: Number(r.initial),
+      ...(r.prices === "" ? {} : { prices: pricesIn(String(r.prices)) }),
+      ...(Number(r.withdrawn) === 0 ? {} : { withdrawn: true }),
     };
     const list = items.get(String(r.sale));
     if (list) list.push(item);
@@ -61,7 +63,8 @@ export async function sales(db: Db, ids?: readonly string[]): Promise<Sale[]> {
 
 export async function stock(db: Db, saleId: string): Promise<Stock[]> {
   const rows = await db.run(
-    `SELECT sku, initial, restocked, available, releasing, held, sold
+    `SELECT sku, initial, restocked, available, releasing, held, sold, corrected, correcting,
+       correcting_units
      FROM items WHERE sale = ? ORDER BY sku`,
     [saleId],
   );
@@ -73,5 +76,9 @@ export async function stock(db: Db, saleId: string): Promise<Stock[]> {
     releasing: Number(r.releasing),
     held: Number(r.held),
     sold: Number(r.sold),
+    ...(Number(r.corrected) === 0 ? {} : { corrected: Number(r.corrected) }),
+    ...(r.correcting === ""
+      ? {}
+      : { correcting: { ref: String(r.correcting), units: Number(r.correcting_units) } }),
   }));
 }

@@ -270,19 +270,25 @@ interface Terms {
     string,
     { readonly id: string; readonly value: string; readonly base: string }
   >;
+  /** What the items of an order cost whose items have had several prices. */
+  readonly totals: ReadonlyMap<string, number>;
 }
 
 function termsOf(steps: Entry["steps"]): Terms {
   const waiting = new Set<string>();
   const rates = new Map<string, { id: string; value: string; base: string }>();
+  const totals = new Map<string, number>();
   for (const step of steps) {
     if (step.what === "wait") waiting.add(`${step.user} ${step.id}`);
     else if (step.what === "rate") {
       const { rateId, value, base } = step;
       rates.set(`${step.user} ${step.id}`, { id: rateId, value, base });
+    } else if (step.what === "price") {
+      if (!/^\d{1,14}$/.test(step.total)) throw new Unreadable(`'${step.total}' is no total`);
+      totals.set(`${step.user} ${step.id}`, Number(step.total));
     }
   }
-  return { waiting, rates };
+  return { waiting, rates, totals };
 }
 
 /** Holds the units and starts the first charge, unless it waits for the user's earlier ones. */
@@ -296,7 +302,7 @@ function reserve(
   sheet.fence.reserved(entry.shard, saleId, user, lines);
   const name = `${user} ${id}`;
   const attempt = terms.waiting.has(name) ? 0 : 1;
-  const total = sheet.prices.total(saleId, lines);
+  const total = terms.totals.get(name) ?? sheet.prices.total(saleId, lines);
   const rate = terms.rates.get(name);
   const amount = rate ? convert(total, rate.value, rate.base, currency) : total;
   const status = attempt === 0 ? "waiting" : "started";

@@ -16,6 +16,7 @@ import {
 } from "./audit-log.ts";
 import type {
   Bill,
+  Correction,
   FollowUp,
   Halt,
   Ledger,
@@ -35,6 +36,7 @@ import type { Db } from "./db.ts";
 import { feed, feedEnd, feedStart } from "./feed.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
+import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
@@ -211,6 +213,14 @@ export class SqlLedger implements Ledger {
 
   operationsOpen(): ReturnType<Ledger["operationsOpen"]> {
     return operationsOpen(this.db);
+  }
+
+  settleCorrection(ref: string, outcome: Correction): Promise<Correction> {
+    return settleCorrection(this.db, ref, outcome, this.db.runtime.wallMs());
+  }
+
+  correction(ref: string): Promise<Correction | undefined> {
+    return correction(this.db, ref);
   }
 
   async operationsDone(ids: readonly number[]): Promise<void> {

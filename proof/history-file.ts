@@ -10,7 +10,7 @@
 //   file.orders({ …, user }) and file.answer(call, { status: 200, orders }); // a read
 //   file.close({ drained: true, clock: "steady" });   // the last line
 //
-// `skip`, `cancel`, `restock` and `redrive` begin the other calls. An answer that never came
+// `skip`, `cancel`, `restock`, `correct`, `redrive` begin the others. An answer that never came
 // (time-out, lost connection) is `{ status: 0 }`, or no line at all: the call counts as unknown,
 // never as failed. Lines wait in a buffer of at most BUFFER_BYTES, then a synchronous write empties
 // it.
@@ -136,6 +136,17 @@ export class HistoryFile {
     readonly units: number;
   }): number {
     return this.begin("restock", added);
+  }
+
+  /** An operator takes units away: 200 when they are, 202 while that is open, 409 if refused. */
+  correct(taken: {
+    readonly client: string;
+    readonly ref: string;
+    readonly saleId: string;
+    readonly sku: string;
+    readonly units: number;
+  }): number {
+    return this.begin("correct", taken);
   }
 
   /** An operator redrives the dead letters of one order, or of any. */

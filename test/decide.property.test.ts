@@ -5,8 +5,8 @@ import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import { idAt, readColumns } from "../core/domain/message.ts";
 import type { Row } from "../core/domain/row.ts";
-import { Model, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
-import { Bench, row, SALE_ID, skip } from "../core/lua/testing.ts";
+import { Model, type ModelChange, type ModelOrder, type ModelSkip } from "../core/lua/model.ts";
+import { Bench, row, SALE_ID, skip, type TestItem } from "../core/lua/testing.ts";
 
 let bench: Bench | undefined;
 afterAll(async () => bench?.close());
@@ -22,7 +22,7 @@ const arbitraryOrder = fc.record({
   seq: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 })),
   lines: fc.uniqueArray(
     fc.record({
-      sku: fc.constantFrom("a", "b", "c", "nothing"),
+      sku: fc.constantFrom("a", "b", "c", "d", "nothing"),
       qty: fc.integer({ min: 1, max: 3 }),
     }),
     {
@@ -43,6 +43,18 @@ const arbitraryHistory = fc.record({
     b: fc.integer({ min: 0, max: 6 }),
     c: fc.integer({ min: 0, max: 3 }),
   }),
+  // What the operator changes before a batch: units of any item, limits of those that have one.
+  changes: fc.array(
+    fc.option(
+      fc.record({
+        sku: fc.constantFrom("a", "b", "c", "d"),
+        units: fc.integer({ min: -4, max: 4 }),
+        limit: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+        withdrawn: fc.option(fc.boolean(), { nil: undefined }),
+      }),
+    ),
+    { minLength: 6, maxLength: 6 },
+  ),
   // Batches of messages of rows.
   batches: fc.array(
     fc.array(
@@ -73,17 +85,16 @@ test("any history is decided as by the model; its journal replays to Redis's key
   bench ??= await Bench.open();
   const b = bench;
   await fc.assert(
-    fc.asyncProperty(arbitraryHistory, async ({ units, batches }) => {
+    fc.asyncProperty(arbitraryHistory, async ({ units, changes, batches }) => {
       await b.reset();
-      await b.sale(
-        Object.fromEntries(
-          Object.entries(units).map(([sku, n]) => [sku, { units: n, limit: LIMITS[sku as "a"] }]),
-        ),
-      );
+      const shop = new Shop(b, units);
+      await shop.sync();
       const model = new Model(units, LIMITS);
       const entries: Entry[] = [];
       const all: ModelOrder[] = [];
-      for (const batch of batches) {
+      for (const [i, batch] of batches.entries()) {
+        const change = changes[i];
+        if (change) expect(await shop.change(change)).toBe(model.change(change.sku, shop.last));
         const messages = batch.map((message) =>
           message.map((r): ModelOrder | ModelSkip =>
             r.kind === "skip" ? r : { ...r, id: at(IDS, r.idIndex) },
@@ -98,7 +109,7 @@ test("any history is decided as by the model; its journal replays to Redis's key
       for (const [sku, available] of Object.entries(model.available)) {
         expect(await b.units(sku)).toEqual({
           available,
-          held: (units[sku as "a"] ?? 0) - available,
+          held: shop.total(sku) - available,
         });
       }
       await expectReplayed(b, entries, all, model);
@@ -106,6 +117,54 @@ test("any history is decided as by the model; its journal replays to Redis's key
     { numRuns: RUNS },
   );
 }, 120_000);
+
+type Change = { sku: string } & ModelChange;
+
+/** The sale as the operator changes it. `d` is added by its first change; `a` never has a limit. */
+class Shop {
+  private readonly items: Record<string, TestItem>;
+  private version = 0;
+  /** The last change, as it was made. */
+  last: ModelChange = { units: 0 };
+
+  constructor(
+    private readonly bench: Bench,
+    units: Record<string, number>,
+  ) {
+    this.items = Object.fromEntries(
+      Object.entries(units).map(([sku, n]) => [sku, { units: n, limit: LIMITS[sku as "a"] }]),
+    );
+  }
+
+  total(sku: string): number {
+    return this.items[sku]?.units ?? 0;
+  }
+
+  sync() {
+    return this.bench.sale(this.items, undefined, ++this.version);
+  }
+
+  /** Returns whether the units that were taken away were free. */
+  async change({ sku, units, limit, withdrawn }: Change): Promise<boolean> {
+    const had = this.items[sku] ?? { units: 0, limit: 0 };
+    const added = this.items[sku] === undefined ? Math.abs(units) : units;
+    const kept = had.limit === 0 ? 0 : limit;
+    this.last = { units: added, limit: kept, withdrawn };
+    const wanted = {
+      units: Math.max(0, had.units + added),
+      limit: kept ?? had.limit ?? 0,
+      withdrawn: withdrawn ?? had.withdrawn ?? false,
+    };
+    this.last = { ...this.last, units: wanted.units - had.units };
+    this.items[sku] = wanted;
+    const { short } = await this.sync();
+    if (short.length === 0) return true;
+    // Redis has sold them: the ledger refuses the correction, and says so.
+    this.items[sku] = { ...wanted, units: had.units };
+    await this.sync();
+    return false;
+  }
+}
 
 /** Replaying the outbox must produce exactly the keys in Redis. */
 async function expectReplayed(

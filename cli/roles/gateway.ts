@@ -1,5 +1,6 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
+import { syncSale } from "../../consumers/shards/sync-sales.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -241,13 +242,10 @@ async function applyOperation(
   if (operation.kind === "region") return;
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
-  const version = await ledger.catalogueVersion();
-  const [sale] = await ledger.sales([saleId]);
-  if (!sale) throw new Error(`no sale '${saleId}' in the ledger`);
-  const word = await store.syncSale(sale, await ledger.stock(saleId), version);
+  const word = await syncSale(ledger, store, saleId);
   if (word !== "synced") throw new Error(`Redis answered ${word}`);
   const done = (await ledger.operationsOpen())
-    .filter((o) => o.operation.ref === operation.ref)
+    .filter((o) => o.operation.ref === operation.ref && o.operation.kind === operation.kind)
     .map((o) => o.id);
   await ledger.operationsDone(done);
 }

@@ -12,7 +12,8 @@
 // the counts, and the rebuild starts again. After 5 it leaves shards that are not open or a broken
 // chain, which their owners notice. If a rebuilder dies, its announcement expires, and the next
 // worker starts one incarnation later.
-import type { Sale } from "../../core/domain/sale.ts";
+
+import { type Sale, termsText, totalOf } from "../../core/domain/sale.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { stockKey } from "../../core/stores/keys.ts";
 import {
@@ -124,14 +125,18 @@ export async function loadStock(
     const items = new Map(sale.items.map((item) => [item.sku, item]));
     const window = ["opens", sale.opensAtMs, "closes", sale.closesAtMs];
     const fields: (string | number)[] = ["v", version, ...window, "c", sale.currency];
-    for (const { sku, available, releasing, held, sold, initial, restocked } of await ledger.stock(
-      sale.id,
-    )) {
-      const { limitPerUser = 0, priceMinor = 0 } = items.get(sku) ?? {};
+    for (const units of await ledger.stock(sale.id)) {
+      const { sku, available, releasing, held, sold, correcting } = units;
+      const item = items.get(sku);
+      const { limitPerUser = 0, priceMinor = 0 } = item ?? {};
       if (limitPerUser > 0) limited.add(`${sale.id} ${sku}`);
-      fields.push(`${sku}:a`, available, `${sku}:r`, releasing, `${sku}:h`, held, `${sku}:s`, sold);
-      fields.push(`${sku}:t`, initial + restocked, `${sku}:l`, limitPerUser);
+      // Units that are being taken away are not to be sold.
+      const away = Math.min(correcting?.units ?? 0, available);
+      fields.push(`${sku}:a`, available - away, `${sku}:r`, releasing, `${sku}:h`, held);
+      fields.push(`${sku}:s`, sold, `${sku}:t`, totalOf(units) - away, `${sku}:l`, limitPerUser);
       fields.push(`${sku}:p`, priceMinor);
+      const terms = item ? termsText(item) : "";
+      if (terms !== "") fields.push(`${sku}:q`, terms);
     }
     await inChunks(fields, (part) => load.stock(stockKey(sale.id), part));
   }

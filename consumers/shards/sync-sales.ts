@@ -15,17 +15,44 @@ export async function syncSales(ledger: Ledger, store: StockStore, all: boolean)
   });
   if (open.length === 0 && !all) return;
   const touched = new Set(open.map(({ saleId }) => saleId));
-  const version = await ledger.catalogueVersion();
   const versions = await ledger.saleVersions();
   // A retired sale that came back with an older state of Redis does no harm there.
   const living = versions.filter(({ retired }) => !retired);
   const stale = all ? await staleIn(store, living) : new Set<string>();
   for (const { id, retired } of versions) {
     if (!touched.has(id) && !stale.has(id)) continue;
-    const word = retired ? await store.retireSale(id) : await syncOne(ledger, store, id, version);
+    const word = retired ? await store.retireSale(id) : await syncSale(ledger, store, id);
     if (word !== "synced") return;
   }
   await ledger.operationsDone(open.map(({ id }) => id));
+}
+
+/** Two ends of a correction may cross; more than this do not. */
+const ROUNDS = 4;
+
+/** Brings one sale to Redis as the ledger has it, and ends its corrections by Redis's answer. */
+export async function syncSale(
+  ledger: Pick<Ledger, "catalogueVersion" | "sales" | "stock" | "settleCorrection">,
+  store: StockStore,
+  saleId: string,
+): Promise<"synced" | "correcting" | "not_ready" | "halted"> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const version = await ledger.catalogueVersion();
+    const [sale] = await ledger.sales([saleId]);
+    if (sale === undefined || sale.retired) return "synced"; // retired meanwhile: that is open
+    const stock = await ledger.stock(saleId);
+    const { word, short } = await store.syncSale(sale, stock, version);
+    if (word === "not_ready" || word === "halted") return word;
+    const open = stock.flatMap(({ sku, correcting }) =>
+      correcting ? [{ sku, ...correcting }] : [],
+    );
+    if (open.length === 0) return "synced";
+    // Somebody else is ahead, and knows more.
+    if (word === "older") continue;
+    for (const { sku, ref } of open)
+      await ledger.settleCorrection(ref, short.includes(sku) ? "refused" : "done");
+  }
+  return "correcting";
 }
 
 async function staleIn(
@@ -34,11 +61,4 @@ async function staleIn(
 ): Promise<ReadonlySet<string>> {
   const held = await store.versions(sales.map(({ id }) => id));
   return new Set(sales.flatMap(({ id, version }, i) => ((held[i] ?? -1) < version ? [id] : [])));
-}
-
-async function syncOne(ledger: Ledger, store: StockStore, saleId: string, version: number) {
-  const [sale] = await ledger.sales([saleId]);
-  return sale === undefined || sale.retired
-    ? "synced" // retired meanwhile: that operation is open
-    : store.syncSale(sale, await ledger.stock(saleId), version);
 }

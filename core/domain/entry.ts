@@ -81,7 +81,18 @@ export type Step =
       readonly value: string;
       readonly base: string;
     }
+  /** An item of the order has had several prices: what its items cost, in the sale's currency. */
+  | {
+      readonly what: "price";
+      readonly user: string;
+      readonly id: string;
+      /** Minor units, as digits. */
+      readonly total: string;
+    }
   | OrderStep;
+
+/** Steps about how an order was decided. */
+const DECIDING: ReadonlySet<string> = new Set(["wait", "rate", "rate_wait", "passed", "price"]);
 
 export interface OrderStep {
   readonly what: StepWord;
@@ -97,8 +108,7 @@ export interface OrderStep {
 
 /** Whether a step is about a reserved order, rather than about how an order was decided. */
 export function isOrderStep(step: Step): step is OrderStep {
-  const { what } = step;
-  return what !== "wait" && what !== "rate" && what !== "rate_wait" && what !== "passed";
+  return !DECIDING.has(step.what);
 }
 
 export interface Entry {

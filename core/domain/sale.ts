@@ -4,12 +4,43 @@ export interface SaleItem {
   readonly sku: string;
   readonly name: string;
   readonly category: string;
-  /** Minor units of the sale's currency. */
+  /** Minor units of the sale's currency: the first price. */
   readonly priceMinor: number;
+  /** Later prices, oldest first. */
+  readonly prices?: readonly PriceChange[];
   /** Units one user may reserve over the whole sale; 0: no limit. */
   readonly limitPerUser: number;
   /** Units at the start. */
   readonly initial: number;
+  /** Nobody can order it any more; what was reserved goes on. */
+  readonly withdrawn?: boolean;
+}
+
+/** Orders accepted from a moment on have this price. */
+export interface PriceChange {
+  /** Unix ms. */
+  readonly fromMs: number;
+  readonly priceMinor: number;
+}
+
+/** What an order accepted at a moment pays for a unit. */
+export function priceAt(
+  { priceMinor, prices = [] }: Pick<SaleItem, "priceMinor" | "prices">,
+  acceptedAtMs: number,
+): number {
+  return prices.findLast(({ fromMs }) => fromMs <= acceptedAtMs)?.priceMinor ?? priceMinor;
+}
+
+/** `from:price from:price …`, as the ledger and Redis keep it. */
+export function pricesText(prices: readonly PriceChange[]): string {
+  return prices.map(({ fromMs, priceMinor }) => `${fromMs}:${priceMinor}`).join(" ");
+}
+
+export function pricesIn(text: string): PriceChange[] {
+  return [...text.matchAll(/(\d+):(\d+)/g)].map(([, fromMs, priceMinor]) => ({
+    fromMs: Number(fromMs),
+    priceMinor: Number(priceMinor),
+  }));
 }
 
 export interface Sale {
@@ -30,7 +61,8 @@ export interface Sale {
 }
 
 /**
- * Units of one item by account. Always: initial + restocked = available + releasing + held + sold.
+ * Units of one item by account. Always: initial + restocked − corrected = available + releasing +
+ * held + sold.
  */
 export interface Stock {
   readonly sku: string;
@@ -40,6 +72,10 @@ export interface Stock {
   readonly releasing: number;
   readonly held: number;
   readonly sold: number;
+  /** Units taken away by corrections; undefined: none. */
+  readonly corrected?: number;
+  /** A correction that Redis has not answered yet: these units are not to be sold. */
+  readonly correcting?: { readonly ref: string; readonly units: number };
 }
 
 /** Where an item's units are. Only their sum is known here: initial + restocked. */
@@ -47,3 +83,14 @@ export type Units = Omit<Stock, "initial" | "restocked">;
 
 export const MAX_ITEMS_PER_SALE = 10_000;
 export const MAX_UNITS_PER_ITEM = 1_000_000_000;
+export const MAX_PRICES_PER_ITEM = 50;
+
+/** All units of an item, in whichever account. */
+export function totalOf({ initial, restocked, corrected = 0 }: Stock): number {
+  return initial + restocked - corrected;
+}
+
+/** What Redis keeps of an item beside its first price: `w` when it is withdrawn, later prices. */
+export function termsText({ withdrawn, prices = [] }: SaleItem): string {
+  return [...(withdrawn ? ["w"] : []), pricesText(prices)].join(" ").trim();
+}

@@ -15,10 +15,19 @@ export interface ModelSkip {
   readonly seq: number;
 }
 
+export interface ModelChange {
+  /** Added; below zero, taken away. */
+  readonly units: number;
+  readonly limit?: number | undefined;
+  readonly withdrawn?: boolean | undefined;
+}
+
 const { MAX_PARKED, MAX_LANE } = RULES;
 
 export class Model {
   readonly available: Record<string, number>;
+  private readonly limits: Record<string, number>;
+  private readonly withdrawn = new Set<string>();
   private readonly decided = new Map<string, { body: string; state: string }>();
   private readonly next = new Map<string, number>();
   private readonly parked = new Map<string, Map<number, ModelOrder | "skip">>();
@@ -26,11 +35,19 @@ export class Model {
   /** Orders in each user's lane: nobody is charged here, so none leaves. */
   private readonly lanes = new Map<string, number>();
 
-  constructor(
-    units: Record<string, number>,
-    private readonly limits: Record<string, number>,
-  ) {
+  constructor(units: Record<string, number>, limits: Record<string, number>) {
     this.available = { ...units };
+    this.limits = { ...limits };
+  }
+
+  /** The operator changes an item. Returns whether a correction found its units free. */
+  change(sku: string, { units, limit, withdrawn }: ModelChange): boolean {
+    this.limits[sku] = limit ?? this.limits[sku] ?? 0;
+    if (withdrawn) this.withdrawn.add(sku);
+    else if (withdrawn === false) this.withdrawn.delete(sku);
+    const left = (this.available[sku] ?? 0) + units;
+    if (left >= 0) this.available[sku] = left;
+    return left >= 0;
   }
 
   /** The outcome word of one row. */
@@ -72,7 +89,8 @@ export class Model {
 
   private judge(order: ModelOrder): string {
     const units = (sku: string) => this.bought.get(`${order.user} ${sku}`) ?? 0;
-    if (order.lines.some(({ sku }) => this.available[sku] === undefined)) return "unknown_item";
+    const unknown = (sku: string) => this.available[sku] === undefined || this.withdrawn.has(sku);
+    if (order.lines.some(({ sku }) => unknown(sku))) return "unknown_item";
     const over = order.lines.some(
       ({ sku, qty }) => (this.limits[sku] ?? 0) > 0 && units(sku) + qty > (this.limits[sku] ?? 0),
     );

@@ -12,18 +12,26 @@ import type {
   Row,
   SkipRow,
 } from "../domain/row.ts";
-import type { Sale } from "../domain/sale.ts";
+import type { PriceChange, Sale } from "../domain/sale.ts";
 import type { Traceparent } from "../domain/trace.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import type { Library } from "../stores/library.ts";
 import { RebuildStore } from "../stores/rebuild-store.ts";
 import { RedisStore } from "../stores/redis.ts";
 import { type Claim, type Decision, ShardStore } from "../stores/shard-store.ts";
-import { type LiveStock, StockStore } from "../stores/stock-store.ts";
+import { type LiveStock, StockStore, type SyncResult } from "../stores/stock-store.ts";
 
 export const STORE_ID = "store-of-the-tests";
 export const WINDOW_MS = 3_600_000;
 export const SALE_ID = "s1";
+
+export interface TestItem {
+  readonly units: number;
+  readonly limit?: number;
+  readonly price?: number;
+  readonly prices?: readonly PriceChange[];
+  readonly withdrawn?: boolean;
+}
 
 /**
  * An empty Redis, opened for two shards under incarnation 1; this test owns shard 0 with epoch 1.
@@ -58,12 +66,12 @@ export class Bench {
     await this.rebuild.load(1, [0, 1]).ready();
   }
 
-  /** Puts a sale into Redis: units and limit of each item. */
+  /** Puts a sale into Redis, or changes it: units, limit and terms of each item. */
   async sale(
-    items: Record<string, { units: number; limit?: number; price?: number }>,
+    items: Record<string, TestItem>,
     window = { opensAtMs: 0, closesAtMs: 9e12 },
     version = 1,
-  ): Promise<void> {
+  ): Promise<SyncResult> {
     const all = Object.entries(items);
     const sale: Sale = {
       id: SALE_ID,
@@ -77,10 +85,12 @@ export class Bench {
         priceMinor: i.price ?? 1,
         limitPerUser: i.limit ?? 0,
         initial: i.units,
+        ...(i.prices ? { prices: i.prices } : {}),
+        ...(i.withdrawn ? { withdrawn: true } : {}),
       })),
     };
     const none = { restocked: 0, available: 0, releasing: 0, held: 0, sold: 0 };
-    await this.stock.syncSale(
+    return this.stock.syncSale(
       sale,
       all.map(([sku, i]) => ({ sku, initial: i.units, ...none })),
       version,

@@ -236,6 +236,7 @@ export const SETTINGS = {
   otlpUrl: {
     variable: "SLUICE_OTLP_URL",
     says: "OpenTelemetry collector for spans, OTLP over HTTP (http://host:4318); empty: none",
+    secret: true,
     fallback: "",
     read: url("http", "https"),
   },

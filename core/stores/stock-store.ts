@@ -1,5 +1,5 @@
 // Reads Redis's stock counters, and brings an operator's changes to Redis.
-import type { Sale, Stock } from "../domain/sale.ts";
+import { type Sale, type Stock, termsText, totalOf } from "../domain/sale.ts";
 import { metaKey, RETIRED_KEY, stockKey } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
@@ -27,12 +27,15 @@ export class StockStore {
     return items;
   }
 
-  /** Brings one sale in Redis in line with the ledger. Calls may be repeated and reordered. */
+  /**
+   * Brings one sale in Redis in line with the ledger. Calls may be repeated and reordered: what is
+   * older than what Redis has changes nothing.
+   */
   async syncSale(
     sale: Sale,
     stock: readonly Stock[],
     catalogueVersion: number,
-  ): Promise<"synced" | "not_ready" | "halted"> {
+  ): Promise<SyncResult> {
     const items = new Map(sale.items.map((item) => [item.sku, item]));
     const args: (string | number)[] = [
       catalogueVersion,
@@ -40,20 +43,18 @@ export class StockStore {
       sale.closesAtMs,
       sale.currency,
     ];
-    for (const { sku, initial, restocked } of stock) {
-      args.push(
-        sku,
-        initial + restocked,
-        items.get(sku)?.limitPerUser ?? 0,
-        items.get(sku)?.priceMinor ?? 0,
-      );
+    for (const units of stock) {
+      const { sku, correcting } = units;
+      const item = items.get(sku);
+      args.push(sku, totalOf(units) - (correcting?.units ?? 0), item?.limitPerUser ?? 0);
+      args.push(item?.priceMinor ?? 0, item ? termsText(item) : "");
     }
-    const reply = await this.redis.call(
-      "sync_sale",
-      [metaKey(0), stockKey(sale.id), RETIRED_KEY],
-      args,
-    );
-    return (reply as ["synced" | "not_ready" | "halted"])[0];
+    const keys = [metaKey(0), stockKey(sale.id), RETIRED_KEY];
+    const [word, ...short] = (await this.redis.call("sync_sale", keys, args)) as [
+      SyncResult["word"],
+      ...string[],
+    ];
+    return { word, short };
   }
 
   /**
@@ -77,6 +78,13 @@ export class StockStore {
   async isRetired(saleId: string): Promise<boolean> {
     return (await this.redis.run((client) => client.sismember(RETIRED_KEY, saleId))) === 1;
   }
+}
+
+export interface SyncResult {
+  /** `older`: Redis has a later version of the sale already. */
+  readonly word: "synced" | "older" | "not_ready" | "halted";
+  /** Items of which fewer units are free than were to be taken away: those stay as they were. */
+  readonly short: readonly string[];
 }
 
 /** The units of one item: total = available + releasing + held + sold. */

@@ -19,7 +19,7 @@ const ROUTES: Record<string, Right> = {
   "GET /v1/ws": "look",
   "POST /v1/payments/webhook": "look",
 };
-const PUBLIC = /^\/(v1\/sales(\/|$)|healthz|readyz|metrics|docs|openapi|console|$)/;
+const PUBLIC = /^\/(v1\/sales(\/|$)|healthz|readyz|metrics|docs|openapi|asyncapi|console|$)/;
 
 function rightOf(method: string, path: string): Right {
   const known = ROUTES[`${method} ${path}`];

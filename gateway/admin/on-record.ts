@@ -99,9 +99,10 @@ async function bodyOf(c: Context<Env>, maxBytes: number): Promise<string | undef
   return text;
 }
 
-/** `sales.restock` for POST /v1/admin/sales/x/restock. */
+/** `sales.restock` for POST /v1/admin/sales/x/restock, `items.price` for …/x/items/y/price. */
 function actionOf(method: string, path: string): string {
-  const [area = "", first, verb] = path.split("/").slice(3);
+  const [area = "", first, verb, , deed = "add"] = path.split("/").slice(3);
+  if (verb === "items") return `items.${deed}`.slice(0, 64);
   const name =
     verb ??
     (first === "import"

@@ -5,6 +5,7 @@ import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
 import {
   MAX_ITEMS_PER_SALE,
   MAX_UNITS_PER_ITEM,
+  priceAt,
   type Sale,
   type SaleItem,
 } from "../../core/domain/sale.ts";
@@ -37,21 +38,38 @@ export function readSale(value: unknown, at = ""): Sale {
   };
 }
 
-export function showSale(sale: Sale): Record<string, unknown> {
-  const { opensAtMs, closesAtMs, ...rest } = sale;
-  return { ...rest, opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) };
+/** Each item with its price at `nowMs`, and the prices to come. */
+export function showSale(sale: Sale, nowMs: number): Record<string, unknown> {
+  const { opensAtMs, closesAtMs, items, ...rest } = sale;
+  const window = { opensAt: rfc3339(opensAtMs), closesAt: rfc3339(closesAtMs) };
+  return { ...rest, ...window, items: items.map((item) => showItem(item, nowMs)) };
+}
+
+function showItem({ prices = [], ...item }: SaleItem, nowMs: number): Record<string, unknown> {
+  const coming = prices
+    .filter(({ fromMs }) => fromMs > nowMs)
+    .map(({ fromMs, priceMinor }) => ({ from: rfc3339(fromMs), priceMinor }));
+  const priceMinor = priceAt({ ...item, prices }, nowMs);
+  return { ...item, priceMinor, ...(coming.length > 0 ? { prices: coming } : {}) };
 }
 
 export function rfc3339(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+const ITEM = ["sku", "name", "category", "priceMinor", "limitPerUser", "initial"];
+
 function readItem(value: unknown, at: string): SaleItem {
-  const fields = Fields.of(
-    value,
-    ["sku", "name", "category", "priceMinor", "limitPerUser", "initial"],
-    at,
-  );
+  return itemIn(Fields.of(value, ITEM, at));
+}
+
+/** An item, with the members named in `more` beside it. Throws Refused. */
+export function readItemWith(value: unknown, more: readonly string[]): [SaleItem, Fields] {
+  const fields = Fields.of(value, [...ITEM, ...more]);
+  return [itemIn(fields), fields];
+}
+
+function itemIn(fields: Fields): SaleItem {
   const sku = fields.name("sku");
   return {
     sku,

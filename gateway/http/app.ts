@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { addAdmin } from "../admin/admin.ts";
 import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
+import { addAdminItems } from "../admin/admin-items.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
@@ -56,6 +57,7 @@ function createCalls(parts: AppParts): App {
   addAdmin(app, parts);
   addAdminOverview(app, parts);
   addAdminAudit(app, parts);
+  addAdminItems(app, parts);
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);

@@ -1,5 +1,5 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
-import { body, type Json, list, name, object, ok, user, whole } from "./openapi-schemas.ts";
+import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
 const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
@@ -99,6 +99,7 @@ export function operatorPaths(
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
+    ...itemPaths(refusals, pathParameter),
     "/v1/admin/audit": {
       get: {
         summary: "Show what operators did, newest first; `next` is the `before` of the next page",
@@ -226,3 +227,60 @@ const QUERIES: Readonly<Record<string, string>> = {
   user: "Letters about a user's orders",
   limit: "Letters to read in each queue; default 100",
 };
+
+/** Changes of one item, each with a reason. */
+function itemPaths(
+  refusals: Parameters<typeof operatorPaths>[0],
+  pathParameter: Parameters<typeof operatorPaths>[1],
+): Json {
+  const sale = pathParameter("sale", "The sale");
+  const sku = pathParameter("sku", "The item");
+  const time = { type: "string", format: "date-time" };
+  const change = (
+    summary: string,
+    parameters: readonly Json[],
+    members: Json,
+    more: Json = {},
+  ) => ({
+    post: {
+      summary,
+      parameters,
+      requestBody: body(
+        object({ ...members, reason: { type: "string" } }, [
+          ...Object.keys(members).filter((name) => !OPTIONAL.has(name)),
+          "reason",
+        ]),
+      ),
+      responses: { 200: ok("Done", ref("Change")), ...more, ...refusals(...REFUSALS) },
+    },
+  });
+  const item = "/v1/admin/sales/{sale}/items/{sku}";
+  const count = { type: "integer", minimum: 0 };
+  const text = { type: "string" };
+  const fresh = { sku: text, name: text, category: text, priceMinor: count };
+  return {
+    "/v1/admin/sales/{sale}/items": change(
+      "Add an item",
+      [sale],
+      { ...fresh, limitPerUser: count, initial: count },
+      { 201: ok("Added", ref("Change")) },
+    ),
+    [`${item}/correct`]: change(
+      "Take units away, never more than are free",
+      [sale, sku],
+      { units: count },
+      { 202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")) },
+    ),
+    [`${item}/price`]: change(
+      "Change the price for orders accepted from a moment on; default: in five seconds",
+      [sale, sku],
+      { priceMinor: count, from: time },
+    ),
+    [`${item}/limit`]: change("Change the limit per user", [sale, sku], { limitPerUser: count }),
+    [`${item}/withdraw`]: change("Let nobody order it any more", [sale, sku], {}),
+    [`${item}/offer`]: change("Offer a withdrawn item again", [sale, sku], {}),
+  };
+}
+
+const OPTIONAL = new Set(["name", "limitPerUser", "from"]);
+const REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];

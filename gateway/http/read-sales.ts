@@ -49,13 +49,18 @@ export function addSaleReads(app: App, parts: AppParts): void {
     return send(c, tagged({ sales: shown, ...before }));
   });
 
-  // A sale of ten thousand items is written once.
-  const texts = new WeakMap<KnownSale, TaggedText>();
+  // A sale of ten thousand items is written once for each of its prices.
+  const texts = new WeakMap<KnownSale, { readonly text: TaggedText; readonly untilMs: number }>();
   app.get("/v1/sales/:sale", async (c) => {
     const found = await known(c.req.param("sale"));
-    const text = texts.get(found) ?? tagged(showSale(found.sale));
-    texts.set(found, text);
-    return send(c, text);
+    const nowMs = clock();
+    let written = texts.get(found);
+    if (!written || nowMs >= written.untilMs) {
+      const text = tagged(showSale(found.sale, nowMs));
+      written = { text, untilMs: nextPriceMs(found.sale, nowMs) };
+      texts.set(found, written);
+    }
+    return send(c, written.text);
   });
 
   app.get("/v1/sales/:sale/stock", async (c) => {
@@ -72,6 +77,15 @@ export function addSaleReads(app: App, parts: AppParts): void {
     if (!item) throw new Refused(problem("unavailable", "sku", "not in Redis yet"));
     return c.json({ saleId: sale.id, ...item });
   });
+}
+
+/** When a price of the sale changes next, Unix ms. */
+function nextPriceMs({ items }: Sale, nowMs: number): number {
+  const coming = items.flatMap(({ prices = [] }) => prices.map(({ fromMs }) => fromMs));
+  return coming.reduce(
+    (next, fromMs) => (fromMs > nowMs ? Math.min(next, fromMs) : next),
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 function statusIn(text: string): SaleStatus {

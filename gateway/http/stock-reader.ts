@@ -70,7 +70,7 @@ export class StockReader {
   }
 }
 
-/** `initial` is the sale's, as everywhere; units beyond it were added by the operator. */
+/** `initial` is the sale's, as everywhere; the operator added or took away the others. */
 export function shownUnits(
   units: readonly Units[] | undefined,
   sale: KnownSale | undefined,
@@ -80,7 +80,11 @@ export function shownUnits(
     units?.map(({ sku, available, releasing, held, sold }) => {
       const total = available + releasing + held + sold;
       const initial = sale.initial.get(sku) ?? total;
-      return { sku, initial, restocked: total - initial, available, releasing, held, sold };
+      const restocked = Math.max(0, total - initial);
+      // Net: Redis knows the units that are there, not how they came and went.
+      const corrected = initial + restocked - total;
+      const shown = { sku, initial, restocked, available, releasing, held, sold };
+      return corrected > 0 ? { ...shown, corrected } : shown;
     })
   );
 }

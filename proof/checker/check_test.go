@@ -73,6 +73,11 @@ func truth() *Story {
 	s.send(c5, 2_000, 2_001, 503, "shed")
 	s.send(c5, 2_100, 2_110, 202, "")
 	s.push(2_120, "cyd", "c5", "reserved")
+	// An operator takes units away, and is refused others.
+	taken := line{"op": "correct", "saleId": "s", "sku": "radio", "units": 5, "ref": "c1"}
+	s.call(2_500, 2_510, taken, line{"status": 200})
+	refused := line{"op": "correct", "saleId": "s", "sku": "lamp", "units": 9, "ref": "c2"}
+	s.call(2_520, 2_530, refused, line{"status": 409})
 	// Dan sees an order in a read on its way; another order is in another region.
 	s.send(d1, 3_000, 3_010, 202, "")
 	s.read("dan", 3_500, 3_510, d1.shown("paid", 3_020))
@@ -198,6 +203,10 @@ var lies = []lie{
 	{"a refused order had an effect", func(s *Story) {
 		s.answers(line{"id": "d2"}, line{"status": 503, "code": "shed"})
 	}, "a refused order had an effect"},
+	{"units sold that were taken away", func(s *Story) {
+		s.call(20, 30, line{"op": "correct", "saleId": "s", "sku": "lamp", "units": 3, "ref": "c"},
+			line{"status": 200})
+	}, "oversold"},
 	{"over the limit", func(s *Story) {
 		s.change(line{"id": "b4", "state": "over_limit"}, line{"state": "reserved"})
 		s.shown("b4", line{"status": "dispatched"})

@@ -96,6 +96,8 @@ type History struct {
 	Names    []string
 	Orders   map[string]*Order
 	Restocks []*Call
+	// Corrections took units away, or were refused.
+	Corrections []*Call
 	Redrives []*Call
 
 	GapTimeoutMs, HoldTTLMs float64
@@ -244,6 +246,8 @@ func (h *History) addCall(call *Call, user string) error {
 		u.Reads = append(u.Reads, call)
 	case "restock":
 		h.Restocks = append(h.Restocks, call)
+	case "correct":
+		h.Corrections = append(h.Corrections, call)
 	case "redrive":
 		h.Redrives = append(h.Redrives, call)
 		if call.ID != "" {

@@ -43,6 +43,7 @@ func checkItems(h *History, orders []*Facts, out *Findings) (items, refusals int
 		}
 	}
 	restock(h, shelves)
+	correct(h, shelves)
 	for _, f := range orders {
 		hold(h, shelves, f)
 	}
@@ -77,6 +78,30 @@ func restock(h *History, shelves map[string]*Shelf) {
 			answered[call.Ref] = true
 			back := change{at: call.Return + returnMs, units: -call.Units}
 			shelf.surelyBack = append(shelf.surelyBack, back)
+		}
+	}
+}
+
+// correct: units taken away may be gone once asked for; they certainly are after an answer of 200. A
+// refused correction may have kept them back for a while.
+func correct(h *History, shelves map[string]*Shelf) {
+	asked, gone := map[string]bool{}, map[string]bool{}
+	for _, call := range h.Corrections {
+		shelf := shelves[call.SaleID+" "+call.Sku]
+		if shelf == nil {
+			continue
+		}
+		until := never
+		if call.Refused() {
+			until = call.Return + returnMs
+		}
+		if !asked[call.Ref] {
+			asked[call.Ref] = !call.Refused()
+			shelf.possible = append(shelf.possible, span(call.Invoke, until, call.Units, nil)...)
+		}
+		if call.Status == 200 && !gone[call.Ref] {
+			gone[call.Ref] = true
+			shelf.sure = append(shelf.sure, change{at: call.Return, units: call.Units})
 		}
 	}
 }
@@ -125,8 +150,13 @@ func (s *Shelf) oversold(out *Findings) {
 	for _, c := range changes {
 		held += c.units
 		if held > s.units && c.units > 0 {
+			what := fmt.Sprintf("an item with %d units was oversold", s.units)
+			if c.by == nil {
+				out.add("I5", what, fmt.Sprintf("%s: %d held or taken away", s.sku, held), nil)
+				return
+			}
 			who := fmt.Sprintf("%s: %d held, %d of them by %s", s.sku, held, c.units, c.by.who())
-			out.add("I5", fmt.Sprintf("an item with %d units was oversold", s.units), who, c.by.events())
+			out.add("I5", what, who, c.by.events())
 			return
 		}
 	}

@@ -186,7 +186,9 @@ function freedIn({ released, steps }: Read): Value[] {
   return [...released.map(placedRow), ...expired];
 }
 
-const SAID_ELSEWHERE: ReadonlySet<string> = new Set(["wait", "passed", "rate", "rate_wait"]);
+const SAID_ELSEWHERE: ReadonlySet<string> = new Set([
+  ...["wait", "passed", "rate", "rate_wait", "price"],
+]);
 
 function stepOf(step: Step): Value[] {
   if (SAID_ELSEWHERE.has(step.what) || !isOrderStep(step)) return [];

@@ -124,7 +124,9 @@ function letOf(value: unknown): Let {
 }
 
 /** Steps that are no steps of an order's life. */
-const NO_ORDER_STEPS: ReadonlySet<string> = new Set(["wait", "rate", "rate_wait", "passed"]);
+const NO_ORDER_STEPS: ReadonlySet<string> = new Set([
+  ...["wait", "rate", "rate_wait", "passed", "price"],
+]);
 
 function stepOf(value: unknown): StepTaken {
   if (Array.isArray(value)) return step0(value);

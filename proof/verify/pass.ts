@@ -70,7 +70,7 @@ export class Pass {
   constructor(private readonly options: PassOptions) {
     const { findings, catalogue, look } = options;
     this.units = new UnitsCheck(findings);
-    this.amounts = new AmountsCheck(findings, catalogue.sales, catalogue.items);
+    this.amounts = new AmountsCheck(findings, catalogue.sales, catalogue.terms);
     this.letters = new LettersCheck(look.rest.queues, findings);
     this.charges = new ChargesCheck(findings, this.amounts, this.letters);
     this.parts = new PartsCheck(findings);
@@ -123,7 +123,7 @@ export class Pass {
     const followers: Followers = {
       chains: new Map(shards.map((shard) => [shard, new ChainCheck(shard, of)])),
       turns: new Map(shards.map((shard) => [shard, new TurnsCheck(slice, findings)])),
-      limits: new LimitsCheck(catalogue.items.values(), slice, findings),
+      limits: new LimitsCheck(catalogue.items.values(), catalogue.terms, slice, findings),
       times: new TimesCheck(rules, evidence.ledger, slice, findings),
     };
     for await (const group of entriesByTime(audit, shards)) {

@@ -14,6 +14,7 @@ import { doubtsOf } from "./doubts.ts";
 import { Findings, type Known, type Violation } from "./findings.ts";
 import { type Look, lookAt, type Sights } from "./look.ts";
 import { type History, Pass, type PassOptions } from "./pass.ts";
+import { Terms } from "./terms.ts";
 import { Windows } from "./windows.ts";
 
 export type { QueueView, RedisView } from "./look.ts";
@@ -141,6 +142,7 @@ async function catalogueOf(
     sales: new Map(sales.map((sale) => [sale.id, sale])),
     items: new Map(items.map((item) => [`${item.saleId} ${item.sku}`, item])),
     windows: new Windows(sales, operations),
+    terms: new Terms(items, operations),
   };
 }
 
@@ -174,7 +176,7 @@ function verdictOf(
       ...{ orders, accepted, decided, ledgered },
       duplicates: sendings - orders,
       sold: items.reduce((sum, item) => sum + item.held + item.sold, 0),
-      stock: items.reduce((sum, item) => sum + item.initial + item.restocked, 0),
+      stock: items.reduce((sum, item) => sum + item.initial + item.restocked - item.corrected, 0),
       retries: pass.charges.retries,
       refunded: pass.charges.refunded,
       deadLettered: (pass.states.get("rejected") ?? 0) + (pass.states.get("payment_failed") ?? 0),

@@ -46,7 +46,7 @@ local function judge(batch, orders, i)
   local to = from + orders.lines[i] - 1
   for l = from, to do
     local item = items[sku[l]]
-    if not item then return 'unknown_item' end
+    if not item or item.withdrawn then return 'unknown_item' end
     if item.available < qty[l] then enough = false end
   end
   local bought = sale.limited and batch.bought[orders.sale[i]]
@@ -58,12 +58,17 @@ local function judge(batch, orders, i)
     rate, without = rate_for(batch, sale, orders, i)
     if not rate then return without end
   end
-  if too_dear(sale, orders, i, rate) then return 'over_max_total' end
+  local total, several = base_total(sale, orders, i)
+  if too_dear(total, orders, i, rate) then return 'over_max_total' end
   user = user or user_of(orders, i)
   if lane_is_full(batch, user) then return 'over_limit' end
   if rate then
     batch.steps[#batch.steps + 1] = { what = 'rate', user = user, id = id_of(orders, i),
       rateId = rate.id, value = rate.value, base = sale.currency }
+  end
+  if several then
+    batch.steps[#batch.steps + 1] =
+      { what = 'price', user = user, id = id_of(orders, i), total = number_text(total) }
   end
   reserve(sale, bought, user, orders, from, to)
   return 'reserved'

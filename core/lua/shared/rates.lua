@@ -46,20 +46,28 @@ local function rate_of(batch, pair)
   return rate or nil
 end
 
--- What row i's lines cost in its sale's currency.
+-- What row i's lines cost in its sale's currency, at the prices of the moment when it was accepted,
+-- and whether one of its items has had several. Only asked of orders whose items are all available.
 local function base_total(sale, orders, i)
-  local total = 0
+  local total, several = 0, false
   local from = orders.first[i]
   for l = from, from + orders.lines[i] - 1 do
-    total = total + sale.items[orders.sku[l]].price * orders.qty[l]
+    local item = sale.items[orders.sku[l]]
+    local price = item.price
+    if item.later then
+      several = true
+      for _, change in ipairs(item.later) do
+        if orders.at[i] >= change.from then price = change.price end
+      end
+    end
+    total = total + price * orders.qty[l]
   end
-  return total
+  return total, several
 end
 
--- Whether row i costs more than its buyer set, or than can be charged. rate: nil for the sale's own
--- currency. Only asked of orders whose items are all available.
-local function too_dear(sale, orders, i, rate)
-  local total = base_total(sale, orders, i)
+-- Whether row i costs more than its buyer set, or than can be charged. total: in its sale's
+-- currency; rate: nil for that currency.
+local function too_dear(total, orders, i, rate)
   if total > MAX_MONEY_MINOR then return true end
   if rate then total = scaled(total, rate.mantissa, rate.scale) end
   local most = orders.maxTotal[i]

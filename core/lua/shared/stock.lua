@@ -2,7 +2,9 @@
 --
 --   stock:<sale>  v (version), opens, closes, c (currency of its prices), and per sku
 --                 a (available), r (releasing), h (held), s (sold), t (total = a + r + h + s),
---                 l (limit per user, 0 for none), p (price, minor units; see rates.lua)
+--                 l (limit per user, 0 for none), p (first price, minor units; see rates.lua)
+--                 q (terms, if there are any: `w` when the item is withdrawn, then later prices as
+--                 <from, ms>:<price>, for orders accepted from then on)
 --                 e (edition, see below)
 --
 -- A batch reads what it needs once, decides on Lua tables and writes what changed once.
@@ -26,6 +28,7 @@ local function fields_of(sku)
     if item_count >= MAX_KNOWN then item_fields, item_count = {}, 0 end
     fields =
       { available = sku .. ':a', held = sku .. ':h', limit = sku .. ':l', price = sku .. ':p' }
+    fields.terms = sku .. ':q'
     item_fields[sku] = fields
     item_count = item_count + 1
   end
@@ -42,7 +45,8 @@ end
 local SOLD_OUT = { available = 0, limit = 0 }
 
 -- What is known of a sale: key of its hash → {edition, since, opens, closes, currency, limits (sku
--- → limit), prices, sold_out (sku → SOLD_OUT)}. Read anew after a second all the same: an earlier
+-- → limit), prices, later (sku → list of {from, price}), withdrawn (a set), sold_out (sku →
+-- SOLD_OUT)}. Read anew after a second all the same: an earlier
 -- version of the library, which may run beside this one during an upgrade, leaves the edition.
 local KNOWN_MS = 1000
 local known_sales, known_items = {}, 0
@@ -55,8 +59,8 @@ end
 local function new_known_sale(key, now, values)
   if known_items >= MAX_KNOWN then known_sales, known_items = {}, 0 end
   local known = { edition = values[1], since = now, opens = tonumber(values[2]),
-    closes = tonumber(values[3]), currency = values[4], limits = {}, prices = {},
-    sold_out = {} }
+    closes = tonumber(values[3]), currency = values[4], limits = {}, prices = {}, later = {},
+    withdrawn = {}, sold_out = {} }
   known.index = { __index = known.sold_out }
   known_sales[key] = known
   return known
@@ -111,8 +115,8 @@ local function wanted_items(prefix, messages, open, now)
   return wanted
 end
 
--- Reads the counters of the wanted items, and limit and price of those that are not known. Returns
--- the values as HMGET does, and the skus of those.
+-- Reads the counters of the wanted items, and limit, price and terms of those that are not known.
+-- Returns the values as HMGET does, and the skus of those.
 local function read_wanted(want)
   local fields, limits, unknown = { 'e', 'opens', 'closes', 'c' }, {}, {}
   if want.known then limits = want.known.limits end
@@ -126,8 +130,8 @@ local function read_wanted(want)
   end
   for _, sku in ipairs(unknown) do
     local names = fields_of(sku)
-    fields[n + 1], fields[n + 2] = names.limit, names.price
-    n = n + 2
+    fields[n + 1], fields[n + 2], fields[n + 3] = names.limit, names.price, names.terms
+    n = n + 3
   end
   return hmget(want.key, fields), unknown
 end
@@ -138,24 +142,36 @@ local function items_of(want, known, values)
   for i = 1, want.n do
     local sku, available = want[i], values[3 + 2 * i]
     local limit = known.limits[sku]
-    if available == '0' and limit == 0 then
+    if available == '0' and limit == 0 and not known.withdrawn[sku] then
       known.sold_out[sku] = SOLD_OUT
     elseif available then
       items[sku] = { available = tonumber(available), held = tonumber(values[4 + 2 * i]),
-        limit = limit, price = known.prices[sku] }
+        limit = limit, price = known.prices[sku], later = known.later[sku],
+        withdrawn = known.withdrawn[sku] }
       limited = limited or limit > 0
     end
   end
   return items, limited
 end
 
--- Adds limits and prices to what is known. They stand behind the `before` first values.
+local function learn_later(known, sku, terms)
+  if string.sub(terms, 1, 1) == 'w' then known.withdrawn[sku] = true end
+  local later = {}
+  for from, price in string.gmatch(terms, '(%d+):(%d+)') do
+    later[#later + 1] = { from = tonumber(from), price = tonumber(price) }
+  end
+  if later[1] then known.later[sku] = later end
+end
+
+-- Adds limits, prices and terms to what is known. They stand behind the `before` first values.
 local function learn_terms(known, unknown, values, before)
   for i, sku in ipairs(unknown) do
-    local limit = values[before + 2 * i - 1]
+    local at = before + 3 * i - 2
+    local limit, terms = values[at], values[at + 2]
     if limit then
-      known.limits[sku], known.prices[sku] = tonumber(limit), tonumber(values[before + 2 * i] or 0)
+      known.limits[sku], known.prices[sku] = tonumber(limit), tonumber(values[at + 1] or 0)
     end
+    if terms then learn_later(known, sku, terms) end
   end
   known_items = known_items + #unknown
 end

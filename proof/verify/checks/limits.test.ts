@@ -3,12 +3,13 @@ import { expect, test } from "bun:test";
 import { MAX_LANE } from "../../../core/domain/lane.ts";
 import { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
+import { Terms } from "../terms.ts";
 import { LimitsCheck } from "./limits.ts";
 
 /** The findings for a user with this many reserved orders and one refused as over_limit. */
 function findingsWith(reserved: number): unknown[] {
   const findings = new Findings();
-  const check = new LimitsCheck([], () => true, findings);
+  const check = new LimitsCheck([], new Terms([], []), () => true, findings);
   const decided = (user: string, state: string) => ({
     row: { kind: "o", user, id: Bun.randomUUIDv7(), saleId: "s1", lines: [{ sku: "a", qty: 1 }] },
     effect: "fresh",

@@ -9,6 +9,7 @@ import { orderKey, type Slice } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 import type { DecodedEntry } from "../journal.ts";
 import { type Line, linesText } from "../rows.ts";
+import type { Terms } from "../terms.ts";
 
 type Lines = readonly Line[];
 
@@ -27,16 +28,18 @@ export class LimitsCheck {
   private readonly bought = new Map<string, number>();
   /** user → orders ever reserved for them: their lane cannot have held more. */
   private readonly reserved = new Map<string, number>();
-  private readonly limits: ReadonlyMap<string, number>;
+  /** `sale sku` of the items that have a limit: one without never gets one. */
+  private readonly limited: ReadonlySet<string>;
 
   constructor(
     items: Iterable<ItemRecord>,
+    private readonly terms: Terms,
     private readonly slice: Slice,
     private readonly findings: Findings,
   ) {
-    this.limits = new Map(
+    this.limited = new Set(
       [...items].flatMap(({ saleId, sku, limitPerUser }) =>
-        limitPerUser > 0 ? [[`${saleId} ${sku}`, limitPerUser] as const] : [],
+        limitPerUser > 0 ? [`${saleId} ${sku}`] : [],
       ),
     );
   }
@@ -52,7 +55,11 @@ export class LimitsCheck {
     for (const { what, user, saleId, lines } of entry.steps)
       if (FREEING.has(what) && this.slice(user)) this.add(freed, user, saleId, lines);
     for (const { state, user, id, saleId, lines } of verdicts(entry))
-      if (state === "over_limit" && this.slice(user) && !this.over(taken, user, saleId, lines))
+      if (
+        state === "over_limit" &&
+        this.slice(user) &&
+        !this.over(entry, taken, user, saleId, lines)
+      )
         this.findings.violation(
           "I5",
           "an order was refused as over the limit though it was not",
@@ -61,7 +68,9 @@ export class LimitsCheck {
     this.settle(taken, freed, entry);
   }
 
+  /** By any limit that may have held. */
   private over(
+    { atMs }: DecodedEntry,
     taken: ReadonlyMap<string, number>,
     user: string,
     saleId: string,
@@ -69,10 +78,10 @@ export class LimitsCheck {
   ): boolean {
     if ((this.reserved.get(user) ?? 0) >= MAX_LANE) return true;
     for (const { sku, qty } of lines) {
-      const limit = this.limits.get(`${saleId} ${sku}`);
+      if (!this.limited.has(`${saleId} ${sku}`)) continue;
       const name = `${user} ${saleId} ${sku}`;
       const most = (this.bought.get(name) ?? 0) + (taken.get(name) ?? 0);
-      if (limit !== undefined && most + qty > limit) return true;
+      if (this.terms.limits(saleId, sku, atMs).some((limit) => most + qty > limit)) return true;
     }
     return false;
   }
@@ -80,13 +89,14 @@ export class LimitsCheck {
   private settle(
     taken: ReadonlyMap<string, number>,
     freed: ReadonlyMap<string, number>,
-    { shard, n }: DecodedEntry,
+    { shard, n, atMs }: DecodedEntry,
   ): void {
     for (const name of new Set([...taken.keys(), ...freed.keys()])) {
       const units = (this.bought.get(name) ?? 0) + (taken.get(name) ?? 0) - (freed.get(name) ?? 0);
       if (units === 0) this.bought.delete(name);
       else this.bought.set(name, units);
-      const limit = this.limits.get(name.slice(name.indexOf(" ") + 1)) ?? 0;
+      const [, saleId = "", sku = ""] = name.split(" ");
+      const limit = Math.max(...this.terms.limits(saleId, sku, atMs));
       if (units > limit && taken.has(name))
         this.findings.violation(
           "I5",
@@ -98,7 +108,7 @@ export class LimitsCheck {
 
   private add(units: Map<string, number>, user: string, saleId: string, lines: Lines): void {
     for (const { sku, qty } of lines) {
-      if (!this.limits.has(`${saleId} ${sku}`)) continue;
+      if (!this.limited.has(`${saleId} ${sku}`)) continue;
       const name = `${user} ${saleId} ${sku}`;
       units.set(name, (units.get(name) ?? 0) + qty);
     }

@@ -8,7 +8,9 @@
 //      the shard has a new owner, which sends Redis all that the ledger has before it decides. The
 //      new owner records its predecessor's last decisions under their old epoch, so it is at work
 //      from the time it recorded the first entry of its own;
-//   3. added units are for sale RETURN_MS after Redis received them.
+//   3. added units are for sale RETURN_MS after Redis received them;
+//   4. units of a correction are gone from the moment it was asked for; if it is refused, they are
+//      back RETURN_MS after Redis received that.
 //
 // An order of several items is sold out if any of them is, so refusing it was wrong only if all
 // were available. Nothing is judged beyond the horizon or in a period of doubt.
@@ -41,6 +43,7 @@ interface Freed {
 
 interface Added {
   readonly item: Item;
+  /** Below zero: taken away. */
   readonly units: number;
   readonly dueMs: number;
 }
@@ -102,10 +105,13 @@ export class SoldOutCheck {
     return !item.gone.touch(fromMs, toMs);
   }
 
-  private addedBy({ operation, appliedMs }: OperationRecord): Added[] {
-    const { kind, saleId, sku, units = 0 } = operation;
-    const item = kind === "restock" ? this.items.get(`${saleId} ${sku}`) : undefined;
-    return item && appliedMs > 0 ? [{ item, units, dueMs: appliedMs + RETURN_MS }] : [];
+  private addedBy({ operation, atMs, appliedMs }: OperationRecord): Added[] {
+    const { kind, saleId, sku, units = 0, outcome } = operation;
+    const item = this.items.get(`${saleId} ${sku}`);
+    if (!item) return [];
+    if (kind === "correct") return [{ item, units: -units, dueMs: atMs - CLOCK_MS }];
+    const adds = kind === "restock" || (kind === "corrected" && outcome === "refused");
+    return adds && appliedMs > 0 ? [{ item, units, dueMs: appliedMs + RETURN_MS }] : [];
   }
 
   private comeBack(entries: readonly DecodedEntry[], atMs: number): void {
@@ -120,6 +126,7 @@ export class SoldOutCheck {
       const { item, units } = this.added.shift() as Added;
       item.forSale += units;
       this.unsold(item, units, atMs);
+      if (units < 0 && item.unsold <= 0) item.gone.begin(atMs);
     }
   }
 

@@ -80,7 +80,7 @@ export class UnitsCheck {
 
   private item(item: ItemRecord): void {
     const name = `${item.saleId} ${item.sku}`;
-    const total = item.initial + item.restocked;
+    const total = item.initial + item.restocked - item.corrected;
     const held = this.held.get(name) ?? 0;
     const sold = this.sold.get(name) ?? 0;
     if (held + sold > total) this.wrong("oversold", `${name}: ${held + sold} units of ${total}`);

@@ -3,6 +3,7 @@
 import type { ItemRecord, SaleRecord } from "../../../ledger/audit.ts";
 import type { Evidence, LedgerOrder } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
+import { type Terms, totalsOf } from "../terms.ts";
 import type { Windows } from "../windows.ts";
 
 export interface Catalogue {
@@ -10,6 +11,7 @@ export interface Catalogue {
   /** By `sale sku`. */
   readonly items: ReadonlyMap<string, ItemRecord>;
   readonly windows: Windows;
+  readonly terms: Terms;
 }
 
 export function checkVerdicts(
@@ -23,9 +25,13 @@ export function checkVerdicts(
   }
 }
 
-function verdict(order: LedgerOrder, { sales, items, windows }: Catalogue): string | undefined {
+function verdict(
+  order: LedgerOrder,
+  { sales, items, windows, terms }: Catalogue,
+): string | undefined {
   const sale = sales.get(order.saleId);
   const known = order.lines.map((line) => items.get(`${order.saleId} ${line.sku}`));
+  const offered = order.lines.map(({ sku }) => terms.offered(order.saleId, sku, order.decidedAtMs));
   const inWindow = windows.within(order.saleId, order.acceptedAtMs, order.decidedAtMs);
   switch (order.state) {
     case "sale_closed":
@@ -41,22 +47,19 @@ function verdict(order: LedgerOrder, { sales, items, windows }: Catalogue): stri
         return order.maxTotal === 0
           ? "an order without a price ceiling was refused as too expensive"
           : undefined;
-      const total = order.lines.reduce(
-        (sum, line, i) => sum + (known[i]?.priceMinor ?? 0) * line.qty,
-        0,
-      );
-      return total > order.maxTotal && order.maxTotal > 0
+      return order.maxTotal > 0 && totalsOf(order, terms).some((total) => total > order.maxTotal)
         ? undefined
         : "an order was refused as too expensive though it was not";
     }
     case "unknown_item":
-      return sale && known.every((item) => item !== undefined)
+      return sale && known.every((item) => item !== undefined) && offered.every((was) => was)
         ? "an order was refused as for an unknown item though the item exists"
         : undefined;
     case "reserved":
     case "paid":
     case "dispatched":
       if (known.includes(undefined)) return "an order was reserved for an item that does not exist";
+      if (offered.includes(false)) return "an order was reserved for an item that was not offered";
       return sale && inWindow === false
         ? "an order was reserved outside the sale's window"
         : undefined;
