@@ -13,6 +13,7 @@ import { SoldOut } from "./admission/sold-out.ts";
 import { Catalogue } from "./catalogue.ts";
 import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
 import { createApp } from "./http/app.ts";
+import { ByteAllowance } from "./http/byte-allowance.ts";
 import type { App, AppParts } from "./http/calls.ts";
 import { EventFeed } from "./http/event-feed.ts";
 import { Failures } from "./http/failures.ts";
@@ -177,6 +178,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     reads: {
       ...{ catalogue, stock, feed: events, longPoll },
       allowance: new ReadAllowance(runtime, limits.reads),
+      bytes: new ByteAllowance(runtime, limits.publicBytes),
     },
     unitsBack,
     metrics: () => metrics,

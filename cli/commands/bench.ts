@@ -1,5 +1,6 @@
 // sluice bench: measures this machine. Each sub-command has a file in bench/.
 import type { Command } from "commander";
+import * as attacks from "./bench/attacks.ts";
 import * as curve from "./bench/curve.ts";
 import * as intake from "./bench/intake.ts";
 import * as k6 from "./bench/k6.ts";
@@ -13,6 +14,6 @@ export function register(program: Command): void {
   const bench = program
     .command("bench")
     .description("measure this machine with the standard workload");
-  const parts = [intake, load, curve, overload, k6, peers, limits, scale];
+  const parts = [intake, load, curve, overload, k6, peers, limits, scale, attacks];
   for (const part of parts) part.register(bench);
 }

@@ -187,3 +187,23 @@ test("every metric that the alerts and the dashboard name is shown by some role"
   expect(named.size).toBeGreaterThan(30);
   expect([...named].filter((name) => !known.has(name))).toEqual([]);
 });
+
+test("ten texts a second are made, and ten more at once; others receive the last one", async () => {
+  let nowMs = 0;
+  let made = 0;
+  const runtime = { ...realRuntime, monotonicMs: () => nowMs };
+  const metrics = metricsOf({
+    runtime,
+    report: () => {
+      made++;
+      return worker;
+    },
+  });
+  const first = made;
+  for (let i = 0; i < 100; i++) expect(await metrics.text()).toContain("# EOF");
+  expect(made - first).toBeWithin(10, 13);
+  const burst = made;
+  nowMs += 1_000;
+  for (let i = 0; i < 100; i++) await metrics.text();
+  expect(made - burst).toBe(10);
+});

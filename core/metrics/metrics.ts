@@ -32,7 +32,9 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   let now: RoleReport = report();
   let stores: Overview | undefined;
-  let lookedMs = Number.NEGATIVE_INFINITY;
+  let lookAgainMs = Number.NEGATIVE_INFINITY;
+  let last: Promise<string> | undefined;
+  let freshAtMs = 0;
   registry.setDefaultLabels({
     role: now.kind,
     ...(now.kind === "gateway" ? { region: now.region } : {}),
@@ -53,16 +55,41 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
   );
   return {
     contentType: registry.contentType,
-    text: async () => {
-      now = report();
-      if (overview && runtime.monotonicMs() - lookedMs > FRESH_MS) {
-        lookedMs = runtime.monotonicMs();
-        stores = await within(runtime, overview(), LOOK_MS);
-      }
-      return registry.metrics();
+    text: () => {
+      const nowMs = runtime.monotonicMs();
+      if (last && freshAtMs - nowMs > SPARE_MS) return last;
+      freshAtMs = Math.max(nowMs, freshAtMs) + EVERY_MS;
+      last = made();
+      return last;
     },
   };
+
+  async function made(): Promise<string> {
+    now = report();
+    if (overview && runtime.monotonicMs() >= lookAgainMs)
+      stores = await within(runtime, look(overview), LOOK_MS);
+    return registry.metrics();
+  }
+
+  /** One at a time, and a long one is followed by a long rest. */
+  async function look(overview: () => Promise<Overview>): Promise<Overview> {
+    const startedMs = runtime.monotonicMs();
+    lookAgainMs = Number.POSITIVE_INFINITY;
+    try {
+      return await overview();
+    } finally {
+      const nowMs = runtime.monotonicMs();
+      lookAgainMs = Math.max(startedMs + FRESH_MS, nowMs + LOOK_REST * (nowMs - startedMs));
+    }
+  }
 }
+
+/**
+ * A text takes some milliseconds to make, and anybody may ask for it where it has no port of its
+ * own: ten a second are made, and ten more at once. Others receive the last one.
+ */
+const EVERY_MS = 100;
+const SPARE_MS = 1_000;
 
 /**
  * How long one overview serves scrapes. One that takes longer than this is left out, since the
@@ -70,6 +97,8 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
  */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
+/** A sale of ten thousand items takes long to look at. */
+const LOOK_REST = 9;
 
 async function within<T>(runtime: Runtime, look: Promise<T>, ms: number): Promise<T | undefined> {
   return Promise.race([ignore(look, "overview_look"), runtime.sleep(ms).then(() => undefined)]);

@@ -13,6 +13,7 @@ import type { GatewayLimits } from "../intake/limits.ts";
 import type { Undecided } from "../intake/undecided.ts";
 import type { GatewayOptions } from "../ports.ts";
 import { readBody } from "./body.ts";
+import type { ByteAllowance } from "./byte-allowance.ts";
 import type { EventFeed } from "./event-feed.ts";
 import type { Failures } from "./failures.ts";
 import { Problem, Refused } from "./problem.ts";
@@ -40,6 +41,7 @@ export interface AppParts {
     readonly feed: EventFeed;
     readonly longPoll: LongPoll;
     readonly allowance: ReadAllowance;
+    readonly bytes: ByteAllowance;
   };
   /** Whether the gateway is stopping or about to. */
   readonly leaving: () => boolean;

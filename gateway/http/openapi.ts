@@ -213,7 +213,7 @@ const paths: Json = {
         query("before", name("A sale"), "The `before` of the previous page"),
         query("status", { enum: SALE_STATUSES }, "Only sales of this status"),
       ],
-      responses: { 200: ok("A page", ref("SaleList")), ...refusals(404, 422) },
+      responses: { 200: ok("A page", ref("SaleList")), ...refusals(404, 422, 429) },
     },
   },
   "/v1/sales/{sale}": {
@@ -221,7 +221,7 @@ const paths: Json = {
       summary: "Show a sale and its items",
       security: [],
       parameters: [sale],
-      responses: { 200: ok("The sale", ref("Sale")), ...refusals(404) },
+      responses: { 200: ok("The sale", ref("Sale")), ...refusals(404, 429) },
     },
   },
   "/v1/sales/{sale}/stock": {
@@ -234,7 +234,7 @@ const paths: Json = {
           "Units by state",
           object({ saleId: name("The sale"), items: list(ref("Stock")) }, ["saleId", "items"]),
         ),
-        ...refusals(404, 503),
+        ...refusals(404, 429, 503),
       },
     },
   },

@@ -1,9 +1,10 @@
 // GET /v1/sales, one sale, its stock and one item's: public, since a shop's pages show them.
+import type { Context } from "hono";
 import type { Sale } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import { rfc3339, showSale } from "../admin/sale-form.ts";
 import type { KnownSale } from "../catalogue.ts";
-import type { App, AppParts } from "./calls.ts";
+import type { App, AppParts, Env } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
 import { queryOf } from "./read-orders.ts";
 import { answerWith, type TaggedText, tagged } from "./tagged-text.ts";
@@ -25,6 +26,13 @@ export function addSaleReads(app: App, parts: AppParts): void {
     return sale;
   };
 
+  /** Sends a text that many get, if the caller's address may have it. */
+  const send = (c: Context<Env>, text: TaggedText): Response =>
+    answerWith(text, c.req.header("if-none-match"), (bytes) => {
+      const forwarded = c.req.header("x-forwarded-for");
+      parts.reads.bytes.take(parts.access.addresses.of(c.env?.peer ?? "", forwarded), bytes);
+    });
+
   app.get("/v1/sales", (c) => {
     const query = queryOf(c.req.query(), ["limit", "before", "status"]);
     const limit = limitOf(query.limit);
@@ -38,7 +46,7 @@ export function addSaleReads(app: App, parts: AppParts): void {
     const page = sales.slice(from, from + limit);
     const before = from + limit < sales.length ? { before: page.at(-1)?.id } : {};
     const shown = page.map((sale) => listed(sale, nowMs));
-    return answerWith(tagged({ sales: shown, ...before }), c.req.header("if-none-match"));
+    return send(c, tagged({ sales: shown, ...before }));
   });
 
   // A sale of ten thousand items is written once for each of its prices.
@@ -52,13 +60,13 @@ export function addSaleReads(app: App, parts: AppParts): void {
       written = { text, untilMs: nextPriceMs(found.sale, nowMs) };
       texts.set(found, written);
     }
-    return answerWith(written.text, c.req.header("if-none-match"));
+    return send(c, written.text);
   });
 
   app.get("/v1/sales/:sale/stock", async (c) => {
     const { sale } = await known(c.req.param("sale"));
     const text = present(await ignore(parts.reads.stock.textOf(sale.id), "stock_look"));
-    return answerWith(text, c.req.header("if-none-match"));
+    return send(c, text);
   });
 
   app.get("/v1/sales/:sale/stock/:sku", async (c) => {

@@ -44,7 +44,7 @@ const FEW_ORDERS = 8;
  */
 export function tooManyFor(chars: number, orders: number): Problem | undefined {
   return orders > FEW_ORDERS && chars < orders * MIN_ORDER_CHARS
-    ? problem("out_of_range", "orders", `${orders} orders are not written in ${chars} characters`)
+    ? new Problem("out_of_range", "orders", `${orders} orders do not fit in ${chars} characters`)
     : undefined;
 }
 

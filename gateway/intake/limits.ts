@@ -60,6 +60,10 @@ export interface GatewayLimits {
   readonly followed: number;
   /** Tokens of a user's bucket for reads (gateway/http/read-allowance.ts). */
   readonly reads: { readonly perSecond: number; readonly burst: number };
+  /** Bytes of sales and stock that one address may read without a token. */
+  readonly publicBytes: { readonly perSecond: number; readonly burst: number };
+  /** Handshakes without a token from one address (gateway/socket/websocket.ts). */
+  readonly strangersHello: { readonly perSecond: number; readonly burst: number };
   /** Orders of one user that are followed here. */
   readonly followedPerUser: number;
   /** Orders one socket may follow. */
@@ -98,6 +102,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   framesBurst: 200,
   subscriptions: 16,
   reads: { perSecond: 50, burst: 200 },
+  publicBytes: { perSecond: 16 * 1024 * 1024, burst: 64 * 1024 * 1024 },
+  strangersHello: { perSecond: 50, burst: 400 },
   followed: 10_000,
   followedPerUser: 200,
   followedPerSocket: 1_000,

@@ -5,6 +5,7 @@ import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { type Auth, type Principal, tokenOf } from "../access/auth.ts";
 import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
+import { TokenBuckets } from "../admission/token-bucket.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { oneHost } from "../http/host.ts";
 import { Problem, problem } from "../http/problem.ts";
@@ -29,6 +30,11 @@ const MAX_JUDGED = 200;
 
 /** A service may have this many times the sockets of a user. */
 const SERVICE_SHARE = 10;
+const TOO_MANY_HELLOS = problem(
+  "rate_limited",
+  "Authorization",
+  "too many sockets without a token",
+);
 const TOO_MANY_SOCKETS = problem("rate_limited", "sockets", "too many open sockets of this user");
 
 export interface SocketsOptions {
@@ -52,6 +58,8 @@ export class Sockets {
   /** How many open sockets each user has. */
   private readonly byUser = new Map<string, number>();
   private readonly unread: Unread;
+  /** Handshakes without a token, by address. */
+  private readonly hellos: TokenBuckets;
   private dirty: Socket[] = [];
   private draining = false;
   private readonly sweeper: Timer;
@@ -59,6 +67,7 @@ export class Sockets {
   constructor(private readonly options: SocketsOptions) {
     const { strangerSockets: inAll, strangersPerAddress: ofAddress } = options.limits;
     this.strangers = new Strangers({ inAll, ofAddress });
+    this.hellos = new TokenBuckets(options.limits.strangersHello);
     const { socketBufferBytes: ofSocket, unreadBytes } = options.limits;
     this.unread = new Unread({ ofSocket, inAll: unreadBytes });
     options.frames.onAuthenticated = this.admit;
@@ -95,6 +104,8 @@ export class Sockets {
     if (verdict && this.full(verdict)) return TOO_MANY_SOCKETS.response();
     const peer = server.requestIP(request)?.address ?? "";
     const address = addresses.of(peer, headers.get("x-forwarded-for"));
+    if (!verdict && this.hellos.take(address, runtime.monotonicMs()) > 0)
+      return TOO_MANY_HELLOS.response();
     const socket = new Socket(
       limits,
       this.flushLater,
