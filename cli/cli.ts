@@ -1,8 +1,10 @@
 // The command line. A command's file is loaded only when it runs, so that `sluice token`, for one,
 // does not load a broker client.
 import { Command } from "commander";
+import { withoutSecrets } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { plainLines } from "../core/domain/plain.ts";
+import { withSecretFiles } from "../core/settings/secret-files.ts";
 import { SettingError } from "../core/settings/settings.ts";
 import { takeSettingFlags } from "./flags.ts";
 import { joinRunning } from "./running.ts";
@@ -19,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   provider: () => import("./commands/provider.ts"),
   rates: () => import("./commands/roles.ts"),
   worker: () => import("./commands/roles.ts"),
+  sender: () => import("./commands/roles.ts"),
   stock: () => import("./commands/stock.ts"),
   top: () => import("./commands/top.ts"),
   orders: () => import("./commands/orders.ts"),
@@ -35,6 +38,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Registrar>>> = {
   recover: () => import("./commands/recover.ts"),
   routes: () => import("./commands/routes.ts"),
   dead: () => import("./commands/dead.ts"),
+  webhooks: () => import("./commands/webhooks.ts"),
   doctor: () => import("./commands/doctor.ts"),
   config: () => import("./commands/config.ts"),
   check: () => import("./commands/check.ts"),
@@ -58,6 +62,7 @@ async function main(argv: string[]): Promise<void> {
     ? { settings: {}, rest: argv }
     : takeSettingFlags(argv);
   Object.assign(process.env, settings);
+  readSecretFiles();
   if (wanted !== undefined && !SELF_CONTAINED.has(wanted)) joinRunning(wanted, rest);
   const files = load
     ? [await load()]
@@ -78,12 +83,20 @@ const WITHOUT_SETTINGS = new Set([
 /** Commands that start their own services, or need none. The others join the local `sluice up`. */
 const SELF_CONTAINED = new Set(["up", "down", "provider", ...WITHOUT_SETTINGS]);
 
+/** For this process and those that it starts. */
+function readSecretFiles(): void {
+  const read = withSecretFiles(process.env);
+  for (const name of Object.keys(process.env)) if (!(name in read)) delete process.env[name];
+  Object.assign(process.env, read);
+}
+
 try {
   await main(process.argv);
 } catch (error) {
   const failure = error instanceof Error ? error : new Error(messageOf(error));
   const known = failure instanceof SettingError || KNOWN_ERRORS().has(failure.name);
-  process.stderr.write(plainLines(`sluice: ${known ? failure.message : failure.stack}\n`));
+  const text = known ? failure.message : (failure.stack ?? failure.message);
+  process.stderr.write(plainLines(`sluice: ${withoutSecrets(text)}\n`));
   process.exit(1);
 }
 

@@ -2,6 +2,7 @@
 // commands. pino writes them synchronously, so that a crashing process loses none.
 
 import pino from "pino";
+import { withoutSecrets } from "../core/domain/masked.ts";
 import { escapedJson } from "../core/domain/plain.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
@@ -44,8 +45,18 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "snapshot failed": "warn",
   "task failed": "warn",
   "task still running": "warn",
+  "the feed's end is not read": "warn",
   "webhook contradicts the ledger": "warn",
+  "webhook endpoint paused": "warn",
+  "webhook leases not renewed": "warn",
+  "webhooks not sent": "warn",
 };
+
+/** An error's text may come from a library and name an address with its password. */
+function shown(detail: Record<string, unknown>): Record<string, unknown> {
+  const { error } = detail;
+  return typeof error === "string" ? { ...detail, error: withoutSecrets(error) } : detail;
+}
 
 export function makeLog(role: string, write?: (line: string) => void): Log {
   const options: pino.LoggerOptions = {
@@ -58,5 +69,5 @@ export function makeLog(role: string, write?: (line: string) => void): Log {
   const out = write ? { write } : pino.destination({ fd: 2, sync: true });
   // Logs are read on terminals too.
   const logger = pino(options, { write: (line) => void out.write(escapedJson(line)) });
-  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](detail, event);
+  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](shown(detail), event);
 }

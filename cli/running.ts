@@ -32,7 +32,7 @@ interface Recorded {
   readonly given: Variables;
 }
 
-export const ROLES = ["gateway", "worker", "payments", "rates", "fulfil"] as const;
+export const ROLES = ["gateway", "worker", "payments", "rates", "sender", "fulfil"] as const;
 const STORES = ["SLUICE_REDIS_URL", "SLUICE_REGIONS", "SLUICE_LEDGER_URL", "SLUICE_SHARDS"];
 /** What one process has for itself. */
 const OWN = new Set([

@@ -98,6 +98,8 @@ export interface GatewayOptions {
     readonly trustedProxies: readonly string[];
     /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
+    /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
+    readonly webhookPrivate?: boolean | undefined;
   };
   readonly bounds?: {
     readonly limits?: Partial<GatewayLimits> | undefined;
@@ -130,6 +132,9 @@ export interface StoresPort {
     | "bill"
     | "attempt"
     | "followed"
+    | "feed"
+    | "feedAt"
+    | "webhooks"
     | "operate"
     | "audit"
     | "auditBegin"

@@ -21,6 +21,7 @@ import { Listener } from "./http/listener.ts";
 import { OrderHttp } from "./http/order-http.ts";
 import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
+import { LongPoll } from "./http/read-feed.ts";
 import { SpareDescriptors } from "./http/spare-descriptors.ts";
 import { StockReader, shownUnits } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
@@ -101,6 +102,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const most = { inAll: limits.followed, ofUser: limits.followedPerUser };
   const events = new EventFeed(runtime, stores.ledger, most, log);
+  const longPoll = new LongPoll(runtime, stores.ledger, log);
   broker.onPush((push) => {
     undecided.push(push);
     events.soon();
@@ -172,7 +174,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     limits,
     access: { auth, origins, addresses },
     orders: { intake, admission, counters, undecided },
-    reads: { catalogue, stock, feed: events, allowance: new ReadAllowance(runtime, limits.reads) },
+    reads: {
+      ...{ catalogue, stock, feed: events, longPoll },
+      allowance: new ReadAllowance(runtime, limits.reads),
+    },
     unitsBack,
     metrics: () => metrics,
     failures,
@@ -245,6 +250,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     leave();
     admission.draining = true;
     sockets.drain();
+    longPoll.stop();
     spare.stop();
     const stopped = listener.stop();
     await within(runtime, lanes.idle(), limits.drainMs);

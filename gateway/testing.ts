@@ -19,6 +19,7 @@ import type {
   PublishOutcome,
   StoresPort,
 } from "./ports.ts";
+import { frameMisfit } from "./socket/test-asyncapi.ts";
 import { type Gateway, startGateway } from "./start.ts";
 
 export const SECRET = "a secret that is long enough for HS256";
@@ -126,7 +127,7 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets"> &
+    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -146,6 +147,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
+  const { webhookPrivate } = options;
   const { limits, admission, letters, overview, workers, services, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
@@ -162,6 +164,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       origins,
       trustedProxies: [],
       webhookSecrets,
+      webhookPrivate,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,
@@ -265,7 +268,10 @@ export class TestSocket {
 
   private constructor(readonly ws: WebSocket) {
     ws.onmessage = ({ data }) => {
-      this.frames.push(JSON.parse(data as string) as ServerFrame);
+      const frame = JSON.parse(data as string) as ServerFrame;
+      const wrong = frameMisfit("server", frame);
+      if (wrong !== undefined) throw new Error(`not in /asyncapi.json: ${wrong}: ${data}`);
+      this.frames.push(frame);
       this.wake();
     };
     this.closed = new Promise((resolve) => {

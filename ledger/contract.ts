@@ -2,6 +2,8 @@
 // (ledger/open.ts).
 import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
+import type { FeedEvent } from "../core/domain/feed-event.ts";
+import type { FeedPosition } from "../core/domain/feed-position.ts";
 import type { Order } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
@@ -13,6 +15,7 @@ import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
+import type { Webhooks } from "./webhook-contract.ts";
 
 export type * from "./operation.ts";
 
@@ -169,6 +172,16 @@ export interface Followed {
   readonly events: readonly FollowedEvent[];
 }
 
+/** Events of all orders: ledger/feed.ts. */
+export interface FeedPage {
+  /** In the ledger's order for each order. */
+  readonly events: readonly FeedEvent[];
+  /** Where the next page begins. */
+  readonly after: FeedPosition;
+  /** Whether the ledger has entries that were not read yet; they may hold no event. */
+  readonly more: boolean;
+}
+
 /** A dead letter that an operator takes out of its queue. */
 export interface LetterRecord {
   /** Its id in its queue. */
@@ -234,6 +247,7 @@ export interface Ledger {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;
+  readonly webhooks: Webhooks;
   incarnation(): Promise<number>;
   /** Rejects also while the ledger can only be read. */
   positions(): Promise<ShardPosition[]>;
@@ -266,6 +280,13 @@ export interface Ledger {
   ): Promise<RecordedAttempt | undefined>;
   /** Events of orders since the given ones; orders not yet recorded are left out. */
   followed(orders: readonly Following[]): Promise<Followed[]>;
+  /** Where the feed of events begins, or ends now. */
+  feedAt(where: "start" | "end"): Promise<FeedPosition>;
+  /**
+   * About `limit` events after a position: whole entries, so one with more events is a page of its
+   * own. `gone`: this ledger does not have the position.
+   */
+  feed(after: FeedPosition, limit: number): Promise<FeedPage | "gone">;
   /**
    * Open follow-ups of a shard, oldest first. `dueMs`: only those due by then (Redis's clock).
    * `except`: none for these targets.

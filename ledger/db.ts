@@ -1,4 +1,5 @@
 // One interface to both databases (sqlite.ts, postgres.ts).
+import { maskedUrl } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import { Postgres } from "./postgres.ts";
@@ -38,7 +39,7 @@ export class Db implements Runner {
       return new Db(runtime, dialect, engine);
     } catch (error) {
       throw new LedgerUnavailable(
-        `the ledger ${masked(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
+        `the ledger ${maskedUrl(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
       );
     }
   }
@@ -124,8 +125,4 @@ export function isConstraint(error: unknown, dialect: Dialect): boolean {
   if (dialect === "postgres") return typeof errno === "string" && /^2[23][0-9A-Z]{3}$/.test(errno);
   if (typeof errno === "number") return (errno & 0xff) === SQLITE_CONSTRAINT;
   return typeof code === "string" && /^SQLITE_CONSTRAINT(_|$)/.test(code);
-}
-
-function masked(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//…@");
 }

@@ -16,6 +16,9 @@
 //   sales, operations    the catalogue, and the operators' changes to it
 //   audit                every admin call
 //   rebuilds             when Redis was rebuilt from this ledger
+//   webhook_endpoints    receivers of events, and how far each has been served
+//   webhook_held, _log   their events that wait for another try; deliveries so far
+//   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
 //   order_keys           the orders that clients' idempotency keys stand for
 
@@ -263,6 +266,27 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE order_keys (usr TEXT NOT NULL, name TEXT NOT NULL, id ${orderId(d)} NOT NULL,
        fingerprint TEXT NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (usr, name)) ${clustered(d)}`,
     "CREATE INDEX order_keys_by_age ON order_keys (at_ms)",
+  ],
+  // Webhooks (ledger/webhooks.ts). position: a cursor of the feed. lease_ms: by the database's
+  // clock. event: the whole event, as it is sent.
+  (d) => [
+    `CREATE TABLE webhook_endpoints (id TEXT PRIMARY KEY, url TEXT NOT NULL, types TEXT NOT NULL,
+       secret TEXT NOT NULL, position TEXT NOT NULL, created_ms BIGINT NOT NULL,
+       created_by TEXT NOT NULL, paused_ms BIGINT NOT NULL DEFAULT 0,
+       paused_by TEXT NOT NULL DEFAULT '', pause_reason TEXT NOT NULL DEFAULT '',
+       failing_ms BIGINT NOT NULL DEFAULT 0, last_error TEXT NOT NULL DEFAULT '',
+       success_ms BIGINT NOT NULL DEFAULT 0, holder TEXT NOT NULL DEFAULT '',
+       epoch BIGINT NOT NULL DEFAULT 0, lease_ms BIGINT NOT NULL DEFAULT 0)`,
+    "CREATE TABLE webhook_senders (id TEXT PRIMARY KEY, until_ms BIGINT NOT NULL)",
+    `CREATE TABLE webhook_held (seq ${serial(d)}, endpoint TEXT NOT NULL, event TEXT NOT NULL,
+       tries INTEGER NOT NULL, due_ms BIGINT NOT NULL, since_ms BIGINT NOT NULL,
+       manual INTEGER NOT NULL)`,
+    "CREATE INDEX webhook_held_by_endpoint ON webhook_held (endpoint, seq)",
+    `CREATE TABLE webhook_log (seq ${serial(d)}, endpoint TEXT NOT NULL, event TEXT NOT NULL,
+       type TEXT NOT NULL, subject TEXT NOT NULL, shard INTEGER NOT NULL, n BIGINT NOT NULL,
+       outcome TEXT NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,
+       tries INTEGER NOT NULL, took_ms BIGINT NOT NULL, at_ms BIGINT NOT NULL)`,
+    "CREATE INDEX webhook_log_by_endpoint ON webhook_log (endpoint, seq)",
   ],
 ];
 

@@ -33,6 +33,7 @@ import type {
   Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
+import { feed, feedEnd, feedStart } from "./feed.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
@@ -47,17 +48,22 @@ import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
+import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
 /** A client may send an order with another body as often as it likes, and each adds an event. */
 const CONFLICTS_SHOWN = 10;
 
 export class SqlLedger implements Ledger {
+  readonly webhooks: SqlWebhooks;
+
   constructor(
     readonly db: Db,
     readonly storeId: string,
     readonly shards: number,
-  ) {}
+  ) {
+    this.webhooks = new SqlWebhooks(db);
+  }
 
   async incarnation(): Promise<number> {
     return Number((await this.db.run("SELECT incarnation FROM store"))[0]?.incarnation);
@@ -144,6 +150,15 @@ export class SqlLedger implements Ledger {
 
   followed(orders: Parameters<Ledger["followed"]>[0]): ReturnType<Ledger["followed"]> {
     return followed(this.db, this.shards, orders);
+  }
+
+  async feedAt(where: "start" | "end"): ReturnType<Ledger["feedAt"]> {
+    const { storeId, shards } = this;
+    return where === "start" ? feedStart(storeId, shards) : feedEnd(this.db, storeId, shards);
+  }
+
+  feed(...of: Parameters<Ledger["feed"]>): ReturnType<Ledger["feed"]> {
+    return feed(this.db, this.storeId, this.shards, ...of);
   }
 
   async followUps(

@@ -8,7 +8,7 @@ import { type Child, spawnRecorded } from "./processes.ts";
 
 export interface Role {
   readonly name: string;
-  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil" | "rates";
+  readonly kind: "gateway" | "worker" | "payments" | "provider" | "fulfil" | "rates" | "sender";
   /** Gateways and providers only. */
   readonly url?: string;
   /** Gateways only. */
@@ -114,6 +114,10 @@ export class Fleet {
     return this.start("rates", name, {}, {});
   }
 
+  sender(name: string): Role {
+    return this.start("sender", name, {}, {});
+  }
+
   payments(name: string, providerUrl: string): Role {
     return this.start("payments", name, { SLUICE_PROVIDER_URL: providerUrl }, {});
   }
@@ -127,7 +131,7 @@ export class Fleet {
     await Promise.all(this.roles.filter((r) => r.kind === "gateway").map((r) => r.stop()));
     await Promise.all(
       this.roles
-        .filter((r) => ["payments", "fulfil", "rates"].includes(r.kind))
+        .filter((r) => ["payments", "fulfil", "rates", "sender"].includes(r.kind))
         .map((r) => r.stop()),
     );
     await Promise.all(this.roles.filter((r) => r.kind === "worker").map((r) => r.stop()));

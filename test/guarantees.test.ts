@@ -49,7 +49,7 @@ const IDS = {
   X: ids("X", 16),
 };
 /** Of these the page says that they are not built yet. */
-const NOT_BUILT = ["X9", "X13", "X14", "X15", "X16"];
+const NOT_BUILT = ["X9", "X15", "X16"];
 
 function ids(letter: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
-const PAGES = ["*.md", "{bench,core,deploy,docs,proof}/**/*.md"].map((p) => new Bun.Glob(p));
+const PAGES = ["*.md", "{bench,core,deploy,docs,proof,sdk}/**/*.md"].map((p) => new Bun.Glob(p));
 
 interface Link {
   readonly page: string;

@@ -5,7 +5,7 @@
 //
 // Not part of CI: it takes a minute, and needs Python.
 import { startTestGateway, token } from "../gateway/testing.ts";
-import { stopTestServices } from "./services.ts";
+import { stopTestServices, testDir } from "./services.ts";
 
 const [command = "schemathesis", ...more] = process.argv.slice(2);
 
@@ -21,7 +21,7 @@ const { exited } = Bun.spawn(
     ...["--exclude-path", "/v1/ws", "--exclude-path", "/v1/orders/{id}/events"],
     ...["--phases", "examples,coverage,fuzzing", "--request-timeout", "10", ...more],
   ],
-  { stdout: "inherit", stderr: "inherit" },
+  { cwd: testDir("schemathesis"), stdout: "inherit", stderr: "inherit" },
 );
 process.exitCode = await exited;
 await t.close();

@@ -5,9 +5,9 @@ import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const ROOMS =
-  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,services,stubs,test";
+  "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,sdk,services,stubs,test";
 const FILES = [
-  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs}`),
+  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
   new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
   new Bun.Glob(".ci/run"),
 ];
@@ -51,6 +51,9 @@ test.each([
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
   ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
   ["only the ledger opens SQLite", "core/a.ts", "bun:sqlite"],
+  ["a client imports nothing of the product", "sdk/typescript/src/a.ts", "../../../core/x.ts"],
+  ["a client has no dependencies", "sdk/typescript/src/a.ts", "node:crypto"],
+  ["the product does not import its clients", "gateway/a.ts", "../sdk/typescript/src/index.ts"],
   ["a new folder must be given its place", "helpers/a.ts", "node:fs"],
 ])("%s", (_, path, name) => {
   const found = violations(new Map([[path, importing(name)]]));
@@ -130,6 +133,15 @@ test("only the ledger speaks SQL", () => {
     "cli/a.ts: only ledger may import SQL from bun",
   ]);
   expect(violations(new Map([["ledger/a.ts", text]]))).toEqual([]);
+});
+
+test("the Python client imports itself, the standard library and one package", () => {
+  const text = (name: string) => `import asyncio\nfrom .ids import x\nfrom ${name} import y\n`;
+  const found = (name: string) => violations(new Map([["sdk/python/a.py", text(name)]]));
+  for (const name of ["aiohttp", "email.utils", "sluice_client"]) expect(found(name)).toEqual([]);
+  expect(found("requests")).toEqual([
+    "sdk/python/a.py: must not import requests; see PYTHON_MAY_IMPORT",
+  ]);
 });
 
 test("a lazy import counts as well", () => {

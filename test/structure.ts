@@ -31,6 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bench: [...BELOW_PROOF, "gateway", "proof"],
   cli: [...BELOW_PROOF, "gateway", "proof", "proof/simulate", "proof/traces", "bench"],
   deploy: BELOW_ROLES,
+  // Clients are published alone.
+  sdk: [],
 };
 
 const INNER_ROOMS = ["core/domain", "core/runtime", "proof/simulate", "proof/traces"] as const;
@@ -69,6 +71,7 @@ const KEEP_WIDTH = [
   ".yml",
   ".conf",
   ".mjs",
+  ".py",
   "Dockerfile",
   ".dockerignore",
   "sluice",
@@ -101,6 +104,8 @@ const BY_POSITION = /(?<![.\w])(?:row|order|held|step|wait)\[\d+\]/g;
 const FORMAT_0 = /^core\/domain\/rows-v0/;
 /** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
+/** What the runtime is to the product. */
+const SDK_PLATFORM = "sdk/typescript/src/platform.ts";
 /** Entry points of processes and threads, which pass the real runtime on. */
 const WIRING = /^(?:bench|cli|deploy|proof|services)\/(?!roles\/)/;
 const THREADS = new Set([
@@ -113,7 +118,7 @@ const THREADS = new Set([
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
-    found.push(...wideLines(path, text));
+    found.push(...wideLines(path, text), ...wrongPython(path, text));
     if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
@@ -164,9 +169,30 @@ function wrongImports(path: string, text: string): string[] {
     if (only && only !== from && !PEERS.test(path) && !STRANGERS.has(`${path} ${name}`))
       found.push(`${path}: only ${only} may import ${name}`);
   }
+  if (from === "sdk")
+    for (const name of imports(text))
+      if (!name.startsWith("."))
+        found.push(`${path}: sdk has no dependencies, but imports ${name}`);
   if (from !== "ledger" && !PEERS.test(path) && SQL_CLIENT.test(text))
     found.push(`${path}: only ledger may import SQL from bun`);
   return found;
+}
+
+/** What the Python client may import besides itself: the standard library, and one package. */
+const PYTHON_MAY_IMPORT = new Set(
+  (
+    "__future__ aiohttp asyncio base64 collections dataclasses email inspect json os pathlib " +
+    "random re sys time typing urllib uuid"
+  ).split(" "),
+);
+
+function wrongPython(path: string, text: string): string[] {
+  if (!path.endsWith(".py")) return [];
+  const names = [...text.matchAll(/^\s*(?:from\s+([\w]+)|import\s+([\w]+))/gm)];
+  return names
+    .map(([, from, name]) => from ?? name ?? "")
+    .filter((name) => name !== "sluice_client" && !PYTHON_MAY_IMPORT.has(name))
+    .map((name) => `${path}: must not import ${name}; see PYTHON_MAY_IMPORT`);
 }
 
 /**
@@ -174,7 +200,7 @@ function wrongImports(path: string, text: string): string[] {
  * it; only code that wires roles may name the real one.
  */
 function wrongTime(path: string, text: string): string[] {
-  if (path.startsWith("core/runtime/") || FOREIGN.test(path)) return [];
+  if (path.startsWith("core/runtime/") || path === SDK_PLATFORM || FOREIGN.test(path)) return [];
   const code = text.replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
   const found = [...new Set(code.match(DIRECT))].map(
     (what) => `${path}: uses ${what}; time and randomness come from core/runtime/runtime.ts`,

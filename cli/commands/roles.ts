@@ -1,4 +1,4 @@
-// sluice gateway, worker, payments, rates: run one role in this process until a signal.
+// sluice gateway, worker, payments, rates, sender: run one role in this process until a signal.
 import type { Command } from "commander";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
@@ -7,6 +7,7 @@ import { makeLog } from "../log.ts";
 import { startGatewayRole } from "../roles/gateway.ts";
 import { startPayments } from "../roles/payments.ts";
 import { startRates } from "../roles/rates.ts";
+import { startSender } from "../roles/sender.ts";
 import { type RunningRole, startWorker } from "../roles/worker.ts";
 import { stopSignals } from "../signals.ts";
 
@@ -27,6 +28,10 @@ export function register(program: Command): void {
     .command("payments")
     .description("charge reserved orders with the payment provider")
     .action(() => runRole("payments", startPayments));
+  program
+    .command("sender")
+    .description("send the events of orders to webhook endpoints ('sluice webhooks' lists them)")
+    .action(() => runRole("sender", startSender));
 }
 
 type Start = (

@@ -49,7 +49,12 @@ async function up(): Promise<void> {
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
   const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
-  const env: Record<string, string> = { ...services.env, SLUICE_WEBHOOK_SECRET: webhookSecret };
+  const env: Record<string, string> = {
+    ...services.env,
+    SLUICE_WEBHOOK_SECRET: webhookSecret,
+    // A receiver to try things with runs on this machine.
+    SLUICE_WEBHOOK_PRIVATE: process.env.SLUICE_WEBHOOK_PRIVATE || "allow",
+  };
   const { roleEnv } = services;
   const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
   try {
@@ -63,6 +68,7 @@ async function up(): Promise<void> {
       settings.providerUrl || (await startStub(fleet, dir, gateways[0]?.url ?? ""));
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
+    fleet.sender("sender-1");
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
     const { metricsDir } = fleet;

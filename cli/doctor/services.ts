@@ -11,6 +11,7 @@ import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
+import { webhookFindings } from "./webhooks.ts";
 
 const OLDEST_REDIS = 7;
 /**
@@ -190,8 +191,8 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       url: settings.ledgerUrl,
       shards: settings.shards,
     });
-    const [sales, routes] = await Promise.all([ledger.sales(), ledger.routes()]);
-    await ledger.close();
+    const looks = Promise.all([ledger.sales(), ledger.routes(), ledger.webhooks.list()]);
+    const [sales, routes, endpoints] = await looks.finally(() => ledger.close());
     const unrouted = unroutedOf(sales, routes, realRuntime.wallMs());
     return [
       ...unrouted.map((found) =>
@@ -202,6 +203,7 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
         `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ` +
           `${settings.shards} shards`,
       ),
+      ...webhookFindings(endpoints, realRuntime.wallMs()),
     ];
   } catch (error) {
     return [fail(what, messageOf(error), "see SLUICE_LEDGER_URL and SLUICE_SHARDS")];

@@ -66,6 +66,7 @@ export async function startGatewayRole(
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
       webhookSecrets: settings.webhookSecrets,
+      webhookPrivate: settings.webhookPrivate === "allow",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,

@@ -212,7 +212,26 @@ export interface RatesReport extends ProcessReport {
   readonly lastMs: number;
 }
 
-export type RoleReport = GatewayReport | WorkerReport | PaymentsReport | FulfilReport | RatesReport;
+export interface SenderReport extends ProcessReport {
+  readonly kind: "sender";
+  /** Webhook endpoints that this process serves. */
+  readonly endpoints: number;
+  /** Paused endpoints, of all; absent: not known yet. */
+  readonly pausedEndpoints?: number | undefined;
+  /** Events that wait for another try, or behind one of their order. */
+  readonly held: number;
+  /** Counters: deliveries by outcome. */
+  readonly deliveries: Readonly<Record<"delivered" | "failed" | "given_up", number>>;
+  readonly call: HistogramReport;
+}
+
+export type RoleReport =
+  | GatewayReport
+  | WorkerReport
+  | PaymentsReport
+  | FulfilReport
+  | RatesReport
+  | SenderReport;
 
 /** Messages in a queue of dead letters or of parts without a route. */
 export interface DeadCount {

@@ -6,40 +6,13 @@ import type {
   FulfilReport,
   GatewayReport,
   GovernorReport,
-  HistogramReport,
   PaymentsReport,
   RatesReport,
   RoleReport,
+  SenderReport,
   WorkerReport,
 } from "../domain/report.ts";
-
-export type Labels = Readonly<Record<string, string | number>>;
-export type Sample = readonly [labels: Labels, value: number];
-
-export interface Family<R> {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: (report: R) => readonly Sample[] | HistogramReport;
-}
-
-const family = <R>(
-  type: Family<R>["type"],
-  name: string,
-  help: string,
-  samples: Family<R>["samples"],
-): Family<R> => ({
-  type,
-  name,
-  help,
-  samples,
-});
-const one = (value: number): readonly Sample[] => [[{}, value]];
-const by = (label: string, counts: Readonly<Record<string, number>>): readonly Sample[] =>
-  Object.entries(counts).map(([key, n]) => [{ [label]: key }, n]);
-/** One sample per state: 1 for the current one, 0 for the others. */
-const is = (state: string, states: readonly string[]): readonly Sample[] =>
-  states.map((s) => [{ state: s }, s === state ? 1 : 0]);
+import { by, type Family, family, is, one, type Sample } from "./family.ts";
 
 const BROKER_UP = "Whether a region's broker is connected and accepts messages.";
 const BROKER_BLOCKED = "Whether a region's broker has raised an alarm (memory, disk).";
@@ -349,6 +322,25 @@ export const RATES: readonly Family<RatesReport>[] = [
   ),
 ];
 
+export const SENDER: readonly Family<SenderReport>[] = [
+  family("gauge", "sluice_webhook_endpoints", "Webhook endpoints that this process serves.", (r) =>
+    one(r.endpoints),
+  ),
+  family(
+    "gauge",
+    "sluice_webhook_endpoints_paused",
+    "Webhook endpoints that are paused, of all; absent while unknown.",
+    (r) => (r.pausedEndpoints === undefined ? [] : one(r.pausedEndpoints)),
+  ),
+  family("gauge", "sluice_webhook_held_events", "Events that wait for another try.", (r) =>
+    one(r.held),
+  ),
+  family("counter", "sluice_webhook_deliveries_total", "Webhooks sent, by outcome.", (r) =>
+    by("outcome", r.deliveries),
+  ),
+  family("histogram", "sluice_webhook_call_seconds", "One webhook.", (r) => r.call),
+];
+
 export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
   const own = {
     gateway: GATEWAY,
@@ -356,6 +348,7 @@ export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {
     payments: PAYMENTS,
     fulfil: FULFIL,
     rates: RATES,
+    sender: SENDER,
   }[kind];
   return [...PROCESS, ...own] as unknown as readonly Family<never>[];
 }

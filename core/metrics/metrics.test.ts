@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
 import { realRuntime } from "../runtime/runtime.ts";
-import { type Family, familiesOf } from "./families.ts";
+import { familiesOf } from "./families.ts";
+import type { Family } from "./family.ts";
 import { Histogram } from "./histogram.ts";
 import { metricsOf } from "./metrics.ts";
 import { MAX_ITEMS, STORES } from "./stock.ts";
@@ -154,7 +155,14 @@ test("a hanging query delays no scrape; without Redis stock is unknown, not zero
 });
 
 test("every metric that the alerts and the dashboard name is shown by some role", () => {
-  const kinds: RoleReport["kind"][] = ["gateway", "worker", "payments", "fulfil", "rates"];
+  const kinds: RoleReport["kind"][] = [
+    "gateway",
+    "worker",
+    "payments",
+    "fulfil",
+    "rates",
+    "sender",
+  ];
   const families = [
     ...kinds.flatMap((kind) => [...familiesOf(kind)]),
     ...STORES,

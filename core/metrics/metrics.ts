@@ -7,7 +7,8 @@ import { Registry } from "prom-client";
 import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
 import { ignore } from "../runtime/ignored.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type Family, familiesOf, type Labels, type Sample } from "./families.ts";
+import { familiesOf } from "./families.ts";
+import type { Family, Labels, Sample } from "./family.ts";
 import { STORES } from "./stock.ts";
 
 const { version } = JSON.parse(

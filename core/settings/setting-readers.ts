@@ -1,4 +1,5 @@
 // Parse a setting's text into its value. Each error names the variable and states what is allowed.
+import { maskedUrl } from "../domain/masked.ts";
 import { isWebhookSecret } from "../domain/webhook-signature.ts";
 
 /** An invalid setting; the message names it and states what is allowed. */
@@ -98,7 +99,7 @@ export function regions(value: string, variable: string): readonly RegionSetting
     if (at < 1 || !/^[a-z][a-z0-9-]{0,31}$/.test(name))
       throw new SettingError(
         `${variable} must be name=amqp://…,name=amqp://…; ` +
-          `'${part.split("=")[0]}' is not a region name`,
+          `'${maskedName(part)}' is not a region name`,
       );
     if (names.has(name)) throw new SettingError(`${variable} names the region '${name}' twice`);
     names.add(name);
@@ -113,6 +114,12 @@ export function regions(value: string, variable: string): readonly RegionSetting
       );
     return others.length > 0 ? { name, url: first, others } : { name, url: first };
   });
+}
+
+/** Without a name in front of it, an address would be taken for one. */
+function maskedName(part: string): string {
+  const name = part.split("=")[0] ?? "";
+  return name.includes(":") ? maskedUrl(name) : name;
 }
 
 /** A broker URL's user and virtual host. */

@@ -21,7 +21,13 @@ export const TOKEN_SETTINGS = {
     fallback: "",
     read: text,
   },
-  jwks: { variable: "SLUICE_JWKS", says: "file or URL of a key set", fallback: "", read: text },
+  jwks: {
+    variable: "SLUICE_JWKS",
+    says: "file or URL of a key set",
+    secret: true,
+    fallback: "",
+    read: text,
+  },
   jwtIssuer: {
     variable: "SLUICE_JWT_ISSUER",
     says: "required iss of a token",

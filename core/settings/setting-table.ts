@@ -20,6 +20,7 @@ import {
 import { GOVERNOR_SETTINGS } from "./setting-table-governor.ts";
 import { REGION_SETTINGS } from "./setting-table-regions.ts";
 import { TOKEN_SETTINGS } from "./setting-table-tokens.ts";
+import { WEBHOOK_SETTINGS } from "./setting-table-webhooks.ts";
 
 export interface Setting<T> {
   readonly variable: string;
@@ -235,6 +236,7 @@ export const SETTINGS = {
   otlpUrl: {
     variable: "SLUICE_OTLP_URL",
     says: "OpenTelemetry collector for spans, OTLP over HTTP (http://host:4318); empty: none",
+    secret: true,
     fallback: "",
     read: url("http", "https"),
   },
@@ -299,6 +301,7 @@ export const SETTINGS = {
     read: whole(0, 100_000_000),
   },
   ...GOVERNOR_SETTINGS,
+  ...WEBHOOK_SETTINGS,
   workerNice: {
     variable: "SLUICE_WORKER_NICE",
     says: "niceness of a worker beside gateways (0 to 19); the private Redis gets up to 4 of it",

@@ -1,4 +1,8 @@
 import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { testDir } from "../../test/services.ts";
+import { maskedUrl, withoutSecrets } from "../domain/masked.ts";
 import { messageOf } from "../domain/message-of.ts";
 import { describeSettings, readSettings, SettingError } from "./settings.ts";
 
@@ -77,6 +81,39 @@ test("webhooks may be signed with several secrets; a broken one is refused, not 
     expect(() => set(broken)).toThrow(SettingError);
     expect(() => set(broken)).not.toThrow("hush");
   }
+});
+
+test.each([
+  ["redis://:p/w?x#y@z@h:6379/0", "redis://…@h:6379/0"],
+  ["amqp://user:a@b@h/v", "amqp://…@h/v"],
+  ["postgres://h/db?user=u&password=p#f", "postgres://h/db?user=…&password=…"],
+  ["https://h/v1/KEY/latest?access_key=k", "https://h/…?access_key=…"],
+  ["https://u:p@h/", "https://…@h/"],
+  ["sqlite:/data/ledger.db", "sqlite:/data/ledger.db"],
+  ["file:/etc/rates.json", "file:/etc/rates.json"],
+  ["no address: p@ss", "…"],
+])("an address with any characters in its secrets is shown without them: %s", (address, shown) => {
+  expect(maskedUrl(address)).toBe(shown);
+  if (address.includes("//")) expect(withoutSecrets(`it: "${address}"`)).toBe(`it: "${shown}"`);
+});
+
+test("a mistaken address is not repeated in its error", () => {
+  const named = () => readSettings({ SLUICE_REGIONS: "amqp://user:pass@h/v" });
+  expect(named).toThrow("'amqp://…@h/v' is not a region name");
+});
+
+test("a secret is read from a file, without its line end; both, or no file, is an error", () => {
+  const file = join(testDir("secrets"), "redis-url");
+  writeFileSync(file, "redis://:secret@h\n");
+  expect(readSettings({ SLUICE_REDIS_URL_FILE: file }).redisUrl).toBe("redis://:secret@h");
+  const both = { SLUICE_REDIS_URL_FILE: file, SLUICE_REDIS_URL: "redis://h" };
+  expect(() => readSettings(both)).toThrow("SLUICE_REDIS_URL and SLUICE_REDIS_URL_FILE are both");
+  expect(() => readSettings({ SLUICE_JWT_SECRET_FILE: "/none" })).toThrow(
+    "SLUICE_JWT_SECRET_FILE: '/none' cannot be read",
+  );
+  expect(() => readSettings({ SLUICE_SHARDS_FILE: file })).toThrow(
+    "SLUICE_SHARDS_FILE is not a Sluice setting",
+  );
 });
 
 test("secrets are masked when settings are shown", () => {

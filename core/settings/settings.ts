@@ -1,5 +1,7 @@
 // The settings of a process: read once from SLUICE_* variables, checked, and passed down as a
 // frozen object.
+import { MASK, maskedUrl } from "../domain/masked.ts";
+import { withSecretFiles } from "./secret-files.ts";
 import { type RegionSetting, SettingError } from "./setting-readers.ts";
 import { SETTINGS, type Setting } from "./setting-table.ts";
 
@@ -9,7 +11,8 @@ type Settled<S> = S extends { read: (text: string, variable: string) => infer T 
 export type Settings = { readonly [K in keyof typeof SETTINGS]: Settled<(typeof SETTINGS)[K]> };
 
 /** Reads the settings from an environment; throws for an invalid or unknown one. */
-export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+export function readSettings(given: Readonly<Record<string, string | undefined>>): Settings {
+  const env = withSecretFiles(given);
   const known = new Set<string>(Object.values(SETTINGS).map((s) => s.variable));
   const stranger = Object.keys(env).find(
     (name) => name.startsWith("SLUICE_") && !known.has(name) && !OTHER_VARIABLES.has(name),
@@ -84,11 +87,12 @@ function textOf(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** URLs without the password; any other secret not at all. */
-function masked(name: string, value: unknown): string {
-  if (name === "jwtSecret") return "…";
-  if (name === "webhookSecrets") return (value as readonly string[]).map(() => "…").join(",");
-  const hide = (address: string) => address.replace(/\/\/[^@/]*@/, "//…@");
-  if (typeof value === "string") return hide(value);
-  return (value as RegionSetting[]).map((r) => `${r.name}=${hide(r.url)}`).join(",");
+/** Addresses without their secrets; any other secret not at all. */
+function masked(name: keyof Settings, value: unknown): string {
+  if (name === "jwtSecret") return MASK;
+  if (name === "webhookSecrets") return (value as readonly string[]).map(() => MASK).join(",");
+  if (typeof value === "string") return value.includes(":") ? maskedUrl(value) : value;
+  return (value as readonly RegionSetting[])
+    .map(({ name, url, others = [] }) => `${name}=${[url, ...others].map(maskedUrl).join("|")}`)
+    .join(",");
 }

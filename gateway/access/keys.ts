@@ -6,6 +6,7 @@
 // fetched, the keys of the last set are used, for a day at most. Without any, nothing can be said
 // about a token: that is KeysUnavailable, never a refusal.
 import { createLocalJWKSet, importSPKI, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
+import { maskedUrl } from "../../core/domain/masked.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { ended } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
@@ -110,7 +111,9 @@ export class PublishedKeys implements Keys {
       if (fetching && ageMs > 2 * FRESH_MS) await this.wait(fetching);
     }
     if (this.keys && this.runtime.monotonicMs() - this.askedAtMs <= STALE_MS) return this.keys;
-    throw new KeysUnavailable(`the key set ${this.url} cannot be had: ${this.lastError}`);
+    throw new KeysUnavailable(
+      `the key set ${maskedUrl(this.url)} cannot be had: ${this.lastError}`,
+    );
   }
 
   async newer(tried: Key, sinceMs: number): Promise<Key | undefined> {
@@ -121,7 +124,9 @@ export class PublishedKeys implements Keys {
     await this.wait(fetching);
     if (this.keys !== tried) return this.keys;
     if (this.askedAtMs >= sinceMs) return undefined;
-    throw new KeysUnavailable(`the key set ${this.url} cannot be had: ${this.lastError}`);
+    throw new KeysUnavailable(
+      `the key set ${maskedUrl(this.url)} cannot be had: ${this.lastError}`,
+    );
   }
 
   /** The fetch under way or a new one; undefined if the last one was a moment ago. */

@@ -15,10 +15,11 @@ const ROUTES: Record<string, Right> = {
   "GET /v1/orders": "read",
   "GET /v1/orders/:id": "read",
   "GET /v1/orders/:id/events": "read",
+  "GET /v1/feed": "feed",
   "GET /v1/ws": "look",
   "POST /v1/payments/webhook": "look",
 };
-const PUBLIC = /^\/(v1\/sales(\/|$)|healthz|readyz|metrics|docs|openapi|console|$)/;
+const PUBLIC = /^\/(v1\/sales(\/|$)|healthz|readyz|metrics|docs|openapi|asyncapi|console|$)/;
 
 function rightOf(method: string, path: string): Right {
   const known = ROUTES[`${method} ${path}`];

@@ -94,7 +94,7 @@ export class Fields {
     throw new Refused(new Problem(code, this.at + name, detail));
   }
 
-  private string(name: string): string {
+  string(name: string): string {
     const text = this.value[name];
     if (text === undefined) this.refuse("missing_field", name);
     if (typeof text !== "string") this.refuse("wrong_type", name, "a string");

@@ -292,6 +292,9 @@ function showRoles(now) {
     ...now.roles
       .filter((r) => r.kind === "rates")
       .map((r) => [r.id, "rates", `${r.pairs} pairs from ${r.source}`, ""]),
+    ...now.roles
+      .filter((r) => r.kind === "sender")
+      .map((r) => [r.id, "webhooks", `endpoints ${r.endpoints}; events held ${r.held}`, ""]),
   ];
   table("roles", [["role"], ["state", "text"], ["", "text"], [""]], rows, "No reports");
 }

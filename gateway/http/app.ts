@@ -6,6 +6,7 @@ import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
@@ -14,6 +15,7 @@ import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
 import { oneHost } from "./host.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
+import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
@@ -47,6 +49,7 @@ function createCalls(parts: AppParts): App {
   const app: App = new Hono();
   addOrderReads(app, parts);
   addEventStream(app, parts);
+  addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
   addWebhook(app, parts);
@@ -58,6 +61,7 @@ function createCalls(parts: AppParts): App {
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
   addAdminRoutes(app, parts);
+  addAdminWebhooks(app, parts);
   addAdminDead(app, parts);
   addHealth(app, parts);
   // With a port of their own they are not for clients.

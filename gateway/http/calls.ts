@@ -17,6 +17,7 @@ import type { EventFeed } from "./event-feed.ts";
 import type { Failures } from "./failures.ts";
 import { Problem, Refused } from "./problem.ts";
 import type { ReadAllowance } from "./read-allowance.ts";
+import type { LongPoll } from "./read-feed.ts";
 import type { StockReader } from "./stock-reader.ts";
 
 export interface AppParts {
@@ -37,6 +38,7 @@ export interface AppParts {
     readonly catalogue: Catalogue;
     readonly stock: StockReader;
     readonly feed: EventFeed;
+    readonly longPoll: LongPoll;
     readonly allowance: ReadAllowance;
   };
   /** Whether the gateway is stopping or about to. */

@@ -1,5 +1,6 @@
-// /openapi.json, and /docs: the same for people, as one page without scripts, fonts or external
-// resources.
+// /openapi.json and /asyncapi.json; /docs is the former for people, as one page without scripts,
+// fonts or external resources.
+import { ASYNCAPI } from "../socket/asyncapi.ts";
 import type { App } from "./calls.ts";
 import { OPENAPI } from "./openapi.ts";
 
@@ -54,6 +55,8 @@ export function addDocs(app: App): void {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
+  const sockets = JSON.stringify(ASYNCAPI);
+  app.get("/asyncapi.json", (c) => c.body(sockets, 200, { "content-type": "application/json" }));
   app.get("/openapi.json", (c) => c.body(spec, 200, { "content-type": "application/json" }));
   app.get("/docs", (c) => c.body(document, 200, headers));
 }
@@ -73,7 +76,8 @@ function page(): string {
 <meta name="viewport" content="width=device-width">
 <title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style></head><body><main>
 <h1>${html(info.title)}</h1>
-<p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>.</p>
+<p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>;
+for the WebSocket and services <a href="/asyncapi.json">asyncapi.json</a>.</p>
 <h2>Calls</h2>${calls.join("\n")}<h2>Schemas</h2>${schemas.join("\n")}</main></body></html>`;
 }
 

@@ -78,40 +78,24 @@ const BEYOND_SCHEMAS = new Set([
   ...["unknown_sale", "unknown_item", "unknown_currency", "duplicate_item"],
   ...["stale_id", "future_id", "forbidden"],
 ]);
-const SCALAR = fc.oneof(
-  fc.constantFrom(null, true, 0, 1, -1, 1.5, 2, 1000, 1001, 2 ** 53, "", "1", "x", "lamp", "EUR"),
-  fc.constantFrom({}, [], [[]], "é", "a b", "x".repeat(256), "x".repeat(257), "\u0000"),
-);
-const LINE = fc.record(
-  {
-    sku: fc.oneof(fc.constantFrom("lamp", "chair"), SCALAR),
-    qty: fc.oneof(fc.constantFrom(1, 2), SCALAR),
-  },
-  { requiredKeys: [] },
-);
-const CHANGES: fc.Arbitrary<Record<string, unknown>> = fc.record(
-  {
-    id: SCALAR,
-    saleId: SCALAR,
-    seq: SCALAR,
-    currency: SCALAR,
-    lines: fc.oneof(fc.array(fc.oneof(LINE, SCALAR), { maxLength: 22 }), SCALAR),
-    payment: SCALAR,
-    metadata: fc.oneof(fc.constantFrom({ a: 1 }, [1]), SCALAR),
-    maxTotal: SCALAR,
-    more: SCALAR,
-  },
-  { requiredKeys: [] },
-);
+const VALUES = [
+  ...[null, true, 0, 1, -1, 1.5, 2, 1000, 1001, 2 ** 53, "", "1", "x", "lamp", "EUR", "spring"],
+  ...[{}, { a: 1 }, [], [1], [[]], "é", "a b", "\u0000", Bun.randomUUIDv7(), crypto.randomUUID()],
+  ...["x".repeat(64), "x".repeat(65), "x".repeat(256), "x".repeat(257)],
+  ...[20, 21].map((count) => Array.from({ length: count }, () => ({ sku: "lamp", qty: 1 }))),
+];
+const MEMBERS = ["id", "saleId", "seq", "currency", "lines", "payment", "metadata", "maxTotal"];
+const VALUE = fc.constantFrom(...VALUES);
 
-/** Fewer members are changed than not, so that many orders are good. */
-const ORDERS = CHANGES.chain((changes) =>
-  fc.subarray(Object.keys(changes), { maxLength: 2 }).map((names) => {
-    const changed = order();
-    for (const name of names) changed[name] = changes[name];
-    return changed;
-  }),
-);
+/** Orders with one wrong member, or perhaps wrong: each member with each value, and without. */
+function* nearlyRight(): Generator<Record<string, unknown>> {
+  for (const value of [undefined, ...VALUES]) {
+    for (const member of [...MEMBERS, "more"]) yield order({ [member]: value });
+    for (const member of ["sku", "qty", "more"])
+      yield order({ lines: [{ sku: "lamp", qty: 1, [member]: value }] });
+    yield order({ lines: [{ sku: "lamp", qty: 1 }, value] });
+  }
+}
 
 test("the gateway's own check of an order and its schema agree", async () => {
   const validate = validatorOf("Order");
@@ -122,20 +106,25 @@ test("the gateway's own check of an order and its schema agree", async () => {
     if (value instanceof Problem) return;
     const answer = await post(`${t.gateway.url}/v1/orders`, text, headers);
     const { code, field } = (await answer.json()) as { code?: string; field?: string };
+    // An Idempotency-Key may stand in for the id, so a body may lack it.
+    if (field === "id" && code === "missing_field") return;
     if (code !== undefined && BEYOND_SCHEMAS.has(code)) return;
     const good = answer.status === 202;
     verdicts[good ? "good" : "bad"]++;
     expect([text, good, code, field]).toEqual([text, validate(value), code, field]);
   };
-  await fc.assert(fc.asyncProperty(ORDERS, agree), { numRuns: 400 });
-  expect(verdicts.good).toBeGreaterThan(40);
-  expect(verdicts.bad).toBeGreaterThan(40);
+  for (const body of nearlyRight()) await agree(body);
+  expect(verdicts.good).toBeGreaterThan(20);
+  expect(verdicts.bad).toBeGreaterThan(200);
+  const changes = fc.dictionary(fc.constantFrom(...MEMBERS), VALUE, { maxKeys: 3 });
+  const mixed = fc.asyncProperty(changes, (more) => agree(order(more)));
+  await fc.assert(mixed, { numRuns: 100 });
 });
 
 test("the gateway's own check of a skip and its schema agree", async () => {
   const validate = validatorOf("Skip");
   const skips = fc.record(
-    { saleId: fc.oneof(fc.constant("spring"), SCALAR), seq: SCALAR, more: SCALAR },
+    { saleId: fc.oneof(fc.constant("spring"), VALUE), seq: VALUE, more: VALUE },
     { requiredKeys: [] },
   );
   const agree = async (body: object) => {

@@ -3,6 +3,7 @@ import { OPEN_STATES, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
 import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
+import { eventPaths } from "./openapi-events.ts";
 import { EXAMPLES } from "./openapi-examples.ts";
 import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
 import { operatorPaths } from "./openapi-operator.ts";
@@ -305,6 +306,7 @@ const paths: Json = {
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
+  ...eventPaths(refusals, query, pathParameter),
   ...operatorPaths(refusals, pathParameter),
   ...otherPaths(refusals),
 };

@@ -10,7 +10,7 @@ import { readJson } from "../intake/json.ts";
 export type Frame = Record<string, unknown>;
 
 /** The members each type of frame may have. */
-const MEMBERS: Record<string, ReadonlySet<string>> = {
+export const MEMBERS: Record<string, ReadonlySet<string>> = {
   order: new Set(["type", "ref", "order", "traceparent"]),
   orders: new Set(["type", "ref", "orders", "traceparent"]),
   skip: new Set(["type", "ref", "user", "saleId", "seq"]),

@@ -2,6 +2,7 @@
 // RateSource to add your own.
 import { readFileSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
+import { maskedUrl } from "../../core/domain/masked.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { wrongValue } from "../../core/domain/rate.ts";
 import { prng } from "../../core/runtime/prng.ts";
@@ -38,7 +39,8 @@ export function openSource(runtime: Runtime, text: string): RateSource {
   const walk = /^walk(?::(\d{1,9}))?$/.exec(text);
   if (walk) return walkSource(runtime, Number(walk[1] ?? 1));
   throw new SettingError(
-    `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not '${text}'`,
+    `SLUICE_RATES_SOURCE must be file:PATH, an http(s) URL, walk or walk:SEED, not ` +
+      `'${maskedUrl(text)}'`,
   );
 }
 
@@ -50,13 +52,14 @@ function fileSource(runtime: Runtime, path: string): RateSource {
 }
 
 function httpSource(runtime: Runtime, url: string): RateSource {
+  const shown = maskedUrl(url);
   const load = async () => {
     const response = await fetch(url, { signal: runtime.abortAfter(HTTP_TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+    if (!response.ok) throw new Error(`${shown} answered ${response.status}`);
     const text = await response.text();
     if (text.length > MAX_BODY_CHARS)
-      throw new Error(`${url} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
-    return readQuotes(text, url, runtime.wallMs());
+      throw new Error(`${shown} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
+    return readQuotes(text, shown, runtime.wallMs());
   };
   return { name: "http", load };
 }

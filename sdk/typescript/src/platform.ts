@@ -1,0 +1,37 @@
+// The one file that uses the platform's clocks, timers and randomness.
+
+/** Unix time of this machine, which may be wrong: ServerClock corrects it. */
+export const wallMs = (): number => Date.now();
+
+/** For durations: never jumps. */
+export const monotonicMs = (): number => performance.now();
+
+/** From 0 up to 1; for spreading retries, not for ids. */
+export const random = (): number => Math.random();
+
+export const randomBytes = (count: number): Uint8Array =>
+  crypto.getRandomValues(new Uint8Array(count));
+
+export type Timer = ReturnType<typeof setTimeout>;
+
+/** Timers know no longer time. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export const startTimer = (run: () => void, ms: number): Timer =>
+  setTimeout(run, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
+
+export const stopTimer = (timer: Timer | undefined): void => clearTimeout(timer);
+
+/** Waits; ends early, without an error, when the signal aborts. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const end = (): void => {
+      stopTimer(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = startTimer(end, ms);
+    signal?.addEventListener("abort", end, { once: true });
+  });
+}

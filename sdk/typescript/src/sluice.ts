@@ -1,0 +1,132 @@
+// The client: places orders exactly once, over HTTP or a WebSocket.
+import { HttpEvents } from "./event-stream.ts";
+import { Gateways, isObject, type Token } from "./gateways.ts";
+import { uuidV7 } from "./ids.ts";
+import { Live, type LiveOptions } from "./live.ts";
+import { type Draft, type NewOrder, Order, type OrderLinks } from "./order.ts";
+import { byHttp, place } from "./placing.ts";
+import { Sequence, type SequenceOptions, type Skip } from "./sequence.ts";
+import { ServerClock } from "./server-clock.ts";
+import { DEADLINE_MS, settle, type Waiting, within } from "./settle.ts";
+
+export interface SluiceOptions {
+  /** Gateways, nearest first; the next is used when one does not answer. */
+  readonly gateways: readonly string[] | string;
+  readonly token: Token;
+  /** How long a call may take in all, retries included: 30 s. */
+  readonly deadlineMs?: number;
+  /** How long one attempt may take: 5 s. */
+  readonly attemptMs?: number;
+  readonly fetch?: typeof fetch;
+  /** This machine's clock, Unix ms. It may be wrong. */
+  readonly now?: () => number;
+}
+
+export interface StockItem {
+  readonly sku: string;
+  readonly available: number;
+  readonly [more: string]: unknown;
+}
+
+const ATTEMPT_MS = 5_000;
+const CLOCK_MS = 3_000;
+
+export class Sluice {
+  private readonly clock: ServerClock;
+  private readonly deadlineMs: number;
+  /** Calls to the gateways, for parts and other additions. */
+  readonly gateways: Gateways;
+  private readonly links: OrderLinks;
+
+  constructor(options: SluiceOptions) {
+    const { deadlineMs = DEADLINE_MS, attemptMs = ATTEMPT_MS } = options;
+    const fetching = options.fetch ?? globalThis.fetch.bind(globalThis);
+    this.deadlineMs = deadlineMs;
+    this.clock = new ServerClock(options.now);
+    this.gateways = new Gateways({ ...options, attemptMs, fetch: fetching, clock: this.clock });
+    this.links = { gateways: this.gateways, source: new HttpEvents(this.gateways), deadlineMs };
+  }
+
+  /**
+   * Places an order exactly once: resolves when it is durable, or sold out already. Throws Refused
+   * if it is wrong, and Unfinished with its effect if time is up.
+   */
+  async place(order: NewOrder | Draft, waiting: Waiting = {}): Promise<Order> {
+    const { gateways, clock, deadlineMs } = this;
+    const placing = { gateways, clock, deadlineMs, carrier: byHttp(gateways) };
+    const { draft, status, accepted } = await place(placing, order, waiting);
+    return new Order(this.links, draft.id, draft.user, draft.seq, status, accepted);
+  }
+
+  /**
+   * Gives an order its id, as data to store. Placing the stored draft again after a crash, within
+   * ten minutes, makes no second order.
+   */
+  async draft(order: NewOrder, waiting: Waiting = {}): Promise<Draft> {
+    if (!this.clock.known) await this.askTime(waiting);
+    return { ...order, id: uuidV7(this.clock.now()) };
+  }
+
+  /** An order placed earlier. */
+  order(id: string, user?: string): Order {
+    return new Order(this.links, id, user, undefined, "accepted");
+  }
+
+  /** Numbered orders, decided in the order of their numbers. */
+  sequence(saleId: string, options: SequenceOptions = {}): Sequence {
+    const numbering = {
+      draft: (order: NewOrder, waiting?: Waiting) => this.draft(order, waiting),
+      place: (draft: Draft, waiting?: Waiting) => this.place(draft, waiting),
+      skip: (skip: Skip, waiting?: Waiting) => this.skip(skip, waiting),
+    };
+    return new Sequence(numbering, saleId, options);
+  }
+
+  /** Gives up a number. Safe to repeat. */
+  async skip(skip: Skip, waiting: Waiting = {}): Promise<void> {
+    await settle({
+      deadlineMs: this.deadlineMs,
+      ...waiting,
+      what: `skip of number ${skip.seq}`,
+      attempt: (signal) =>
+        this.gateways.attempt(
+          { method: "POST", path: "/v1/orders/skip", body: skip },
+          signal,
+          () => true,
+        ),
+    });
+  }
+
+  /** Units of each item that can be ordered now. */
+  stock(saleId: string, waiting: Waiting = {}): Promise<readonly StockItem[]> {
+    return settle({
+      deadlineMs: this.deadlineMs,
+      ...waiting,
+      what: `stock of ${saleId}`,
+      attempt: (signal) =>
+        this.gateways.attempt(
+          { method: "GET", path: `/v1/sales/${encodeURIComponent(saleId)}/stock` },
+          signal,
+          ({ body }) =>
+            isObject(body) && Array.isArray(body.items)
+              ? (body.items as readonly StockItem[])
+              : undefined,
+        ),
+    });
+  }
+
+  /** Opens a WebSocket: orders go out and outcomes come in at once. Reconnects by itself. */
+  live(options: LiveOptions = {}): Promise<Live> {
+    const { gateways, clock, deadlineMs } = this;
+    return Live.open({ gateways, clock, deadlineMs, ...options });
+  }
+
+  /** Without an answer the machine's own clock must do. */
+  private async askTime(waiting: Waiting): Promise<void> {
+    const call = { method: "GET", path: "/healthz" } as const;
+    const most = Math.min(CLOCK_MS, waiting.deadlineMs ?? CLOCK_MS);
+    await within(most, waiting.signal, (signal) =>
+      this.gateways.attempt(call, signal, () => true),
+    ).catch(() => undefined);
+  }
+}
