@@ -279,7 +279,7 @@ test(
     expect((await call("POST", "/drop", { all: true })).body).toMatchObject({ done: 1 });
     const about = { queue: "payments.dead", user, id, generation: 1 };
     expect((await audit.letters()).slice(before)).toMatchObject([
-      { ...about, fate: "redriven", subject: expect.stringMatching("^command line ") },
+      { ...about, fate: "redriven", subject: expect.stringMatching(/^command line /) },
       { fate: "dropped", letter: junk.id, queue: "orders.dead", user: "", subject: "olga" },
     ]);
     await audit.close();
