@@ -1,6 +1,7 @@
 import { SignJWT } from "jose";
 import { nameOfSubject, USER_RULE } from "../core/domain/user-name.ts";
 import { SettingError, type Settings } from "../core/settings/settings.ts";
+import { SCOPES } from "../gateway/access/rights.ts";
 
 /** A token for trials, signed with the local secret. */
 export async function mintToken(
@@ -16,6 +17,10 @@ export async function mintToken(
       "SLUICE_JWT_SECRET is not set, and no 'sluice up' is running here to provide one",
     );
   if (nameOfSubject(who.user) === undefined) throw new SettingError(`--user must be ${USER_RULE}`);
+  const scopes: readonly string[] = SCOPES;
+  for (const word of who.scope.split(" ").filter((w) => w !== ""))
+    if (!scopes.includes(word))
+      throw new SettingError(`--scope '${word}' does not exist; known: ${scopes.join(", ")}`);
   if (who.hours * 3_600_000 > settings.jwtMaxLife)
     throw new SettingError(
       "--hours must be at most SLUICE_JWT_MAX_LIFE, or the gateways refuse the token: " +

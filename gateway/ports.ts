@@ -163,6 +163,8 @@ export interface OperatorPort {
   readonly letters?: LettersPort | undefined;
   /** The whole system at a glance. */
   readonly overview?: (() => Promise<Overview>) | undefined;
+  /** Fulfilment services that run or ever had a route; absent: any name is taken. */
+  readonly services?: (() => Promise<readonly string[]>) | undefined;
   /** Pauses and resumes workers (`*`: all); returns those found. */
   readonly workers?:
     | {

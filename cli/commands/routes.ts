@@ -13,11 +13,13 @@ import { SettingError } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
-import { closeRegions, openRegions } from "../roles/parts.ts";
+import { knownServices } from "../operator/services.ts";
+import { closeRegions, openRedis, openRegions } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
 interface Where {
-  readonly region?: string;
+  readonly region?: string | undefined;
+  readonly new?: boolean;
 }
 
 export function register(program: Command): void {
@@ -34,14 +36,13 @@ export function register(program: Command): void {
     .command("set <category> <service>")
     .description("send parts of the category to the service from now on")
     .option("--region <name>", "only for orders from this region")
-    .action((category: string, service: string, { region }: Where) =>
-      change(category, service, region),
-    );
+    .option("--new", "the service is yet to come", false)
+    .action((category: string, service: string, where: Where) => change(category, service, where));
   routes
     .command("unset <category>")
     .description("keep parts of the category in fulfilment.unrouted from now on")
     .option("--region <name>", "only this region's route")
-    .action((category: string, { region }: Where) => change(category, "", region));
+    .action((category: string, { region }: Where) => change(category, "", { region }));
   routes
     .command("drain <service>")
     .description("send a service's waiting parts where the routes point now")
@@ -58,7 +59,11 @@ async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean
   process.stdout.write(json ? `${plainJson(routes)}\n` : table(rows));
 }
 
-async function change(category: string, service: string, region = ""): Promise<void> {
+async function change(
+  category: string,
+  service: string,
+  { region = "", new: isNew = false }: Where,
+): Promise<void> {
   for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
     if (!NAME_PATTERN.test(value))
       throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
@@ -70,6 +75,7 @@ async function change(category: string, service: string, region = ""): Promise<v
         `--region '${region}' is not one of SLUICE_REGIONS ` +
           `(${settings.regions.map((r) => r.name).join(", ")})`,
       );
+    if (service !== "" && !isNew) await mustBeKnown({ ledger, settings }, service);
     const action = service === "" ? "routes.unset" : "routes.set";
     const deed = { action, target: category, detail: { region, service } };
     await onRecord(ledger, deed, () => apply({ ledger, settings }, { category, region, service }));
@@ -80,6 +86,16 @@ async function change(category: string, service: string, region = ""): Promise<v
         : `${category}${where} goes to ${service}\n`,
     );
   });
+}
+
+async function mustBeKnown({ ledger, settings }: OpenLedger, service: string): Promise<void> {
+  const redis = await openRedis(realRuntime, settings, () => undefined);
+  const known = await knownServices(ledger, redis).finally(() => redis.close());
+  if (!known.includes(service))
+    throw new SettingError(
+      `no service '${service}' runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
+        "For one that is yet to come, add --new",
+    );
 }
 
 async function apply(open: OpenLedger, route: Route): Promise<void> {

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
-import { plainJson } from "../../core/domain/plain.ts";
+import { plainJson, plainLines } from "../../core/domain/plain.ts";
+import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import type { Sale } from "../../core/domain/sale.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { withLedger } from "../ledger.ts";
 import { table } from "../table.ts";
 
@@ -10,7 +12,12 @@ export function register(program: Command): void {
     .description("list the sales and their windows")
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) =>
-      withLedger(async ({ ledger }) => show(await ledger.sales(), json)),
+      withLedger(async ({ ledger }) => {
+        const sales = await ledger.sales();
+        show(sales, json);
+        for (const found of unroutedOf(sales, await ledger.routes(), realRuntime.wallMs()))
+          process.stderr.write(plainLines(`sale ${found.saleId}: ${unroutedText(found)}\n`));
+      }),
     );
 }
 

@@ -2,8 +2,9 @@
 // guarantees require.
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
-import { ordersQueue, topology } from "../../broker/topology.ts";
+import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
+import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
@@ -125,7 +126,10 @@ async function checkRegion(
             "(the first role creates them)",
         ),
       ];
-    const accounts = await checkAccount(connection, settings);
+    const accounts = [
+      ...(await checkAccount(connection, settings)),
+      ...(await checkServiceQueues(connection, settings)),
+    ];
     const owned = queues.filter(
       (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
     ).length;
@@ -150,6 +154,32 @@ async function checkRegion(
   }
 }
 
+/** Services that have a route but nobody who reads their queue. */
+async function checkServiceQueues(
+  connection: BrokerConnection,
+  settings: Settings,
+): Promise<Finding[]> {
+  if (settings.ledgerUrl === "") return [];
+  const { ledgerUrl: url, shards } = settings;
+  const ledger = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
+  if (!ledger) return []; // checkLedger reports it
+  const services = [...new Set((await ledger.routes()).map(({ service }) => service))].sort();
+  await ledger.close();
+  const found: Finding[] = [];
+  for (const service of services) {
+    const queue = await depth(connection, serviceQueueName(service));
+    if ((queue?.consumers ?? 0) === 0)
+      found.push(
+        warn(
+          `service ${service} in region ${connection.region}`,
+          "it has a route, and nobody reads its queue",
+          `start it: sluice fulfil ${service}, or set another route`,
+        ),
+      );
+  }
+  return found;
+}
+
 const isOrders = (queue: string, shards: number): boolean =>
   Array.from({ length: shards }, (_, shard) => ordersQueue(shard)).includes(queue);
 
@@ -161,8 +191,13 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       url: settings.ledgerUrl,
       shards: settings.shards,
     });
-    const endpoints = await ledger.webhooks.list().finally(() => ledger.close());
+    const looks = Promise.all([ledger.sales(), ledger.routes(), ledger.webhooks.list()]);
+    const [sales, routes, endpoints] = await looks.finally(() => ledger.close());
+    const unrouted = unroutedOf(sales, routes, realRuntime.wallMs());
     return [
+      ...unrouted.map((found) =>
+        warn(`sale ${found.saleId}`, unroutedText(found), "sluice routes set CATEGORY SERVICE"),
+      ),
       ok(
         what,
         `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ` +

@@ -67,3 +67,13 @@ test("sluice audit shows the log, page by page, and nothing that a terminal obey
   const json = await audit("--json", "--before", "2");
   expect(JSON.parse(json.out)).toMatchObject({ target: "first", result: { status: 200 } });
 }, 30_000);
+
+test("a token's scope that does not exist is refused with those that do", async () => {
+  const env = { ...process.env, SLUICE_JWT_SECRET: "x".repeat(64) };
+  const mint = (scope: string) =>
+    outputOf([process.execPath, "cli/cli.ts", "token", "--user", "ann", "--scope", scope], { env });
+  const refused = await mint("operator admin");
+  expect(refused.err).toContain("--scope 'admin' does not exist; known: service, viewer, operator");
+  expect(refused.code).toBe(1);
+  expect((await mint("operator viewer")).code).toBe(0);
+}, 30_000);

@@ -16,6 +16,7 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
+import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
@@ -80,6 +81,7 @@ export async function startGatewayRole(
       letters: lettersOf(runtime, settings, ledger),
       overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
       workers: workersByHand(redis),
+      services: () => knownServices(ledger, redis),
     },
     ready: async () => {
       const { ok, detail } = brokers.readiness();

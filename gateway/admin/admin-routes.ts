@@ -36,10 +36,20 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
 
   app.put("/v1/admin/routes/:category", async (c) => {
     const category = categoryOf(c);
-    const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["service", "region"]);
+    const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
+      ...["service", "region", "new"],
+    ]);
     const service = fields.name("service");
     if (service === RESERVED)
       fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of unrouted parts`);
+    const known = await options.operator?.services?.();
+    if (known && !fields.isTrue("new") && !known.includes(service))
+      fields.refuse(
+        "out_of_range",
+        "service",
+        `no such service runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
+          `For one that is yet to come, add "new":true`,
+      );
     return change(c, {
       category,
       region: fields.has("region") ? regionOf(fields.name("region")) : "",

@@ -1,6 +1,7 @@
 // What every change of a sale does: the ledger first, then Redis, then the answer.
 import type { Context } from "hono";
 import { messageOf } from "../../core/domain/message-of.ts";
+import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
 import type { AppParts, Env } from "../http/calls.ts";
 import { type Problem, problem, Refused } from "../http/problem.ts";
@@ -37,6 +38,14 @@ export function changesOf(parts: AppParts) {
     return { result, applied };
   };
 
+  /** What the operator should know before the sale opens. */
+  const warningsOf = async (operation: SaleOperation): Promise<{ warnings?: string[] }> => {
+    if (!SELLS.has(operation.kind)) return {};
+    const sale = parts.reads.catalogue.get(saleOf(operation))?.sale;
+    const unrouted = unroutedOf(sale ? [sale] : [], await ledger.routes(), options.clock());
+    return unrouted.length > 0 ? { warnings: unrouted.map(unroutedText) } : {};
+  };
+
   const answer = async (
     c: Context<Env>,
     operation: SaleOperation,
@@ -45,7 +54,8 @@ export function changesOf(parts: AppParts) {
     const { result, applied } = await operate(c, operation);
     const refusal = refusalOf(result);
     if (refusal) throw new Refused(refusal);
-    const said = { saleId: saleOf(operation), ref: operation.ref, result, applied };
+    const warnings = await warningsOf(operation);
+    const said = { saleId: saleOf(operation), ref: operation.ref, result, applied, ...warnings };
     if (operation.kind !== "correct") return c.json(said, created && result === "done" ? 201 : 200);
     const outcome = await ledger.correction(operation.ref);
     if (outcome === "refused") throw new Refused(SOLD);
@@ -54,6 +64,9 @@ export function changesOf(parts: AppParts) {
   };
   return { operate, answer };
 }
+
+/** Changes after which something may be sold that was not before. */
+const SELLS: ReadonlySet<string> = new Set(["create", "open", "add", "offer"]);
 
 const SOLD = problem("conflict", "units", "fewer units are free: the others are held or sold");
 

@@ -105,3 +105,39 @@ test("mistakes are named, and every change has a reason", async () => {
   const { records } = await t.ledger.auditLog({ limit: 1 });
   expect(records[0]).toMatchObject({ action: "items.withdraw", target: "lamp spring" });
 });
+
+test("an unknown service is refused with those that exist, unless it is yet to come", async () => {
+  const t = await start({ services: async () => ["depot", "warehouse"] });
+  const route = async (body: object) => {
+    const headers = {
+      ...(await bearer("olga", { scope: "operator" })),
+      "content-type": "application/json",
+    };
+    const init = { method: "PUT", headers, body: JSON.stringify(body) };
+    const response = await t.gateway.app.request("/v1/admin/routes/home", init);
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  expect(await route({ service: "nosuch" })).toMatchObject({
+    status: 422,
+    body: { field: "service", detail: expect.stringContaining("known: depot, warehouse") },
+  });
+  expect((await route({ service: "nosuch", new: true })).status).toBe(200);
+  expect((await route({ service: "depot" })).status).toBe(200);
+});
+
+test("a category without a route is a warning before the sale opens", async () => {
+  const t = await start();
+  const item = { sku: "oil", category: "art", priceMinor: 1_500, initial: 7 };
+  const added = await change(t, "/v1/admin/sales/spring/items", item);
+  expect(added.body.warnings).toEqual([
+    expect.stringContaining("category 'art' has no route"),
+    expect.stringContaining("category 'home' has no route"),
+  ]);
+  for (const category of ["art", "home"])
+    await t.ledger.operate(
+      { kind: "route", ref: category, category, region: "", service: "depot" },
+      "op",
+    );
+  const offered = await change(t, `${LAMP}/offer`, {});
+  expect(offered.body).not.toHaveProperty("warnings");
+});

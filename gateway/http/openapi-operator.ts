@@ -84,6 +84,7 @@ export function operatorPaths(
             {
               service: name("The service"),
               region: { ...REGION, description: "Only for orders accepted there" },
+              new: { type: "boolean", description: "The service is yet to come" },
             },
             ["service"],
           ),

@@ -255,6 +255,7 @@ export const schemas: Json = {
       saleId: { type: "string" },
       ref: { type: "string" },
       result: { enum: ["done", "repeated"] },
+      warnings: { ...list({ type: "string" }), description: "What to mend before the sale opens" },
       applied: {
         type: "boolean",
         description: "Whether Redis has it already; otherwise it follows as soon as possible",
