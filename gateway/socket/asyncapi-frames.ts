@@ -17,7 +17,10 @@ import { DEFAULT_LIMITS } from "../intake/limits.ts";
 const REF = { type: "string", maxLength: 64, description: "Chosen by the client; comes back" };
 const TRACE = { type: "string", description: "W3C Trace Context" };
 const BUYER = user("The buyer; with scope `service` only.");
-const CREDIT = whole(0, DEFAULT_LIMITS.credit, "Orders and skips that may be outstanding");
+const CREDIT = {
+  ...{ type: "integer", minimum: 0 },
+  description: "Orders and skips that may be outstanding",
+};
 const ORDERS = list(ref("Order"), 1, DEFAULT_LIMITS.ordersPerRequest);
 const MAX_FOLLOWED = 100;
 

@@ -192,7 +192,9 @@ export class Stack {
       new PackingList(realRuntime, file).close();
       this.lists.set(service, file);
       this.fleet.fulfil(service, service, file);
-      for (const category of categories) await this.admin("PUT", `routes/${category}`, { service });
+      // A service may still be starting.
+      for (const category of categories)
+        await this.admin("PUT", `routes/${category}`, { service, new: true });
     }
   }
 
