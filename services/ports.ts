@@ -1,25 +1,28 @@
 import { createServer } from "node:net";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
+/**
+ * Ports that a system gives to outgoing connections, and to whoever asks for any port, begin at
+ * 32768 (Linux) or above. A port below them is not taken between the look and its use.
+ */
+const LEAST_PORT = 20_000;
+const PORTS = 12_768;
+const MOST_LOOKS = 1_000;
+
 /** Distinct loopback TCP ports that are free now. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  for (let looks = 0; ports.size < count; looks++) {
+    if (looks > MOST_LOOKS) throw new Error(`found no ${count} free ports of 127.0.0.1`);
+    const port = LEAST_PORT + Math.floor(realRuntime.random() * PORTS);
+    if (!ports.has(port) && (await canListen("127.0.0.1", port))) ports.add(port);
+  }
+  return [...ports];
 }
 
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1);
   return port as number;
-}
-
-function listenAnywhere(): Promise<ReturnType<typeof createServer>> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => resolve(server));
-  });
 }
 
 /** Whether a process could listen on this port of the address now. */

@@ -172,7 +172,7 @@ test(
       ["if not enough then return 'sold_out' end", ""],
       ["if item.available < 0 then error('more units than there are') end", ""],
       // Items that are sold out have all that a reservation needs.
-      ["if available == '0' and limit == 0 then", "if false then"],
+      ["if available == '0' and limit == 0 and", "if false and"],
     ] as const;
     const finds = "I5 oversold";
     const verdict = await runWith({ lua, sql: withoutGuards("items"), finds });
