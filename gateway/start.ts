@@ -85,7 +85,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const admission = admissionOf(options, log);
   const soldOut = bounds.admission?.soldOutAtGate
-    ? new SoldOut(stock.of, runtime.monotonicMs)
+    ? new SoldOut(stock.look, runtime.monotonicMs)
     : undefined;
   const unitsBack = () => {
     stock.forget();

@@ -17,13 +17,16 @@ class Rig {
   asked = 0;
   units: Stock[] | undefined = [stock("lamp", 0), stock("chair", 3)];
   gate: Promise<void> = Promise.resolve();
+  /** How long before a look its answer was asked for. */
+  agoMs = 0;
   readonly soldOut = new SoldOut(
     async () => {
       this.asked++;
       const { units } = this;
+      const askedMs = this.nowMs - this.agoMs;
       await this.gate;
       if (!units) throw new Error("Redis is away");
-      return units;
+      return { stock: units, askedMs };
     },
     () => this.nowMs,
   );
@@ -62,6 +65,19 @@ test("a flag expires within a second when Redis stops answering", async () => {
   rig.nowMs += 999;
   expect(await rig.look()).toEqual(["lamp"]);
   rig.nowMs += 1;
+  expect(await rig.look()).toEqual([]);
+});
+
+test("a flag expires a second after its query, however late its answer is used", async () => {
+  const rig = new Rig();
+  rig.agoMs = 900; // others had asked
+  expect(await rig.look()).toEqual(["lamp"]);
+  rig.nowMs += 99;
+  expect([...rig.soldOut.of("spring")]).toEqual(["lamp"]);
+  rig.nowMs += 1;
+  expect([...rig.soldOut.of("spring")]).toEqual([]);
+  rig.agoMs = 1_000;
+  rig.nowMs += 250;
   expect(await rig.look()).toEqual([]);
 });
 

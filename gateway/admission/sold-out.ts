@@ -1,7 +1,8 @@
 // Which items are sold out, so that the gateway can answer an order for one without the broker.
 // Only a shortcut: Redis still decides.
 //
-// 1. A flag comes from Redis, and is trusted for at most a second after its query.
+// 1. A flag comes from Redis, and is trusted for at most a second after its query. The answer may
+//    be one that others have asked for before.
 // 2. When units may have come back, all flags are cleared and older answers are ignored.
 // 3. An item with units on their way back is not sold out.
 import type { Stock } from "../../core/domain/sale.ts";
@@ -20,6 +21,13 @@ interface Flags {
   asking: boolean;
 }
 
+/** A sale's stock; undefined: Redis does not have the sale yet. */
+export interface Looked {
+  readonly stock: readonly Stock[] | undefined;
+  /** When Redis was asked, monotonic ms. */
+  readonly askedMs: number;
+}
+
 const NONE: ReadonlySet<string> = new Set();
 
 export class SoldOut {
@@ -29,7 +37,7 @@ export class SoldOut {
 
   /** `saleId` must be a known sale's. */
   constructor(
-    private readonly stockOf: (saleId: string) => Promise<readonly Stock[] | undefined>,
+    private readonly look: (saleId: string) => Promise<Looked>,
     /** Monotonic ms. */
     private readonly now: () => number,
   ) {}
@@ -64,12 +72,12 @@ export class SoldOut {
     flags.askedMs = nowMs;
     const { version } = this;
     try {
-      const stock = await this.stockOf(saleId);
+      const { stock, askedMs } = await this.look(saleId);
       if (version !== this.version) return; // 2
       flags.skus = new Set(
         stock?.filter((s) => s.available === 0 && s.releasing === 0).map((s) => s.sku), // 3
       );
-      flags.untilMs = nowMs + BELIEVED_MS; // 1
+      flags.untilMs = askedMs + BELIEVED_MS; // 1
     } catch {
       countIgnored("stock_look"); // Redis does not answer: the flags expire
     } finally {

@@ -13,6 +13,8 @@ const REST = 19;
 const MOST_MS = 1_000;
 
 interface Answer {
+  /** When Redis was asked, monotonic ms. */
+  readonly askedMs: number;
   readonly stock: Promise<readonly Stock[] | undefined>;
   /** Monotonic ms; undefined while it is being fetched. */
   freshUntilMs: number | undefined;
@@ -32,6 +34,14 @@ export class StockReader {
     return this.answerOf(saleId).stock;
   };
 
+  /** The stock, and when Redis was asked for it (monotonic ms): that may be a while ago. */
+  readonly look = async (
+    saleId: string,
+  ): Promise<{ readonly stock: readonly Stock[] | undefined; readonly askedMs: number }> => {
+    const { stock, askedMs } = this.answerOf(saleId);
+    return { stock: await stock, askedMs };
+  };
+
   /** undefined: Redis does not have the sale yet. Rejects if Redis does not answer. */
   async textOf(saleId: string): Promise<TaggedText | undefined> {
     const answer = this.answerOf(saleId);
@@ -47,10 +57,11 @@ export class StockReader {
   }
 
   private answerOf(saleId: string): Answer {
-    const askedAtMs = this.monotonicMs();
+    const askedMs = this.monotonicMs();
     const known = this.answers.get(saleId);
-    if (known && (known.freshUntilMs === undefined || askedAtMs < known.freshUntilMs)) return known;
+    if (known && (known.freshUntilMs === undefined || askedMs < known.freshUntilMs)) return known;
     const answer: Answer = {
+      askedMs,
       stock: this.ask(saleId),
       freshUntilMs: undefined,
       text: undefined,
@@ -59,7 +70,7 @@ export class StockReader {
     answer.stock.then(
       () => {
         const nowMs = this.monotonicMs();
-        const restMs = Math.min(MOST_MS, REST * (nowMs - askedAtMs));
+        const restMs = Math.min(MOST_MS, REST * (nowMs - askedMs));
         answer.freshUntilMs = nowMs + Math.max(FRESH_MS, restMs);
       },
       () => {
