@@ -25,7 +25,7 @@ async function write(lines: number): Promise<string> {
   const path = join(testDir("history"), "h.jsonl");
   const writer = new HistoryWriter(path);
   for (let i = 0; i < lines; i++)
-    writer.order({ ...CALL, id: `id-${i}`, send: 1 }, JSON.stringify(BODY));
+    writer.order({ ...CALL, id: `id-${i}`, send: 1, code: "" }, JSON.stringify(BODY));
   writer.skip({ ...CALL, saleId: "s", seq: 3 });
   writer.outcome({ client: "c1", t: 3, user: "ann", id: "id-0", state: "reserved" });
   await writer.close();
@@ -41,7 +41,14 @@ async function read(path: string): Promise<HistoryLine[]> {
 test("a history is read back as written, over many reads of the file", async () => {
   const lines = await read(await write(5_000));
   expect(lines.length).toBe(5_002);
-  expect(lines[4_999]).toEqual({ op: "order", ...CALL, id: "id-4999", send: 1, body: BODY });
+  expect(lines[4_999]).toEqual({
+    op: "order",
+    ...CALL,
+    id: "id-4999",
+    send: 1,
+    code: "",
+    body: BODY,
+  });
   expect(lines[5_000]).toEqual({ op: "skip", ...CALL, saleId: "s", seq: 3 });
   expect(lines[5_001]).toEqual({
     op: "outcome",

@@ -37,6 +37,8 @@ export interface OrderCall extends CallBase {
   readonly id: string;
   /** Counts the sendings of this id, from 1. */
   readonly send: number;
+  /** The problem that the answer names; empty if it names none. */
+  readonly code: string;
   readonly body: SentBody;
 }
 
@@ -86,7 +88,7 @@ export class HistoryWriter {
       `{"op":"order","client":"${call.client}","via":"${call.via}","region":"${call.region}",` +
         `"t0":${call.t0},"t1":${call.t1},"user":"${call.user}","id":"${call.id}",` +
         `"send":${call.send},"result":"${call.result}","status":${call.status},` +
-        `"body":${bodyText}}\n`,
+        `"code":"${call.code}","body":${bodyText}}\n`,
     );
   }
 

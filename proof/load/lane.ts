@@ -117,7 +117,10 @@ export class Errand {
     };
     if (step.kind === "order") {
       options.history.order(
-        { ...call, user: step.order.user, id: step.order.id, send: this.send },
+        {
+          ...{ ...call, user: step.order.user, id: step.order.id },
+          ...{ send: this.send, code: answer.code },
+        },
         step.bodyText,
       );
     } else if (step.kind === "cancel")

@@ -94,7 +94,10 @@ export class Clients {
     switch (action.kind) {
       case "order":
         if (result === "ok") this.accepted++;
-        this.lines.push({ op: "order", ...base, id: action.id, send: number, body: action.body });
+        this.lines.push({
+          ...{ op: "order", ...base, id: action.id, send: number },
+          ...{ code: answer.code, body: action.body },
+        });
         return;
       case "cancel":
         this.lines.push({ op: "cancel", ...base, id: action.id });

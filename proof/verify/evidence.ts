@@ -13,10 +13,14 @@ export interface Sending {
   readonly region: string | undefined;
   readonly result: CallResult;
   readonly status: number;
+  /** The problem that the answer named; empty if it named none. */
+  readonly code: string;
   readonly body: string;
   /** What was asked for, if it was definitely refused. */
   readonly refused?: Pick<SentBody, "saleId" | "lines"> | undefined;
 }
+
+const UNANSWERED = { result: "info", status: 0, code: "" } as const;
 
 export interface SentOrder {
   readonly user: string;
@@ -99,12 +103,12 @@ export class Evidence {
       return;
     }
     const { t0, t1 } = line;
-    const [result, status] = late ? (["info", 0] as const) : [line.result, line.status];
+    const { result, status, code } = late ? UNANSWERED : line;
     // A gateway may have used another region for a call that it did not answer.
     const region = result === "ok" && !line.region.includes(",") ? line.region : undefined;
     const refused = result === "fail" ? line.body : undefined;
     const body = sentBodyText(line.body);
-    order.sendings.push({ t0, t1, region, result, status, body, refused });
+    order.sendings.push({ t0, t1, region, result, status, code, body, refused });
   }
 
   entry(entry: DecodedEntry): void {

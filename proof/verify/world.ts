@@ -38,6 +38,7 @@ interface Told {
   readonly region?: string;
   readonly result?: CallResult;
   readonly status?: number;
+  readonly code?: string;
 }
 
 export class World {
@@ -104,7 +105,7 @@ export class World {
     user: string,
     id: string,
     body: SentBody,
-    { at, region = "eu", result = "ok", status = 202 }: Told,
+    { at, region = "eu", result = "ok", status = 202, code = "" }: Told,
   ): void {
     const send = 1 + this.lines.filter((l) => l.op === "order" && l.id === id).length;
     this.lines.push({
@@ -119,6 +120,7 @@ export class World {
       send,
       result,
       status,
+      code,
       body,
     });
   }

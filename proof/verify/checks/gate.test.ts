@@ -24,7 +24,7 @@ async function soldOutFor5s(): Promise<World> {
 
 /** Ben orders then and is refused. */
 function turnedAway(world: World, afterMs: number, sku = "mug", seq = 0): void {
-  const told = { at: START_MS + afterMs, result: "fail", status: 409 } as const;
+  const told = { at: START_MS + afterMs, result: "fail", status: 409, code: "sold_out" } as const;
   world.sent("ben", world.id(), body(sku, 1, seq), told);
 }
 
@@ -44,10 +44,24 @@ test.each([
   expect(await foundIn(world)).toContain(WRONG);
 });
 
+test("another body under an id that is taken is a conflict, and nothing else is", async () => {
+  const refused = { result: "fail", status: 409, code: "conflict" } as const;
+  const world = await soldOutFor5s();
+  const id = world.id();
+  world.sent("ben", id, body("cap", 1), { at: START_MS });
+  await world.entry([row("ben", id, body("cap", 1))], "reserved");
+  world.sent("ben", id, body("cap", 2), { at: START_MS + 100, ...refused });
+  const wrong = "I3 an order was refused as a conflict though no other body was sent under its id";
+  expect(await foundIn(world)).not.toContain(wrong);
+  expect(await foundIn(world)).not.toContain(WRONG);
+  world.sent("ben", id, body("cap", 1), { at: START_MS + 200, ...refused });
+  expect(await foundIn(world)).toContain(wrong);
+});
+
 test("an order of two items may be refused for either", async () => {
   const world = await soldOutFor5s();
   const both = { ...body("cap", 1), lines: [...body("cap", 1).lines, ...body("mug", 1).lines] };
-  const told = { at: START_MS + 1_000, result: "fail", status: 409 } as const;
+  const told = { at: START_MS + 1_000, result: "fail", status: 409, code: "sold_out" } as const;
   world.sent("ben", world.id(), both, told);
   expect(await foundIn(world)).not.toContain(WRONG);
 });
