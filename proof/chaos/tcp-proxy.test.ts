@@ -14,14 +14,16 @@ afterEach(async () => {
   echo?.close();
 });
 
-/** What the server received, over all connections. */
-let served = "";
+/** What the server of the test has received, over all connections. */
+let served: { text: string };
 
 async function line(): Promise<void> {
-  served = "";
+  // Its own: bytes of an earlier test's connections may still arrive.
+  const received = { text: "" };
+  served = received;
   const server = createServer((socket) => {
     socket.on("data", (data) => {
-      served += data;
+      received.text += data;
       socket.write(data);
     });
     socket.on("error", () => undefined);
@@ -92,7 +94,7 @@ test("a close comes after the bytes that were still under way", async () => {
   await echoed(c, "a");
   proxy.slow({ delayMs: 80 });
   c.socket.end("last words");
-  await until("the last words", () => served === "alast words", 2_000);
+  await until("the last words", () => served.text === "alast words", 2_000);
 });
 
 test("a cut tears all connections down, and the next one works", async () => {
@@ -114,7 +116,11 @@ test.each(["requests", "answers"] as const)(
     proxy.stall(direction);
     c.socket.write("b");
     await until("a loss", () => proxy.counts.dropped[direction] === 1, 2_000);
-    expect([served, c.got, c.closed]).toEqual([direction === "answers" ? "ab" : "a", "a", false]);
+    expect([served.text, c.got, c.closed]).toEqual([
+      direction === "answers" ? "ab" : "a",
+      "a",
+      false,
+    ]);
     proxy.renew();
     await echoed(client(), "c");
   },
@@ -137,7 +143,7 @@ test.each([0, 1, 7])("reset %d bytes into a frame, once", async (bytes) => {
   c.socket.write("0123456789");
   await until("the reset", () => c.closed, 2_000);
   expect([c.error, proxy.counts.resets]).toEqual(["ECONNRESET", 1]);
-  expect(served).toBe(`before${"0123456789".slice(0, bytes)}`);
+  expect(served.text).toBe(`before${"0123456789".slice(0, bytes)}`);
   await echoed(client(), "again");
 });
 
