@@ -158,7 +158,11 @@ test(
       ["seen[field] = record", ""],
     ] as const;
     const finds = "I3 an order was decided twice";
-    const verdict = await runWith({ lua, sql: withoutGuards("orders"), finds });
+    const verdict = await runWith({
+      lua,
+      sql: [...withoutGuards("orders"), ...withoutGuards("charges")],
+      finds,
+    });
     expect(verdict.result).toBe("violations");
     expect(found(verdict)).toContain(finds);
   },
