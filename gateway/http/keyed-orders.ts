@@ -30,7 +30,8 @@ const KEY_IN_USE = problem(
 const KEY_TOO_OLD = problem(
   "stale_id",
   "Idempotency-Key",
-  "no effect: the key was first sent more than 10 minutes ago, and no order came of it",
+  "no effect: the key was first sent more than 10 minutes ago, and the ledger has no order of it " +
+    "so far",
 );
 
 export class KeyedOrders {
