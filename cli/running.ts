@@ -62,7 +62,7 @@ export function endRunning(dir: string): void {
 /** Adds what the `up` of this folder uses to this process's environment. */
 export function joinRunning(command: string, args: readonly string[]): void {
   const file = fileIn(process.env.SLUICE_DATA || ".sluice");
-  // Whoever starts several roles gives each of them everything.
+  // A command that starts several roles gives each of them everything.
   if (process.env.SLUICE_STARTER !== undefined || !existsSync(file)) return;
   const { pid, env, roles, services, given } = JSON.parse(readFileSync(file, "utf8")) as Recorded;
   const elsewhere = STORES.some((name) => {

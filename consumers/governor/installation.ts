@@ -1,5 +1,5 @@
 // Which processes of this machine are of this installation: those of the roles that report
-// themselves from here, whoever started them.
+// themselves from here. They may have been started by hand or by `up`.
 import { hostname } from "node:os";
 import type { ProcessReport } from "../../core/domain/report.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
