@@ -6,8 +6,8 @@ import type { Overview } from "../core/domain/report.ts";
 import type { LetterFilter } from "../gateway/ports.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 import { FINDING, World } from "./console-world.ts";
-import { axeOf, clippedIn } from "./page-checks.ts";
 import { startIssuer, type TestIssuer } from "./oidc-issuer.ts";
+import { axeOf, clippedIn } from "./page-checks.ts";
 
 const SLOW_MS = 40_000;
 const HOSTILE = '<img src=x onerror="document.title=1">';
@@ -329,7 +329,8 @@ test(
 const redisAway = (o: Overview): Partial<Overview> => {
   const then = o.atMs - 42_000;
   return {
-    ...{ redis: { ...o.redis, state: "away" }, unasked: ["redis"] },
+    redis: { ...o.redis, state: "away" },
+    unasked: ["redis"],
     asOf: { ...o.asOf, roles: then, sales: then, dead: then },
     verdict: { level: "trouble", findings: [FINDING] },
   };
@@ -346,7 +347,7 @@ test(
     await page.waitForSelector("#verdict.trouble h2:has-text('Redis does not answer')");
     expect(await textOf(page, "#verdict")).toContain("bring Redis back");
     const link = await page.getAttribute("#verdict a >> nth=-1", "href");
-    expect(link).toBe("/console/operations#sluiceredisaway");
+    expect(link).toBe("/console/operations#redis-does-not-answer");
     await page.waitForSelector("#sale p.unknown:has-text('no answer from Redis')");
     expect(await textOf(page, "#sale p.unknown")).toContain("old");
     expect(Number.parseInt((await textOf(page, LEFT)).replaceAll(",", ""), 10)).toBeGreaterThan(
@@ -358,7 +359,9 @@ test(
     await page.click("nav a[href='/console/dead']");
     await page.waitForSelector("#dead-counts .stale tr:has-text('7')");
     await page.goto(`${t.gateway.url}${link}`);
-    expect(await page.locator("#sluiceredisaway").textContent()).toContain("SluiceRedisAway");
+    expect(await page.locator("#redis-does-not-answer").textContent()).toContain(
+      "Redis does not answer",
+    );
     await page.close();
   },
   SLOW_MS,

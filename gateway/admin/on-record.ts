@@ -16,7 +16,9 @@ import type { Audit, Call } from "./audit.ts";
  * Consoles ask for the overview every second, and on each page who is calling; of each subject one
  * in this time is recorded.
  */
-const LOOKS: ReadonlySet<string> = new Set(["/v1/admin/overview", "/v1/admin/me"]);
+const LOOKS: ReadonlySet<string> = new Set(
+  ["overview", "verdict", "me"].map((name) => `/v1/admin/${name}`),
+);
 const LOOK_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 

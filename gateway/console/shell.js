@@ -51,8 +51,9 @@ export function Shell({ pages, page, me, known, sinceMs, late, children }) {
 function Link({ path, title, here, known }) {
   const n = path === "/console/dead" ? lettersOf(known.dead.value) : 0;
   return html`<a href=${path} aria-current=${here ? "page" : undefined}>${title}
-    ${n > 0 &&
-    html`<span class="badge">${count(n)}<span class="hidden"> letters</span></span>`}</a>`;
+    ${
+      n > 0 && html`<span class="badge">${count(n)}<span class="hidden"> letters</span></span>`
+    }</a>`;
 }
 
 /** Parts without a route are no failures; the page of the routes has them. */
