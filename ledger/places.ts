@@ -20,3 +20,7 @@ const BUCKETS_PER_SHARD = 4;
 export function bucketOf(user: string, shard: number): number {
   return shard * BUCKETS_PER_SHARD + ((Bun.hash.xxHash32(user) >>> 16) % BUCKETS_PER_SHARD);
 }
+
+export function allBuckets(shards: number): number[] {
+  return [...Array(shards * BUCKETS_PER_SHARD).keys()];
+}
