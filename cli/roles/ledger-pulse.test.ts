@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 
-test("a gateway logs once that its ledger is away or silent, and once that it is back", async () => {
+test("a gateway logs once that its ledger is away, and once that it is back", async () => {
   const runtime = new VirtualRuntime();
   const logged: [string, unknown][] = [];
   let answer: () => Promise<never[]> = () => Promise.reject(new Error("Failed to connect"));
