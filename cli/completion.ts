@@ -29,6 +29,9 @@ function wordsOf(command: Command): Words {
     name: part.name(),
     says: part.description(),
   }));
+  const choices = command.registeredArguments.flatMap(({ argChoices = [], description }) =>
+    argChoices.map((name) => ({ name, says: description })),
+  );
   const own = command.options
     .filter(({ hidden, long }) => !hidden && long)
     .map(({ long, description }) => ({ name: long ?? "", says: description }));
@@ -40,7 +43,7 @@ function wordsOf(command: Command): Words {
       ];
   return {
     path: path === "" ? "" : `/${path.replaceAll(" ", "/")}`,
-    commands: [...commands, ...launcher],
+    commands: [...commands, ...choices, ...launcher],
     flags: [...own, { name: "--help", says: "show usage and options" }],
     takesSettings: first !== "" && !WITHOUT_SETTINGS.has(first),
   };
@@ -106,6 +109,7 @@ function __sluice_at
 end
 function __sluice_takes_settings
   set -l words (commandline -opc)
+  string match -q -- '--*' (commandline -ct); or return 1
   contains -- "$words[2]" ${words
     .filter(({ path, takesSettings }) => takesSettings && path.lastIndexOf("/") === 0)
     .map(({ path }) => path.slice(1))

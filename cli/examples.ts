@@ -21,7 +21,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "top --once": "print it once, for a log or a chat",
   [`orders ${ID}`]: "one order's whole story, whoever placed it",
   "orders --user ann": "the newest orders of a user",
-  "orders --user ann --json": "the same, as GET /v1/orders shows it",
+  "orders --status payment_failed --json": "those that nobody could charge, for a script",
   stock: "the units of each item, in Redis and in the ledger",
   "stock demo --json": "those of one sale, for a script",
   "feed --limit 20": "the first events of all orders",

@@ -5,7 +5,7 @@ import { traceIdOf } from "../core/domain/trace.ts";
 import { subjectOf } from "../core/domain/user-name.ts";
 import { rfc3339 } from "../gateway/admin/sale-form.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../ledger/contract.ts";
-import type { OrderStory } from "../ledger/order-story.ts";
+import type { OrderStory } from "../ledger/order-search.ts";
 import { table } from "./table.ts";
 
 export interface OrderInFull {
@@ -25,7 +25,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ["status", order.state],
     ["items", order.lines.map(({ qty, sku }) => `${qty}×${sku}`).join(" ")],
     ...(bill ? [["amount", amountText(bill)] as [string, string]] : []),
-    ["accepted", acceptedText(acceptedAtMs, story)],
+    ["accepted", rfc3339(acceptedAtMs)],
     ["decided", decidedText(acceptedAtMs, decidedAtMs, story)],
     ...(traceparent === "" ? [] : [["trace", traceIdOf(traceparent)] as [string, string]]),
   ];
@@ -36,6 +36,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ...(shown.length > 0 ? [table(shown)] : []),
     ...(story && story.charges.length > 0 ? [table(story.charges.map(chargeRow))] : []),
     ...(story && story.parts.length > 0 ? [table(story.parts.map(partRow))] : []),
+    ...(story && story.deliveries.length > 0 ? [table(story.deliveries.map(deliveryRow))] : []),
   ].join("\n");
 }
 
@@ -47,33 +48,25 @@ export function amountText({ amount, currency }: Pick<Bill, "amount" | "currency
   return `${text.slice(0, -digits)}.${text.slice(-digits)} ${currency}`;
 }
 
-function acceptedText(acceptedAtMs: number, story: OrderStory | undefined): string {
-  return `${rfc3339(acceptedAtMs)}${story ? ` by ${story.gateway}` : ""}`;
-}
-
 function decidedText(
   acceptedAtMs: number,
   decidedAtMs: number | undefined,
   story: OrderStory | undefined,
 ): string {
-  const where = story ? `, shard ${story.shard}, entry ${story.entry}` : "";
+  const where = story ? `, shard ${story.entry.shard}, entry ${story.entry.n}` : "";
   if (decidedAtMs === undefined) return `not yet${where}`;
   return `${rfc3339(decidedAtMs)}, after ${decidedAtMs - acceptedAtMs} ms${where}`;
 }
 
-function chargeRow({ generation, attempt, amount, currency, status }: OrderStory["charges"][0]) {
-  return {
-    charge: `${generation}/${attempt}`,
-    amount: amountText({ amount, currency }),
-    status,
-  };
+function chargeRow({ generation, attempt, status, detail, ...bill }: OrderStory["charges"][0]) {
+  return { charge: `${generation}/${attempt}`, amount: amountText(bill), status, detail };
 }
 
-function partRow({ generation, part, of, service, status, lines }: OrderStory["parts"][0]) {
-  return {
-    part: `${generation}/${part} of ${of}`,
-    service: service === "" ? "none" : service,
-    status,
-    items: lines.map(({ qty, sku }) => `${qty}×${sku}`).join(" "),
-  };
+function partRow({ generation, part, routingKey, service, status }: OrderStory["parts"][0]) {
+  const by = service === "" ? "none" : service;
+  return { part: `${generation}/${part}`, for: routingKey, service: by, status };
+}
+
+function deliveryRow({ atMs, endpoint, type, outcome, tries }: OrderStory["deliveries"][0]) {
+  return { at: rfc3339(atMs), webhook: endpoint, type, outcome, try: tries };
 }

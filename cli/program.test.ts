@@ -142,6 +142,7 @@ test("bash completes commands, sub-commands, flags and settings", async () => {
     expect.arrayContaining(["up", "logs", "help", "test"]),
   );
   expect(await bashOffers(script, "./sluice dead ")).toEqual(["list", "show", "redrive", "drop"]);
+  expect(await bashOffers(script, "./sluice completion ")).toEqual(["bash", "zsh", "fish"]);
   expect(await bashOffers(script, "./sluice dead redrive --qu")).toEqual(["--queue"]);
   expect(await bashOffers(script, "./sluice worker --gap-t")).toEqual(["--gap-timeout"]);
   expect(await bashOffers(script, "./sluice demo --gap-t")).toEqual([""]);

@@ -12,7 +12,7 @@ import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
-import type { OrderStory } from "./order-story.ts";
+import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
@@ -244,7 +244,7 @@ export interface LedgerWriter {
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger {
+export interface Ledger extends OrderSearch {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;
@@ -260,10 +260,6 @@ export interface Ledger {
   endHalt(): Promise<void>;
   /** undefined: it was never recorded. */
   order(user: string, id: string): Promise<StoredOrder | undefined>;
-  /** Whoever's they are; a few users may have drawn the same id. */
-  ordersWithId(id: string): Promise<StoredOrder[]>;
-  /** Where it was recorded, its charges and its parts. */
-  orderStory(user: string, id: string): Promise<OrderStory | undefined>;
   /** States of the orders that the shard has recorded, by `user id`. */
   states(
     shard: number,

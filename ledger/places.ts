@@ -10,7 +10,7 @@ export function messageId(shard: number, n: number): number {
 }
 
 /** Places per shard at which orders are appended to the tree. */
-const BUCKETS_PER_SHARD = 4;
+export const BUCKETS_PER_SHARD = 4;
 
 /**
  * The bucket of a user's orders. Ids grow with time, so each bucket only grows at its end. Few
@@ -19,8 +19,4 @@ const BUCKETS_PER_SHARD = 4;
  */
 export function bucketOf(user: string, shard: number): number {
   return shard * BUCKETS_PER_SHARD + ((Bun.hash.xxHash32(user) >>> 16) % BUCKETS_PER_SHARD);
-}
-
-export function allBuckets(shards: number): number[] {
-  return [...Array(shards * BUCKETS_PER_SHARD).keys()];
 }

@@ -39,16 +39,16 @@ import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
-import { type OrderStory, orderStory } from "./order-story.ts";
+import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
-import { bucketOf } from "./places.ts";
+import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
-import { orderPage, ordersOf, ordersWithId, selectOrders, storedOrder } from "./stored-orders.ts";
+import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
 import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
@@ -92,14 +92,6 @@ export class SqlLedger implements Ledger {
 
   order(user: string, id: string): Promise<StoredOrder | undefined> {
     return storedOrder(this.db, this.shards, user, id);
-  }
-
-  ordersWithId(id: string): Promise<StoredOrder[]> {
-    return ordersWithId(this.db, this.shards, id);
-  }
-
-  orderStory(user: string, id: string): Promise<OrderStory | undefined> {
-    return orderStory(this.db, bucketOf(user, shardOf(user, this.shards)), user, id);
   }
 
   ordersOf(user: string, of: { limit: number; before?: string }): Promise<StoredOrder[]> {
@@ -151,6 +143,18 @@ export class SqlLedger implements Ledger {
       currency: String(currency),
       status: String(status) as ChargeStatus,
     };
+  }
+
+  ordersWithId(id: string): ReturnType<Ledger["ordersWithId"]> {
+    return ordersWithId(this.db, this.shards * BUCKETS_PER_SHARD, id);
+  }
+
+  ordersOfAll(request: SearchRequest): ReturnType<Ledger["ordersOfAll"]> {
+    return ordersOfAll(this.db, this.shards * BUCKETS_PER_SHARD, request);
+  }
+
+  orderStory(user: string, id: string): ReturnType<Ledger["orderStory"]> {
+    return orderStory(this.db, bucketOf(user, shardOf(user, this.shards)), user, id);
   }
 
   states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {

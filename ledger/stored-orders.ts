@@ -10,13 +10,11 @@ import { shardOf } from "../core/domain/shard.ts";
 import type { OrderPage, PageRequest, StoredOrder } from "./contract.ts";
 import type { Db, Dialect } from "./db.ts";
 import { PLACE, placedOrders, placeOf } from "./placed-order.ts";
-import { allBuckets, bucketOf } from "./places.ts";
+import { bucketOf } from "./places.ts";
 
 /** Orders of all users that one page looks through: about 4 ms. */
 export const LOOKED_THROUGH = 20_000;
 
-/** Orders with one id that are shown. */
-const MOST_NAMESAKES = 20;
 /** Orders at once that ordersOf() reads. */
 const PAGE = 500;
 
@@ -29,14 +27,6 @@ export async function storedOrder(
   const bucket = bucketOf(user, shardOf(user, shards));
   const text = `${selectOrders(db.dialect)} WHERE o.bucket = ? AND o.id = ? AND o.usr = ?`;
   return (await storedOrders(db, await db.run(text, [bucket, id, user])))[0];
-}
-
-/** Orders of all users with an id, which each client draws by itself; a look in every bucket. */
-export async function ordersWithId(db: Db, shards: number, id: string): Promise<StoredOrder[]> {
-  const buckets = allBuckets(shards).join(",");
-  const text = `${selectOrders(db.dialect)} WHERE o.bucket IN (${buckets}) AND o.id = ?
-    ORDER BY o.usr LIMIT ?`;
-  return storedOrders(db, await db.run(text, [id, MOST_NAMESAKES]));
 }
 
 /** The newest `limit` orders of a user, however far back they lie. */
@@ -108,7 +98,7 @@ const FIRST_OUTCOME = {
 /** The states that a decision can give, as SQL. */
 const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
-async function storedOrders(
+export async function storedOrders(
   db: Db,
   rows: readonly Record<string, unknown>[],
 ): Promise<StoredOrder[]> {

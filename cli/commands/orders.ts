@@ -1,5 +1,6 @@
-// sluice orders: a user's orders, or the whole story of one, from the ledger.
-import type { Command } from "commander";
+// sluice orders: the newest orders, those of a user, or the whole story of one, from the ledger.
+import { type Command, Option } from "commander";
+import { OPEN_STATES, type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
 import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { rfc3339 } from "../../gateway/admin/sale-form.ts";
@@ -14,8 +15,13 @@ import { UsageError } from "../usage.ts";
 
 const MAX_LIMIT = 100;
 
+/** Of orders that the ledger knows. */
+const LISTED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((state) => state !== "accepted");
+
 interface Options {
   readonly user?: string;
+  readonly status?: OrderState;
+  readonly sale?: string;
   readonly limit: number;
   readonly before?: string;
   readonly json: boolean;
@@ -24,12 +30,14 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("orders")
-    .description("show one order with its whole story, or list a user's orders, newest first")
+    .description("show one order with its whole story, or list orders, newest first")
     .argument("[id]", "the order; it is found without its user too")
     .option("--user <name>", "whose orders")
+    .addOption(new Option("--status <state>", "only those in this state").choices(LISTED_STATES))
+    .option("--sale <id>", "only those of this sale")
     .option("--limit <n>", "how many at most", whole(1, MAX_LIMIT), 20)
     .option("--before <id>", "only orders older than this one: the next page")
-    .option("--json", "print JSON: as GET /v1/orders", false)
+    .option("--json", "print JSON: as GET /v1/admin/orders", false)
     .action((id: string | undefined, options: Options) =>
       id === undefined ? list(options) : showOne(id, options),
     );
@@ -41,20 +49,28 @@ function userOf(text: string): string {
   return user;
 }
 
-async function list({ user: text, limit, before, json }: Options): Promise<void> {
-  if (text === undefined)
-    throw new UsageError("name an order's id, or a user: sluice orders --user NAME");
-  const user = userOf(text);
+async function list(options: Options): Promise<void> {
   await withLedger(async ({ ledger }) => {
-    const older = before === undefined ? {} : { before };
-    const orders = await ledger.ordersOf(user, { limit, ...older });
-    const next = orders.length === limit ? orders.at(-1)?.id : undefined;
-    const more = next === undefined ? {} : { before: next };
-    if (json) return printJson({ orders: orders.map((order) => showOrder(order)), ...more });
-    print(table(orders.map(rowOf)));
-    if (next !== undefined)
-      process.stderr.write(`older ones: sluice orders --user ${text} --before ${next}\n`);
+    const { orders, before } = await pageOf(ledger, options);
+    const more = before === undefined ? {} : { before };
+    if (options.json) printJson({ orders: orders.map((order) => showOrder(order)), ...more });
+    else print(table(orders.map(rowOf)));
+    if (before !== undefined && !options.json)
+      process.stderr.write(`older ones: add --before '${before}'\n`);
   });
+}
+
+/** A page looks through a bounded stretch of the ledger, so it may be short before the end. */
+async function pageOf(ledger: Ledger, options: Options) {
+  const { user, status, sale, limit, before } = options;
+  const filter = {
+    limit,
+    ...(before === undefined ? {} : { before }),
+    ...(status === undefined ? {} : { state: status }),
+    ...(sale === undefined ? {} : { saleId: sale }),
+  };
+  if (user === undefined) return ledger.ordersOfAll(filter);
+  return ledger.orderPage(userOf(user), filter);
 }
 
 function rowOf(o: StoredOrder) {
@@ -63,6 +79,7 @@ function rowOf(o: StoredOrder) {
     sale: o.saleId,
     seq: o.seq || "",
     status: o.state,
+    user: subjectOf(o.user),
     items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
     accepted: rfc3339(o.acceptedAtMs),
     "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
@@ -101,11 +118,12 @@ async function inFull(ledger: Ledger, order: StoredOrder): Promise<OrderInFull> 
   };
 }
 
-/** `order` is as GET /v1/orders/{id} shows it; the rest is for operators. */
+/** As GET /v1/admin/orders/{id} shows it. */
 function jsonOf({ order, events, bill, story, saleCurrency }: OrderInFull) {
+  const deliveries = story?.deliveries.map(({ atMs, ...rest }) => ({ at: rfc3339(atMs), ...rest }));
   return {
-    order: { ...showOrder(order, events, bill), ...waitOf(order, bill, saleCurrency) },
-    ...story,
-    details: events.map(({ atMs, event, detail }) => ({ at: rfc3339(atMs), event, detail })),
+    ...showOrder(order, events, bill),
+    ...waitOf(order, bill, saleCurrency),
+    ...(story ? { ...story, deliveries } : {}),
   };
 }
