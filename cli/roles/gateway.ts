@@ -15,7 +15,7 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
-import { overview } from "../operator/overview.ts";
+import { Overviews } from "../operator/overview.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -46,6 +46,11 @@ export async function startGatewayRole(
   const stock = new StockStore(redis);
   const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
+  const { redisMemory, rateMaxAgeMs } = settings;
+  const overviews = new Overviews({
+    ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
+    own: () => gateway.report(),
+  });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -79,7 +84,7 @@ export async function startGatewayRole(
     },
     operator: {
       letters: lettersOf(runtime, settings, ledger),
-      overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
+      overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
@@ -94,7 +99,6 @@ export async function startGatewayRole(
   log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
