@@ -44,7 +44,7 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
-  const pulse = new LedgerPulse(runtime, ledger);
+  const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
   const gateway = await startGateway({
     runtime,
