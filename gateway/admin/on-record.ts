@@ -13,12 +13,14 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
 /**
- * Consoles ask for the overview every second, and on each page who is calling; of each subject one
- * in this time is recorded.
+ * Consoles ask for the overview or the verdict every second, and on each page who is calling; of
+ * each subject one in this time is recorded.
  */
-const LOOKS: ReadonlySet<string> = new Set(
-  ["overview", "verdict", "me"].map((name) => `/v1/admin/${name}`),
-);
+const LOOKS: ReadonlySet<string> = new Set([
+  "/v1/admin/overview",
+  "/v1/admin/verdict",
+  "/v1/admin/me",
+]);
 const LOOK_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 
