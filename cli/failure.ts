@@ -62,6 +62,7 @@ function usageEnding({ code, message, exitCode }: CommanderError, given: Given):
 /** Known before any command's file is loaded. */
 export function mustBeKnown(word: string | undefined): void {
   if (word === undefined || word.startsWith("-") || Object.hasOwn(COMMANDS, word)) return;
+  if (word === "test") throw new UsageError("the launcher runs the tests: ./sluice test [FILE]");
   const meant = nearest(word, [...Object.keys(COMMANDS), "help", "test"]);
   const hint = meant === undefined ? "" : `\ndid you mean '${meant}'?`;
   throw new UsageError(`unknown command '${word}'${hint}`);
