@@ -3,7 +3,8 @@ import { afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Receiver } from "../consumers/webhooks/testing.ts";
-import { endUps, processesOf, told, up } from "./running-up.ts";
+import { UP_PAGES } from "./doc-commands-run.ts";
+import { endUps, processesOf, runPage, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
 import { until } from "./until.ts";
 
@@ -52,6 +53,9 @@ test(
     expect(doctor).toContain(`sluice up: running as process ${first.process.pid}`);
     expect(doctor).toContain("broker us: reachable, every shard has a worker");
     expect(doctor).not.toContain("fail");
+
+    // The documents' commands, as a reader types them; the last page kills a worker and Redis.
+    for (const page of UP_PAGES) await runPage(page, dir, first.gateways.eu as string);
 
     const second = await up(dir);
     expect(await second.process.exited).toBe(1);
