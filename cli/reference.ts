@@ -60,7 +60,7 @@ function sectionOf(command: Command): string[] {
   return [
     ...heading,
     wrapped(says),
-    `    ${usageOf(command)}`,
+    ["```text", usageOf(command), "```"].join("\n"),
     ...(lists.length > 0 ? [lists.join("\n")] : []),
     ...(examples.length > 0 ? [["```sh", ...examples, "```"].join("\n")] : []),
     ...(own.length > 0 ? ["Exit codes:", own.join("\n")] : []),
@@ -76,7 +76,11 @@ function item(name: string, says: string): string {
 }
 
 /** Angle brackets and stars in a description are no markup. */
-const escaped = (text: string): string => text.replaceAll(/[<>*|]/g, (char) => `\\${char}`);
+const escaped = (text: string): string =>
+  text
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll(/[*|]/g, (char) => `\\${char}`);
 
 function about({ description, defaultValue, mandatory }: Option): string {
   if (mandatory) return `${description} (required)`;
