@@ -30,7 +30,7 @@ function introduction(): string[] {
       "Results go to standard output, and everything else to standard error. `--json` prints " +
         "JSON with the names and shapes of the HTTP interface ([http.md](../http.md)). Colours " +
         "are shown on a terminal only, and not where `NO_COLOR` is set. `./sluice completion " +
-        "SHELL` prints a script that completes commands and flags in bash, zsh or fish.",
+        "bash` prints a script that completes commands and flags; likewise for zsh and fish.",
     ),
     "## Exit codes",
     codes.join("\n"),

@@ -22,13 +22,17 @@ const FOUND = [
 ];
 
 test("top names each finding with its age and what to do next, and how many are left out", () => {
-  const now = { ...overviewOf({ atMs: NOW_MS }), verdict: { level: "trouble" as const, findings: FOUND } };
+  const now = {
+    ...overviewOf({ atMs: NOW_MS }),
+    verdict: { level: "trouble" as const, findings: FOUND },
+  };
   const [head, ...rest] = topLines(figures(undefined, now), now, 200, false);
   expect(head).toBe("Sluice   Trouble");
-  expect(rest.slice(0, 2)).toEqual([
-    "  everything is halted: [2J (for 2 min)",
-    `    → ${FINDINGS.halted.next}`,
-  ].map((line) => line.slice(0, 200)));
+  expect(rest.slice(0, 2)).toEqual(
+    ["  everything is halted: [2J (for 2 min)", `    → ${FINDINGS.halted.next}`].map((line) =>
+      line.slice(0, 200),
+    ),
+  );
   expect(rest.slice(8, 9)).toEqual(["  … and 1 more"]);
   const well = { ...now, verdict: { level: "ok" as const, findings: [] } };
   expect(topLines(figures(undefined, well), well, 200, false).slice(0, 2)).toEqual([
@@ -37,7 +41,7 @@ test("top names each finding with its age and what to do next, and how many are 
   ]);
 });
 
-test("doctor fails for trouble, warns for what is due, and repeats no other check's finding", () => {
+test("doctor fails for trouble, warns of what is due, and repeats no other check's finding", () => {
   const shown = verdictFindings({ level: "trouble", findings: FOUND }, NOW_MS);
   expect(shown.map(({ what, state }) => [what, state])).toEqual([
     ["halted", "fail"],
