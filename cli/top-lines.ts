@@ -80,8 +80,9 @@ function verdictLines(
     return [`  ${paint(LEVELS[own][0], what)}${since}`, `    → ${next}`];
   });
   const more = findings.length - MAX_FINDINGS;
+  const [code, words] = LEVELS[level];
   return [
-    `Sluice   ${paint(...LEVELS[level])}`,
+    `Sluice   ${paint(code, words)}`,
     ...shown,
     ...(more > 0 ? [`  … and ${more} more`] : []),
   ];
