@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { outputOf } from "./output-of.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const SITE = join(ROOT, "docs/site/.vitepress");
@@ -66,4 +67,10 @@ test.each([
   ["README.md", "https://example.org/a.md", "https://example.org/a.md"],
 ])("a link in %s to %s leads to %s", (page, href, target) => {
   expect(onSite(page, href)).toBe(target);
+});
+
+test("`./sluice docs` alone says how it is used", async () => {
+  const { code, err } = await outputOf([join(ROOT, "sluice"), "docs"], { env: process.env });
+  expect(code).toBe(2);
+  expect(err).toContain("usage: ./sluice docs build");
 });
