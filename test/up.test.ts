@@ -24,10 +24,9 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
 
 async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
-    const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
-      id: string;
-      status: string;
-    }[];
+    const { orders } = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
+      orders: { id: string; status: string }[];
+    };
     if (orders.some((order) => order.id === id && order.status === "dispatched")) return true;
     await Bun.sleep(100);
   }
@@ -64,7 +63,9 @@ test(
 
     const other = await up(otherDir, {}, "--http-port", "0");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
-    expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual([]);
+    expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual({
+      orders: [],
+    });
 
     first.process.kill("SIGKILL");
     await first.process.exited;

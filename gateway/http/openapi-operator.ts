@@ -1,4 +1,5 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
+import { consolePaths } from "./openapi-console.ts";
 import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
@@ -125,6 +126,7 @@ export function operatorPaths(
         },
       },
     },
+    ...consolePaths(refusals),
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",
