@@ -127,7 +127,10 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate" | "shop"> &
+    Pick<
+      GatewayOptions["access"],
+      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc" | "shop"
+    > &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -166,6 +169,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       webhookSecrets,
       webhookPrivate,
       shop,
+      consoleOidc: options.consoleOidc,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,
