@@ -17,6 +17,8 @@ export const sidebar = [
     ["What the demo shows", "docs/tutorial/demo.md"],
   ]),
   group("How to", [
+    ["Shop in the browser", "docs/howto/browser-shop.md"],
+    ["Shop on a phone", "docs/howto/mobile.md"],
     ["Payment provider", "docs/howto/payment-provider.md"],
     ["Warehouse", "docs/howto/warehouse.md"],
     ["Identity provider", "docs/howto/identity-provider.md"],
