@@ -74,6 +74,12 @@ export class World {
         [0, 1, 2, 3].map((shard) => ({ shard: shard * 2 + at, worker })),
       ),
       sales: [this.sale(n, nowMs)],
+      ...{
+        revenue: [
+          { currency: "EUR", amount: 48_210_950 + n * 1_000 },
+          { currency: "USD", amount: 12_998_000 },
+        ],
+      },
       ...{ roles, dead: this.dead(nowMs), rates: { pairs: 12, newestAtMs: nowMs - 9_000 } },
       orders: {
         ...{ overMs: 4_000, accepted: wave(720, 160), decided: wave(700, 150), shed: 0 },
@@ -107,10 +113,7 @@ export class World {
     return {
       ...{ id: "autumn", name: "Autumn sale", stockAsOfMs: nowMs },
       ...{ opensAtMs: nowMs - 840_000, closesAtMs: nowMs + 6_300_000 },
-      revenue: [
-        { currency: "EUR", amount: 48_210_950 + n * 1_000 },
-        { currency: "USD", amount: 12_998_000 },
-      ],
+      revenue: null,
       items: [
         item("lamp", "Brass lamp", 3_000, 3_000, 0),
         item("clock", "Wall clock", 15_500, 2_413 + n * 31, 31),
