@@ -20,6 +20,7 @@ import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
+import { openParts } from "./gateway-parts.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
@@ -46,6 +47,15 @@ export async function startGatewayRole(
   const stock = new StockStore(redis);
   const pulse = new LedgerPulse(runtime, ledger);
   const spans = await openSpans(settings, "gateway", id);
+  const parts = await openParts({
+    runtime,
+    id,
+    links: brokers.links,
+    settings,
+    writer,
+    clock,
+    log,
+  });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -83,6 +93,7 @@ export async function startGatewayRole(
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
+    parts: parts.port,
     ready: async () => {
       const { ok, detail } = brokers.readiness();
       // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
@@ -117,6 +128,7 @@ export async function startGatewayRole(
     await gateway.close();
     await board.stop();
     clock.stop();
+    await parts.stop();
     await brokers.close();
     await writer.close();
     await ledger.close();
