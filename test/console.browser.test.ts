@@ -1,8 +1,14 @@
 // The console in a real browser (headless Chromium) on a real gateway.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
+import type { Finding } from "../core/domain/finding.ts";
 import type { Overview } from "../core/domain/report.ts";
-import { gatewayReport, workerReport } from "../core/domain/test-reports.ts";
+import {
+  gatewayReport,
+  overviewItem,
+  overviewOf,
+  workerReport,
+} from "../core/domain/test-reports.ts";
 import type { LetterFilter } from "../gateway/ports.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 
@@ -35,32 +41,22 @@ function overview(): Overview {
     rows: { confirmed: sold, shed: 0, unconfirmed: 0 },
     sockets: 5,
   });
-  return {
+  const sale = { id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1, revenue: null };
+  const units = { total: 1_000, available: 1_000 - sold, releasing: 0, held: 4, sold: sold - 4 };
+  const redisAway = { code: "redis_away", level: "trouble", subject: "", what: "Redis is away" };
+  return overviewOf({
     atMs: Date.now(),
     redis: { state: redisUp ? "up" : "away", usedBytes: 1, maxBytes: 0 },
-    ledger: { state: "up" },
-    shardCount: 1,
-    owners: [{ shard: 0, worker: "worker-1" }],
-    sales: [
-      {
-        ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
-        items: [
-          {
-            sku: "lamp",
-            name: "Lamp",
-            total: 1_000,
-            available: 1_000 - sold,
-            releasing: 0,
-            held: 4,
-            sold: sold - 4,
-          },
-        ],
-      },
-    ],
+    verdict: redisUp
+      ? { level: "ok", findings: [] }
+      : { level: "trouble", findings: [{ ...redisAway, ...NO_ADVICE } as Finding] },
+    sales: [{ ...sale, stockAsOfMs: Date.now(), items: [overviewItem(units)] }],
     roles: [gateway, worker],
     dead: [{ queue: "payments.dead", region: "eu", messages: deadLetters }],
-  };
+  });
 }
+
+const NO_ADVICE = { affects: "", next: "", sinceMs: null, anchor: "redis-does-not-answer" };
 
 const LETTER = {
   id: "l1",

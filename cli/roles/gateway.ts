@@ -1,6 +1,5 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
-import { syncSale } from "../../consumers/shards/sync-sales.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -11,11 +10,12 @@ import { Members } from "../../core/stores/members.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
-import type { Ledger, Operation } from "../../ledger/contract.ts";
+import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
+import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
-import { overview } from "../operator/overview.ts";
+import { Overviews } from "../operator/overview.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -45,17 +45,15 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
-  const pulse = new LedgerPulse(runtime, ledger);
+  const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
-  const parts = await openParts({
-    runtime,
-    id,
-    links: brokers.links,
-    settings,
-    writer,
-    clock,
-    log,
+  const { redisMemory, rateMaxAgeMs } = settings;
+  const overviews = new Overviews({
+    ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
+    own: () => gateway.report(),
   });
+  const { links } = brokers;
+  const parts = await openParts({ runtime, id, links, settings, writer, clock, log });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -89,7 +87,7 @@ export async function startGatewayRole(
     },
     operator: {
       letters: lettersOf(runtime, settings, ledger),
-      overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
+      overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
@@ -105,7 +103,6 @@ export async function startGatewayRole(
   log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
@@ -246,34 +243,3 @@ async function liveStock(
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
   return live && [...live.values()];
 }
-
-async function applyOperation(
-  runtime: Runtime,
-  ledger: Ledger,
-  store: StockStore,
-  operation: Operation,
-): Promise<void> {
-  if (operation.kind === "region") return;
-  if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
-  const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
-  const word = await syncSale(ledger, store, saleId);
-  if (word !== "synced") throw new Error(`Redis answered ${word}`);
-  const done = (await ledger.operationsOpen())
-    .filter((o) => o.operation.ref === operation.ref && o.operation.kind === operation.kind)
-    .map((o) => o.id);
-  await ledger.operationsDone(done);
-}
-
-/** The owner of shard 0 applies routes to the brokers, checking at every beat. */
-async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Promise<void> {
-  for (
-    const end = runtime.monotonicMs() + APPLY_WAIT_MS;
-    runtime.monotonicMs() < end;
-    await runtime.sleep(50)
-  ) {
-    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
-  }
-  throw new Error("no worker has applied it yet");
-}
-
-const APPLY_WAIT_MS = 3_000;

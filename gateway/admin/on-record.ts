@@ -12,8 +12,8 @@ import { type AppParts, type Env, principalOf } from "../http/calls.ts";
 import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
-/** Consoles ask for the overview every second; of each subject one in this time is recorded. */
-const OVERVIEW = "/v1/admin/overview";
+/** Consoles ask for these every second; of each subject one call in this time is recorded. */
+const OVERVIEWS: ReadonlySet<string> = new Set(["/v1/admin/overview", "/v1/admin/verdict"]);
 const OVERVIEW_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 
@@ -28,7 +28,7 @@ export function onRecord(parts: AppParts, audit: Audit) {
   const { monotonicMs } = parts.options.runtime;
   const looked = new Map<string, number>();
   const isLooking = (c: Context<Env>, subject: string): boolean => {
-    if (c.req.path !== OVERVIEW) return false;
+    if (!OVERVIEWS.has(c.req.path)) return false;
     const nowMs = monotonicMs();
     if (nowMs - (looked.get(subject) ?? Number.NEGATIVE_INFINITY) < OVERVIEW_EVERY_MS) return true;
     if (looked.size >= MOST_LOOKERS) looked.clear();
@@ -78,7 +78,7 @@ export function onRecord(parts: AppParts, audit: Audit) {
     else if (operator === undefined || !isLooking(c, operator)) {
       const recorded = await audit.record(call(), c.res.status).then(() => true, failed); // 3
       // The overview shows what is away, the ledger too, and no personal data.
-      if (recorded || operator === undefined || c.req.path === OVERVIEW) return;
+      if (recorded || operator === undefined || OVERVIEWS.has(c.req.path)) return;
       c.res = parts.orders.intake.refuse(UNRECORDED).response();
     }
   });

@@ -1,6 +1,7 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
 import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { consolePaths } from "./openapi-console.ts";
 import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
@@ -136,6 +137,7 @@ export function operatorPaths(
         },
       },
     },
+    ...consolePaths(refusals),
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",
