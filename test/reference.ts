@@ -41,7 +41,8 @@ function settingsPage(): string {
     const default_ = none ? "no default" : `default \`${fallback}\``;
     const secret = "secret" in setting && setting.secret ? ", may come from a file" : "";
     const { variable, says } = setting;
-    return item(`\`${variable}\`, \`${flagOf(variable)}\`: ${says}; ${default_}${secret}`);
+    const names = `\`${variable}\`, \`${flagOf(variable)}\``;
+    return item(`${names}: ${says}; ${default_}${secret}`);
   });
   return page(
     "Settings",

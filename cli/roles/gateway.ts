@@ -73,6 +73,7 @@ export async function startGatewayRole(
       auth: authOptions(settings),
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
+      consoleOidc: consoleOidc(settings),
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
     },
@@ -164,6 +165,12 @@ function admissionSettings(settings: Settings): AdmissionSettings {
 }
 
 /** The one key that verifies tokens, as configured. */
+function consoleOidc(settings: Settings): GatewayOptions["access"]["consoleOidc"] {
+  const { consoleOidcIssuer: issuer, consoleOidcClient: clientId } = settings;
+  if (issuer === "") return undefined;
+  return { issuer, clientId, scope: settings.consoleOidcScope };
+}
+
 function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
   const {
     jwtAlgorithm: algorithm,
