@@ -52,7 +52,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     return [one, two];
   }
 
-  test("a claim has its parts at every gateway until its lease ends; then another has", async () => {
+  test("a claim has its parts at every gateway, until its lease ends", async () => {
     const [one, two] = await writers();
     const parts = [makePart(), makePart(), makePart()];
     const first = await one.leaseParts(request("a", { most: 2 }), parts);

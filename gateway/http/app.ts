@@ -9,6 +9,7 @@ import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/a
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
+import { addShop } from "../shop/shop.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
@@ -19,6 +20,7 @@ import { addParts } from "./parts-http.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
+import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
 import { addWebhook } from "./webhook.ts";
@@ -57,6 +59,7 @@ function createCalls(parts: AppParts): App {
   addParts(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addRateReads(app, parts);
   addAdmin(app, parts);
   addAdminMe(app);
   addAdminOverview(app, parts);
@@ -72,6 +75,7 @@ function createCalls(parts: AppParts): App {
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app, parts.options.access.consoleOidc);
+  if (parts.shop) addShop(app, parts, parts.shop);
   return app;
 }
 
