@@ -52,7 +52,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     return [one, two];
   }
 
-  test("a claim has its parts, also elsewhere, until its lease ends; then another has", async () => {
+  test("a claim has its parts at every gateway, until its lease ends", async () => {
     const [one, two] = await writers();
     const parts = [makePart(), makePart(), makePart()];
     const first = await one.leaseParts(request("a", { most: 2 }), parts);
@@ -67,7 +67,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(idsIn(await one.leaseParts(request("a", later), []))).toBe("ended");
   });
 
-  test("two gateways with one claim give it the same parts, and lose none of the others", async () => {
+  test("two gateways with one claim give it the same parts and lose no others", async () => {
     const [one, two] = await writers();
     const all = Array.from({ length: 20 }, () => makePart());
     const [a, b] = await Promise.all([
@@ -141,7 +141,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(idsIn(await one.leaseParts(request("a", then), []))).toEqual([back.id]);
   });
 
-  test("a service has a bounded number of claims; lapsed parts are found, old ends forgotten", async () => {
+  test("claims are bounded; lapsed parts are found, old ends forgotten", async () => {
     const [one] = await writers();
     for (let n = 0; n < MAX_CLAIMS; n++) await one.leaseParts(request(`a${n}`), [makePart()]);
     expect(await one.leaseParts(request("more"), [])).toEqual({ kind: "too_many" });
