@@ -113,6 +113,8 @@ export interface GatewayOptions {
     readonly consoleOidc?: ConsoleOidc | undefined;
     /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
     readonly webhookPrivate?: boolean | undefined;
+    /** Whether /shop is served, and its visitors get tokens. Needs a secret as the auth's key. */
+    readonly shop?: boolean | undefined;
   };
   readonly bounds?: {
     readonly limits?: Partial<GatewayLimits> | undefined;
@@ -133,6 +135,15 @@ export interface GatewayOptions {
     readonly spans?: SpanRecorder | undefined;
     readonly log?: (event: string, detail: Record<string, unknown>) => void;
   };
+}
+
+export interface KnownRate {
+  readonly pair: string;
+  /** Decimal text. */
+  readonly value: string;
+  /** From when it is, and until when orders are decided by it, Unix ms. */
+  readonly atMs: number;
+  readonly untilMs: number;
 }
 
 /** The ledger, and what a gateway needs of Redis. */
@@ -164,6 +175,8 @@ export interface StoresPort {
   readonly claimKeys: LedgerWriter["claimKeys"];
   /** Live units from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
+  /** Exchange rates in Redis. Rejects if it is away. */
+  readonly rates: () => Promise<readonly KnownRate[]>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.

@@ -7,6 +7,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
+import { RateStore } from "../../core/stores/rate-store.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
@@ -44,6 +45,7 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
+  const rates = new RateStore(redis, settings.rateMaxAgeMs);
   const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
   const { redisMemory, rateMaxAgeMs } = settings;
@@ -73,6 +75,7 @@ export async function startGatewayRole(
       consoleOidc: consoleOidc(settings),
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
+      shop: settings.shop === "yes",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
@@ -81,6 +84,7 @@ export async function startGatewayRole(
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      rates: () => rates.all(),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
     operator: {

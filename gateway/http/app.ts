@@ -9,6 +9,7 @@ import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/a
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
+import { addShop } from "../shop/shop.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
@@ -18,6 +19,7 @@ import { oneHost } from "./host.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
+import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
 import { addWebhook } from "./webhook.ts";
@@ -55,6 +57,7 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addRateReads(app, parts);
   addAdmin(app, parts);
   addAdminMe(app);
   addAdminOverview(app, parts);
@@ -70,6 +73,7 @@ function createCalls(parts: AppParts): App {
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app, parts.options.access.consoleOidc);
+  if (parts.shop) addShop(app, parts, parts.shop);
   return app;
 }
 
