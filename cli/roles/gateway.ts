@@ -21,6 +21,7 @@ import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
+import { openParts } from "./gateway-parts.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
@@ -53,6 +54,8 @@ export async function startGatewayRole(
     ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
     own: () => gateway.report(),
   });
+  const { links } = brokers;
+  const parts = await openParts({ runtime, id, links, settings, writer, clock, log });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -93,6 +96,7 @@ export async function startGatewayRole(
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
+    parts: parts.port,
     ready: async () => {
       const { ok, detail } = brokers.readiness();
       // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
@@ -126,6 +130,7 @@ export async function startGatewayRole(
     await gateway.close();
     await board.stop();
     clock.stop();
+    await parts.stop();
     await brokers.close();
     await writer.close();
     await ledger.close();
