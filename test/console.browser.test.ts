@@ -117,6 +117,7 @@ test(
     await page.locator(LEFT).filter({ hasNotText: before }).waitFor();
     await page.waitForSelector("#chart-orders canvas");
     expect(await textOf(page, "#verdict h2")).toContain("All is well");
+    expect((await page.locator("#verdict svg").boundingBox())?.height).toBeLessThan(60);
     expect(await textOf(page, "#rates")).toContain("Sold out");
     expect(await page.getAttribute("#flow svg", "aria-label")).toContain("Payments: ");
     expect(await textOf(page, "#flow .step.slow .name")).toBe("Payments");
