@@ -154,7 +154,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     for (const { part } of found.flat()) await one.endLease(part, "", "later", NOW_MS);
     const forget = { ...look, forgetBeforeMs: NOW_MS + 3 * LEASE_MS };
     expect(await one.lapsedParts(forget)).toEqual([]);
-    const [{ part }] = found.flat() as [{ part: Part }];
+    const { part } = found.flat()[0] as { part: Part };
     const begin = { service: "depot", claim: "a0", of: part, nowMs: NOW_MS, holdUntilMs: NOW_MS };
     expect(await one.beginReport(begin)).toEqual({ kind: "unknown" });
   });
