@@ -148,7 +148,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
   const { webhookPrivate } = options;
-  const { limits, admission, letters, overview, workers, services, spans, log } = options;
+  const { limits, admission, letters, overview, workers, services, rates, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
     server: { id, region: "eu", host: "127.0.0.1", port, reusePort, metrics, shards: SHARDS },
@@ -175,7 +175,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId)),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
-    operator: { letters, overview, workers, services },
+    operator: { letters, overview, workers, services, rates },
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });

@@ -20,6 +20,7 @@
 //   webhook_held, _log   their events that wait for another try; deliveries so far
 //   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
+//   fx_rates             the last exchange rate of each pair
 //   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
@@ -287,6 +288,10 @@ const MIGRATIONS: readonly Migration[] = [
        outcome TEXT NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,
        tries INTEGER NOT NULL, took_ms BIGINT NOT NULL, at_ms BIGINT NOT NULL)`,
     "CREATE INDEX webhook_log_by_endpoint ON webhook_log (endpoint, seq)",
+  ],
+  // The last exchange rate of each pair (ledger/rates.ts).
+  () => [
+    "CREATE TABLE fx_rates (pair TEXT PRIMARY KEY, value TEXT NOT NULL, at_ms BIGINT NOT NULL)",
   ],
 ];
 

@@ -28,6 +28,7 @@ import type {
   Owed,
   PageRequest,
   RecordedAttempt,
+  RecordedRate,
   ShardPosition,
   StoredOrder,
   Target,
@@ -41,6 +42,7 @@ import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
 import { bucketOf } from "./places.ts";
+import { rates } from "./rates.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
@@ -205,6 +207,10 @@ export class SqlLedger implements Ledger {
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
     return operate(this.db, operation, subject, this.db.runtime.wallMs());
+  }
+
+  rates(): Promise<RecordedRate[]> {
+    return rates(this.db);
   }
 
   lostRegions(): Promise<ReadonlySet<string>> {

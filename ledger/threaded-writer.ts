@@ -5,6 +5,7 @@ import type {
   EntryToRecord,
   KeyClaim,
   LedgerWriter,
+  RecordedRate,
   RecordResult,
   ShardPosition,
 } from "./contract.ts";
@@ -63,6 +64,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
+  }
+
+  noteRates(rates: readonly RecordedRate[]): Promise<void> {
+    return this.call("noteRates", rates) as Promise<void>;
   }
 
   close(): Promise<void> {

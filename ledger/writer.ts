@@ -8,12 +8,14 @@ import type {
   EntryToRecord,
   KeyClaim,
   LedgerWriter,
+  RecordedRate,
   RecordResult,
   ShardPosition,
 } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
 import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 import { claimKeys } from "./order-keys.ts";
+import { noteRates } from "./rates.ts";
 import { record } from "./record.ts";
 
 export class DirectWriter implements LedgerWriter {
@@ -71,6 +73,10 @@ export class DirectWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return reachable(claimKeys(this.db, claims, forgetBeforeMs));
+  }
+
+  noteRates(rates: readonly RecordedRate[]): Promise<void> {
+    return reachable(noteRates(this.db, this.db, rates));
   }
 
   close(): Promise<void> {

@@ -3,6 +3,7 @@ import type { Overview, RoleReport, WorkerReport } from "../../core/domain/repor
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
+import { waitingRates } from "../../core/stores/rate-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
@@ -22,11 +23,12 @@ const MAX_SALES = 20;
 export async function overview(options: OverviewOptions): Promise<Overview> {
   const { runtime, redis, ledger } = options;
   const members = new Members(redis);
-  const [membership, others, memory, sales] = await Promise.all([
+  const [membership, others, memory, sales, ratesWaiting] = await Promise.all([
     ask(runtime, members.list()),
     ask(runtime, members.roles()),
     ask(runtime, redisMemory(redis, options.redisMemory)),
     ask(runtime, ledger.sales()),
+    ask(runtime, waitingRates(redis)),
   ]);
   const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map(
     (text) => JSON.parse(text) as RoleReport,
@@ -61,6 +63,7 @@ export async function overview(options: OverviewOptions): Promise<Overview> {
     ),
     roles: reports.toSorted((a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id)),
     dead: workers.flatMap((w) => w.dead ?? []),
+    ratesWaiting,
   };
 }
 

@@ -16,6 +16,7 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { overview } from "../operator/overview.ts";
+import { ratesByHand } from "../operator/rates-by-hand.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -82,6 +83,7 @@ export async function startGatewayRole(
       overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
+      rates: ratesByHand(ledger, redis, settings),
     },
     ready: async () => {
       const { ok, detail } = brokers.readiness();
@@ -241,7 +243,8 @@ async function applyOperation(
   store: StockStore,
   operation: Operation,
 ): Promise<void> {
-  if (operation.kind === "region") return;
+  // Rates are settled where their verdicts come in (cli/operator/rates-by-hand.ts).
+  if (operation.kind === "region" || operation.kind === "rate") return;
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const word = await syncSale(ledger, store, saleId);
@@ -259,7 +262,8 @@ async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Prom
     runtime.monotonicMs() < end;
     await runtime.sleep(50)
   ) {
-    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
+    const open = await ledger.operationsOpen();
+    if (!open.some(({ operation: o }) => o.kind === "route" && o.ref === ref)) return;
   }
   throw new Error("no worker has applied it yet");
 }

@@ -2,6 +2,8 @@
 // workers` and the metrics are made only from these reports. Counters only grow while a process
 // runs; a rate is the difference of two reports.
 
+import type { WaitingRate } from "./rate.ts";
+
 /**
  * Durations. `counts[i]` of them took at most `bounds[i]` seconds and longer than the bound before;
  * the last count is of longer ones.
@@ -174,6 +176,8 @@ export interface WorkerReport extends ProcessReport {
   readonly dead?: readonly DeadCount[];
   /** From the same worker: attempts still owed or unknown after their order's end. */
   readonly owed?: Readonly<Record<string, number>>;
+  /** From the same worker: exchange rates that wait for an operator; absent: not known. */
+  readonly ratesHeld?: number;
   readonly rebuilds: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
@@ -272,4 +276,6 @@ export interface Overview {
   /** The latest report of every role that reported in the last seconds. */
   readonly roles: readonly RoleReport[];
   readonly dead: readonly DeadCount[];
+  /** Exchange rates that jumped, and are not used; absent: Redis cannot be asked. */
+  readonly ratesWaiting?: readonly WaitingRate[] | undefined;
 }
