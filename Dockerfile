@@ -18,6 +18,7 @@ COPY broker broker
 COPY cli cli
 COPY consumers consumers
 COPY core core
+COPY docs/operations.md docs/
 COPY gateway gateway
 COPY ledger ledger
 COPY proof proof

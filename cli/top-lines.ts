@@ -29,7 +29,7 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     })),
   );
   for (const item of items.slice(0, MAX_ITEMS)) {
-    const left = Math.round((BAR * item.available) / Math.max(1, item.total));
+    const left = Math.round((BAR * (item.available ?? 0)) / Math.max(1, item.total ?? 0));
     const bar = "█".repeat(left) + "░".repeat(BAR - left);
     lines.push(
       `${item.name.slice(0, 24).padEnd(24)} ${count(item.available).padStart(9)} ` +
@@ -87,8 +87,8 @@ function cut(line: string, width: number): string {
 const PIECE = new RegExp(`${"\x1b"}\\[\\d+m|[^]`, "gu");
 const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
-function count(n: number): string {
-  if (!Number.isFinite(n)) return "–";
+function count(n: number | null): string {
+  if (n === null || !Number.isFinite(n)) return "–";
   return n > 0 && n < 10 && n % 1 !== 0 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 

@@ -43,6 +43,8 @@ export interface BrokerPort {
 /** Every given member must match; an empty filter matches all. */
 export interface LetterFilter {
   readonly id?: string;
+  /** One of these. */
+  readonly ids?: readonly string[];
   readonly queue?: string;
   readonly reason?: string;
   readonly user?: string;
@@ -74,6 +76,15 @@ export interface AdmissionSettings {
   readonly soldOutAtGate?: boolean;
 }
 
+/** An issuer of OpenID Connect, and the console's registration there. */
+export interface ConsoleOidc {
+  /** As its tokens name it; its endpoints must have the same origin. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Words, separated by spaces. */
+  readonly scope: string;
+}
+
 export interface GatewayOptions {
   readonly runtime: Runtime;
   readonly server: {
@@ -99,6 +110,8 @@ export interface GatewayOptions {
     readonly trustedProxies: readonly string[];
     /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
+    /** Where operators sign in to the console; absent: by a token alone. */
+    readonly consoleOidc?: ConsoleOidc | undefined;
     /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
     readonly webhookPrivate?: boolean | undefined;
   };

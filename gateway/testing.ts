@@ -127,7 +127,10 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
+    Pick<
+      GatewayOptions["access"],
+      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc"
+    > &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -165,6 +168,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       trustedProxies: [],
       webhookSecrets,
       webhookPrivate,
+      consoleOidc: options.consoleOidc,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,

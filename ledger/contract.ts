@@ -13,6 +13,7 @@ import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
+import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
@@ -249,7 +250,7 @@ export interface LedgerWriter {
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger {
+export interface Ledger extends OrderSearch {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;

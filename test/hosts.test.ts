@@ -100,10 +100,10 @@ test("a folder that others use keeps its mode", async () => {
 
 /** The workers that have shards. */
 async function owners(dir: string): Promise<string[]> {
-  const rows: { worker: string; shards: string }[] = JSON.parse(
+  const { workers }: { workers: { id: string; shards: number[] | null }[] } = JSON.parse(
     await told(dir, "workers", "--json"),
   );
-  return rows.filter(({ shards }) => /^[\d ]+$/.test(shards)).map(({ worker }) => worker);
+  return workers.filter(({ shards }) => (shards ?? []).length > 0).map(({ id }) => id);
 }
 
 /** Addresses on which a process accepts TCP connections, in the kernel's words (proc(5)). */

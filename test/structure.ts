@@ -112,8 +112,8 @@ const BY_TEXT = new RegExp(
   ].join("|"),
   "g",
 );
-/** The text is of a command of ours, run as a process. */
-const OWN_TEXT: ReadonlySet<string> = new Set(["proof/chaos/faults/workers.ts"]);
+/** Texts of ours: of a command run as a process; a setting's name, with which its error begins. */
+const OWN_TEXT: ReadonlySet<string> = new Set(["cli/failure.ts", "proof/chaos/faults/workers.ts"]);
 /** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
 /** What the runtime is to the product. */

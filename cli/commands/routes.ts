@@ -7,15 +7,16 @@ import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { ELSEWHERE, type Route } from "../../core/domain/part.ts";
-import { plainJson } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { knownServices } from "../operator/services.ts";
+import { print, printJson } from "../output.ts";
 import { closeRegions, openRedis, openRegions } from "../roles/parts.ts";
 import { table } from "../table.ts";
+import { UsageError } from "../usage.ts";
 
 interface Where {
   readonly region?: string | undefined;
@@ -28,7 +29,8 @@ export function register(program: Command): void {
     .description("list, set or unset which service gets the parts of a category");
   routes
     .command("list", { isDefault: true })
-    .option("--json", "print JSON", false)
+    .description("list which service gets which category")
+    .option("--json", "print JSON: as GET /v1/admin/routes", false)
     .action(async ({ json }: { json: boolean }) =>
       withLedger(async ({ ledger }) => show(await ledger.routes(), json)),
     );
@@ -56,7 +58,8 @@ async function show(routes: Awaited<ReturnType<Ledger["routes"]>>, json: boolean
     service,
     queue: serviceQueueName(service),
   }));
-  process.stdout.write(json ? `${plainJson(routes)}\n` : table(rows));
+  if (json) printJson({ routes });
+  else print(table(rows));
 }
 
 async function change(
@@ -66,12 +69,12 @@ async function change(
 ): Promise<void> {
   for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
     if (!NAME_PATTERN.test(value))
-      throw new SettingError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
+      throw new UsageError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
   if (serviceQueueName(service) === UNROUTED)
-    throw new SettingError(`service '${service}' is the queue of parts without a route`);
+    throw new UsageError(`service '${service}' is the queue of parts without a route`);
   await withLedger(async ({ ledger, settings }) => {
     if (region !== "" && !settings.regions.some((r) => r.name === region))
-      throw new SettingError(
+      throw new UsageError(
         `--region '${region}' is not one of SLUICE_REGIONS ` +
           `(${settings.regions.map((r) => r.name).join(", ")})`,
       );

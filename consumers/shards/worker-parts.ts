@@ -66,7 +66,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
   const looks = {
     rateSync: new RateSync({ runtime, ledger, store: rateStore }),
     routes: new RouteSync({ ledger, regions, log }),
-    dead: new DeadCounts(runtime, regions),
+    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
     owed: new OwedCounts(runtime, ledger),
     lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({

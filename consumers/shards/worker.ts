@@ -108,7 +108,7 @@ export class Worker {
       ...this.parts.counts.report(),
       ...(this.owners.has(0)
         ? {
-            dead: this.parts.dead.counts,
+            ...this.parts.dead.report(),
             ...this.parts.owed.report(),
             ...this.parts.rateSync.report(),
           }

@@ -67,18 +67,22 @@ export class RateStore {
     return ((await this.redis.call("settle_rate", KEYS, args)) as [string, Settled])[1];
   }
 
-  /** Every stored rate, including expired ones. */
-  async all(): Promise<HeldRate[]> {
-    const held = Object.entries(await this.redis.run((client) => client.hgetall(RATES_KEY)));
-    return held.map(([pair, text]) => {
-      const [id = "", value = "", , , at = ""] = text.split(" ");
-      return { id, pair, value, atMs: Number(at) };
-    });
+  all(): Promise<HeldRate[]> {
+    return allRates(this.redis);
   }
 
   waiting(): Promise<WaitingRate[]> {
     return waitingRates(this.redis);
   }
+}
+
+/** Every stored rate, including expired ones. */
+export async function allRates(redis: RedisStore): Promise<HeldRate[]> {
+  const held = Object.entries(await redis.run((client) => client.hgetall(RATES_KEY)));
+  return held.map(([pair, text]) => {
+    const [id = "", value = "", , , at = ""] = text.split(" ");
+    return { id, pair, value, atMs: Number(at) };
+  });
 }
 
 /** The rates that wait for an operator, and those that one has refused; by pair. */

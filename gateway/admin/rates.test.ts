@@ -108,6 +108,7 @@ test("sluice rates lists what waits, and accepts it on record under a reference"
   expect(listed.out).toMatch(/^EUR\/USD +1\.1 /m);
   expect(listed.out).toMatch(/^EUR\/USD +1\.1 +1\.5 +held /m);
   expect((await rates("accept", "EUR/USD", "15")).err).toContain("near 15 waits; 1.5 does");
+  expect((await rates("refuse", "EUR/USD", "1.5")).out).toBe("EUR/USD 1.5 refused\n");
   const accepted = await rates("accept", "EUR/USD", "--ref", "ticket-7");
   expect(accepted.out).toBe("EUR/USD 1.5 accepted\n");
   expect(await store.waiting()).toEqual([]);

@@ -4,6 +4,7 @@ import { addAdmin } from "../admin/admin.ts";
 import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
+import { addAdminMe } from "../admin/admin-me.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRates } from "../admin/admin-rates.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
@@ -56,6 +57,7 @@ function createCalls(parts: AppParts): App {
   addWebhook(app, parts);
   addSaleReads(app, parts);
   addAdmin(app, parts);
+  addAdminMe(app);
   addAdminOverview(app, parts);
   addAdminAudit(app, parts);
   addAdminItems(app, parts);
@@ -69,7 +71,7 @@ function createCalls(parts: AppParts): App {
   // With a port of their own they are not for clients.
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
-  addConsole(app);
+  addConsole(app, parts.options.access.consoleOidc);
   return app;
 }
 

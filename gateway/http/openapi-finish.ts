@@ -37,6 +37,7 @@ const NAMES: Record<string, string> = {
   "PUT /v1/admin/routes/{category}": "setRoute",
   "DELETE /v1/admin/routes/{category}": "removeRoute",
   "GET /v1/admin/overview": "showOverview",
+  "GET /v1/admin/verdict": "showVerdict",
   "GET /v1/admin/undecided": "listUndecided",
   "POST /v1/admin/workers/{id}/pause": "pauseWorker",
   "POST /v1/admin/workers/{id}/resume": "resumeWorker",
