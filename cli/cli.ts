@@ -70,11 +70,13 @@ function readSecretFiles(): void {
 function endQuietly(error: NodeJS.ErrnoException): void {
   if (error.code !== "EPIPE") throw error;
   process.exitCode = EXIT_CLOSED_PIPE;
-  if (changing()) return;
+  if (leaving || changing()) return;
+  leaving = true;
   if (SELF_CONTAINED.has(process.argv[2] ?? "")) process.kill(process.pid, "SIGTERM");
   else process.exit();
 }
 
+let leaving = false;
 process.stdout.on("error", endQuietly);
 // There is nobody left to report to.
 process.stderr.on("error", () => undefined);

@@ -40,6 +40,7 @@ function wordsOf(command: Command): Words {
     : [
         { name: "help", says: "show the help of a command" },
         { name: "test", says: "run all tests" },
+        { name: "docs", says: "build the documents as a site" },
       ];
   return {
     path: path === "" ? "" : `/${path.replaceAll(" ", "/")}`,

@@ -59,10 +59,14 @@ function usageEnding({ code, message, exitCode }: CommanderError, given: Given):
   return { text: plainLines(`${lines.join("\n")}\n`) + see(given), code: EXIT_USAGE };
 }
 
+/** What ./sluice runs itself. */
+const LAUNCHER: ReadonlySet<string> = new Set(["test", "docs"]);
+
 /** Known before any command's file is loaded. */
 export function mustBeKnown(word: string | undefined): void {
   if (word === undefined || word.startsWith("-") || Object.hasOwn(COMMANDS, word)) return;
-  const meant = nearest(word, [...Object.keys(COMMANDS), "help", "test"]);
+  if (LAUNCHER.has(word)) throw new UsageError(`the launcher runs this: ./sluice ${word}`);
+  const meant = nearest(word, [...Object.keys(COMMANDS), "help", ...LAUNCHER]);
   const hint = meant === undefined ? "" : `\ndid you mean '${meant}'?`;
   throw new UsageError(`unknown command '${word}'${hint}`);
 }

@@ -60,11 +60,12 @@ test("roles are merged by time, chosen by name or kind, and found when they appe
 });
 
 test("a line as text: its time, role, severity and members; nothing that a terminal obeys", () => {
-  const line = event("worker-1", 1, { severity: "warn", shard: 3, error: "no \u001b[2J luck" });
+  const error = "no \u001b[2J or \u009b2J";
+  const line = event("worker-1", 1, { severity: "warn", shard: 3, error });
   const { text, atMs } = logLine("worker-1", line, false);
   expect(atMs).toBe(Date.parse("2026-01-01T00:00:01Z"));
   expect(text).toMatch(/^2026-01-01T00:00:01.000Z {2}worker-1 +warn +worker-1 1 {2}shard=3 {2}/);
-  expect(text).not.toContain("\u001b");
+  expect(text).not.toMatch(/\p{Cc}/u);
   expect(logLine("worker-1", line, true).text).toContain("\u001b[33mwarn \u001b[0m");
   expect(logLine("rates", "no JSON \u009b", false)).toMatchObject({
     atMs: undefined,

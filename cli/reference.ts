@@ -30,7 +30,7 @@ function introduction(): string[] {
       "Results go to standard output, and everything else to standard error. `--json` prints " +
         "JSON with the names and shapes of the HTTP interface ([http.md](../http.md)). Colours " +
         "are shown on a terminal only, and not where `NO_COLOR` is set. `./sluice completion " +
-        "SHELL` prints a script that completes commands and flags in bash, zsh or fish.",
+        "bash` prints a script that completes commands and flags; likewise for zsh and fish.",
     ),
     "## Exit codes",
     codes.join("\n"),
@@ -60,7 +60,7 @@ function sectionOf(command: Command): string[] {
   return [
     ...heading,
     wrapped(says),
-    `    ${usageOf(command)}`,
+    ["```text", usageOf(command), "```"].join("\n"),
     ...(lists.length > 0 ? [lists.join("\n")] : []),
     ...(examples.length > 0 ? [["```sh", ...examples, "```"].join("\n")] : []),
     ...(own.length > 0 ? ["Exit codes:", own.join("\n")] : []),
@@ -76,7 +76,11 @@ function item(name: string, says: string): string {
 }
 
 /** Angle brackets and stars in a description are no markup. */
-const escaped = (text: string): string => text.replaceAll(/[<>*|]/g, (char) => `\\${char}`);
+const escaped = (text: string): string =>
+  text
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll(/[*|]/g, (char) => `\\${char}`);
 
 function about({ description, defaultValue, mandatory }: Option): string {
   if (mandatory) return `${description} (required)`;

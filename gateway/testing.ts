@@ -129,7 +129,7 @@ export type TestGatewayOptions = Partial<
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
     Pick<
       GatewayOptions["access"],
-      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc"
+      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc" | "shop"
     > &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
@@ -150,8 +150,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
-  const { webhookPrivate } = options;
-  const { limits, admission, letters, overview, workers, services, rates, spans, log } = options;
+  const { webhookPrivate, shop } = options;
+  const { limits, admission, letters, overview, workers, services, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
     server: { id, region: "eu", host: "127.0.0.1", port, reusePort, metrics, shards: SHARDS },
@@ -168,6 +168,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       trustedProxies: [],
       webhookSecrets,
       webhookPrivate,
+      shop,
       consoleOidc: options.consoleOidc,
     },
     bounds: { limits, admission },
@@ -177,9 +178,10 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       ledger: options.ledger ?? ledger,
       claimKeys,
       stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId)),
+      rates: options.rates ?? (() => Promise.resolve([])),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
-    operator: { letters, overview, workers, services, rates },
+    operator: { letters, overview, workers, services, ratesByHand: options.ratesByHand },
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });

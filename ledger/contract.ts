@@ -12,6 +12,7 @@ import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
+import type { PartLeases } from "./lease-contract.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
@@ -19,6 +20,7 @@ import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
 import type { Webhooks } from "./webhook-contract.ts";
 
+export type * from "./lease-contract.ts";
 export type * from "./operation.ts";
 
 /**
@@ -217,8 +219,8 @@ export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 /** The last rate of a pair that a worker used or an operator accepted. */
 export type RecordedRate = Pick<Rate, "pair" | "value" | "atMs">;
 
-/** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
-export interface LedgerWriter {
+/** What workers write, and gateways for keys and claims. With SQLite it has its own thread. */
+export interface LedgerWriter extends PartLeases {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
    * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects

@@ -15,12 +15,18 @@ export interface NotRun {
 }
 
 /** The blocks ```sh up of these pages are run as they are beside a `sluice up` (up.test.ts). */
-export const UP_PAGES: readonly string[] = [
-  "README.md",
-  "docs/websocket.md",
-  "docs/fulfilment.md",
-  "docs/tutorial/first-sale.md",
-];
+export const UP_PAGES: readonly string[] = ["README.md", "docs/fulfilment.md"];
+/** Likewise, but they take longer: `./sluice test tutorial` (tutorial.long.test.ts). */
+export const LONG_PAGES: readonly string[] = ["docs/websocket.md", "docs/tutorial/first-sale.md"];
+const RUN_PAGES = [...UP_PAGES, ...LONG_PAGES];
+
+/** Pages whose commands have one reason, or one test, in common. */
+export const WHOLE_PAGES: Readonly<Record<string, string>> = {
+  "docs/reference/cli.md": "the commands' own examples; cli/program.test.ts parses each",
+  "docs/howto/compose.md": "no container engine; test/deploy.test.ts runs it against processes",
+  "docs/howto/kubernetes.md": "no cluster in CI; test/chart.test.ts renders and checks the chart",
+  "deploy/README.md": "no container engine, no systemd; tests check the files it names",
+};
 
 const by = (file: string, words: string, ...commands: readonly string[]): readonly Run[] =>
   commands.map((command) => ({ command, file, words }));
@@ -38,12 +44,21 @@ export const RUN: readonly Run[] = [
   ...by("test/hosts.test.ts", 'run(dir, ["worker"])', "sluice worker"),
   ...by("test/hosts.test.ts", 'run(dir, ["gateway"])', "sluice gateway"),
   ...by(...BY_PAGES, "sluice orders", "sluice stock", "sluice workers", "sluice doctor"),
-  ...by(...BY_PAGES, "sluice verify", "sluice sales", "sluice routes"),
+  ...by(...BY_PAGES, "sluice verify", "sluice routes"),
+  ...by("test/cli-json.test.ts", 'sluice("sales"', "sluice sales"),
   ...by("test/up.test.ts", '"webhooks", "add"', "sluice webhooks", "sluice sender"),
   ...by("gateway/admin/rates.test.ts", '"cli/cli.ts", "rates"', "sluice rates list"),
   ...by("gateway/admin/rates.test.ts", 'rates("accept"', "sluice rates accept"),
   ...by("gateway/admin/rates.test.ts", 'rates("refuse"', "sluice rates refuse"),
   ...by("test/dead.test.ts", 'CLI, "dead"', "sluice dead"),
+  ...by("test/hosts.test.ts", "leavesOnQ", "sluice top"),
+  ...by("test/hosts.test.ts", 'told(dir, "logs"', "sluice logs"),
+  ...by("test/hosts.test.ts", 'told(dir, "config"', "sluice config"),
+  ...by("test/cli-json.test.ts", 'sluice("feed"', "sluice feed"),
+  ...by("cli/operator/on-record.test.ts", '"audit"', "sluice audit"),
+  ...by("cli/program.test.ts", "completionOf", "sluice completion"),
+  ...by("test/up.test.ts", 'told(dir, "token"', "sluice token", "sluice id"),
+  ...by("test/up.test.ts", "untilDispatched", "sluice fulfil", "sluice rates"),
   ...by("test/regions.quiet.test.ts", '"recover", "--region"', "sluice recover --region"),
   ...by("test/failover.test.ts", '"recover", "--accept-ledger"', "sluice recover --accept-ledger"),
   ...by("test/life-faults.test.ts", '"recover"', "sluice recover --ask-again"),
@@ -56,7 +71,7 @@ export const RUN: readonly Run[] = [
   ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/charges/ann%2Fo1%2F1%2F1`),
   ...by("test/deploy.test.ts", "docs/operations.md", "curl @deploy/demo-sale.json"),
   ...by("test/deploy.test.ts", "docs/operations.md", "curl http://127.0.0.1:8081/v1/orders"),
-  ...by(...BY_PAGES, "order"),
+  ...by("test/tutorial.long.test.ts", "LONG_PAGES", "order"),
   ...by("proof/protocol/protocol.test.ts", "test(", "bun test"),
   ...by("deploy/prometheus.test.ts", "a real Prometheus scrapes", "prometheus"),
 ];
@@ -110,7 +125,8 @@ export function ruleOf({ text }: Pick<DocCommand, "text">): Run | NotRun | undef
 }
 
 export function isCovered(command: DocCommand): boolean {
-  const isRunAsWritten = command.fence === "up" && UP_PAGES.includes(command.page);
+  const isRunAsWritten = command.fence === "up" && RUN_PAGES.includes(command.page);
+  if (command.page in WHOLE_PAGES) return true;
   return isRunAsWritten || isNoCommand(command.text) || ruleOf(command) !== undefined;
 }
 

@@ -2,8 +2,10 @@
 // without running it.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command, type CommanderError } from "commander";
+import type { Command, CommanderError } from "commander";
+import { ownFlags } from "../cli/failure.ts";
 import { takeSettingFlags } from "../cli/flags.ts";
+import { buildProgram } from "../cli/program.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
@@ -107,14 +109,7 @@ export function words(text: string): string[] {
 
 /** Every command, with its options and its checks, none of which does anything. */
 export async function inertProgram(): Promise<Command> {
-  const program = new Command("sluice");
-  const files = [...new Bun.Glob("*.ts").scanSync(join(ROOT, "cli/commands"))].sort();
-  for (const file of files) {
-    const loaded = (await import(join(ROOT, "cli/commands", file))) as {
-      register?: (to: Command) => void;
-    };
-    loaded.register?.(program);
-  }
+  const program = await buildProgram();
   disarm(program);
   return program;
 }
@@ -143,6 +138,8 @@ export function refusal(
   if (LAUNCHER.has(line[0] ?? "")) return launcherRefusal(line);
   const first = parse(program, line, isNamed);
   if (first === undefined || !line.some((word) => PLACEHOLDER.test(word))) return first;
+  // A sentence may name a choice: `sluice completion SHELL`.
+  if (isNamed && first.includes("Allowed choices are")) return undefined;
   return parse(
     program,
     line.map((word) => (PLACEHOLDER.test(word) ? "1" : word)),
@@ -152,7 +149,8 @@ export function refusal(
 
 function parse(program: Command, line: readonly string[], isNamed: boolean): string | undefined {
   try {
-    program.parse(takeSettingFlags(line).rest, { from: "user" });
+    const own = ownFlags({ program, words: line, flags: [] });
+    program.parse(takeSettingFlags(line, own).rest, { from: "user" });
     return undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;

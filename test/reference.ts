@@ -46,9 +46,9 @@ function settingsPage(): string {
   });
   return page(
     "Settings",
-    "Each setting is a variable and a flag. `sluice config` shows those in force. A duration is " +
-      "a number with `ms`, `s`, `m` or `h`. A setting that may come from a file is also read from " +
-      "the file that its variable with `_FILE` names ([operations](../operations.md)).",
+    "Each setting is a variable and a flag. `sluice config` shows those in force. A duration " +
+      "is a number with `ms`, `s`, `m` or `h`. A setting that may come from a file is also read " +
+      "from the file that its variable with `_FILE` names ([operations](../operations.md)).",
     items,
   );
 }

@@ -8,6 +8,7 @@ import { coloured } from "../colours.ts";
 import { type Finding, fail } from "../doctor/finding.ts";
 import { checkMachine } from "../doctor/machine.ts";
 import { checkServices } from "../doctor/services.ts";
+import { checkVerdict } from "../doctor/verdict.ts";
 
 export function register(program: Command): void {
   program
@@ -24,7 +25,11 @@ export function register(program: Command): void {
 async function examine(): Promise<Finding[]> {
   try {
     const settings = readSettings(process.env);
-    return [...checkMachine(settings), ...(await checkServices(settings))];
+    return [
+      ...checkMachine(settings),
+      ...(await checkServices(settings)),
+      ...(await checkVerdict(settings)),
+    ];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { FEED_TYPES, type FeedEvent, showEvent } from "../../core/domain/feed-event.ts";
 import { cursorOf, type FeedPosition, readCursor } from "../../core/domain/feed-position.ts";
+import { plain } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { isFeedType } from "../../core/domain/webhook-endpoint.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -78,7 +79,7 @@ async function goOn(
     const page = await pageOf(ledger, after, MAX_FEED_PAGE);
     for (const event of page.events.filter(isWanted))
       if (json) printJson(showEvent(event, rfc3339));
-      else print(`${Object.values(rowOf(event)).join("  ")}\n`);
+      else print(`${Object.values(rowOf(event)).map(plain).join("  ")}\n`);
     after = page.after;
     await realRuntime.sleep(page.more ? 0 : FOLLOW_EVERY_MS);
   }

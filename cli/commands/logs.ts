@@ -10,7 +10,7 @@ import { coloured } from "../colours.ts";
 import { inOrder, type LogLine, logLine } from "../log-lines.ts";
 import { LogTail } from "../log-tail.ts";
 import { nearest } from "../nearest.ts";
-import { print } from "../output.ts";
+import { print, printJson } from "../output.ts";
 import { nothingRunning } from "../running.ts";
 import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
@@ -42,7 +42,10 @@ async function show(role: string | undefined, options: Options): Promise<void> {
   const dir = join(dataDir, "roles");
   const names = logsIn(dir);
   if (names.length === 0) throw nothingRunning(dataDir);
-  if (options.list) return print(table(names.map((name) => ({ role: name }))));
+  if (options.list)
+    return options.json
+      ? printJson({ roles: names })
+      : print(table(names.map((name) => ({ role: name }))));
   mustBeThere(role, names);
   const logs = new Logs(dir, role, options.json);
   for (const text of logs.end(options.lines)) print(`${text}\n`);

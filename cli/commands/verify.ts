@@ -99,6 +99,11 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const views = await openViews({ ...settings, processing: await routedServices(settings) });
   const provider = providerRecord(options.provider, settings.providerUrl);
   const end = realRuntime.monotonicMs() + options.wait * 1_000;
+  let said = !process.stderr.isTTY;
+  const sayOnce = () => {
+    if (!said) process.stderr.write(`waiting up to ${options.wait} s for the system to rest\n`);
+    said = true;
+  };
   try {
     while (true) {
       const { history, partial } = options;
@@ -115,6 +120,7 @@ async function run(options: Options): Promise<Verdict["result"]> {
         (verdict.result === "inconclusive" || verdict.missing > 0) &&
         realRuntime.monotonicMs() < end
       ) {
+        sayOnce();
         await realRuntime.sleep(LOOK_AGAIN_MS);
         continue;
       }

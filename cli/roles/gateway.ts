@@ -7,6 +7,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
+import { allRates } from "../../core/stores/rate-store.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
@@ -21,6 +22,7 @@ import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
+import { openParts } from "./gateway-parts.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
@@ -52,6 +54,8 @@ export async function startGatewayRole(
     ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
     own: () => gateway.report(),
   });
+  const { links } = brokers;
+  const parts = await openParts({ runtime, id, links, settings, writer, clock, log });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -74,6 +78,7 @@ export async function startGatewayRole(
       consoleOidc: consoleOidc(settings),
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
+      shop: settings.shop === "yes",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
@@ -82,6 +87,7 @@ export async function startGatewayRole(
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      rates: () => allRates(redis),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
     operator: {
@@ -89,8 +95,9 @@ export async function startGatewayRole(
       overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
-      rates: ratesByHand(ledger, redis, settings),
+      ratesByHand: ratesByHand(ledger, redis, settings),
     },
+    parts: parts.port,
     ready: async () => {
       const { ok, detail } = brokers.readiness();
       // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
@@ -124,6 +131,7 @@ export async function startGatewayRole(
     await gateway.close();
     await board.stop();
     clock.stop();
+    await parts.stop();
     await brokers.close();
     await writer.close();
     await ledger.close();

@@ -16,6 +16,11 @@ export interface HeldRate {
   readonly atMs: number;
 }
 
+export interface StoredRate extends HeldRate {
+  /** It may be used until then, Unix ms. */
+  readonly untilMs: number;
+}
+
 /** What became of a rate: core/lua/set_rates.lua. */
 export type RateWord = "kept" | "back" | "older" | "held" | "waits" | "refused" | "unknown";
 
@@ -67,7 +72,7 @@ export class RateStore {
     return ((await this.redis.call("settle_rate", KEYS, args)) as [string, Settled])[1];
   }
 
-  all(): Promise<HeldRate[]> {
+  all(): Promise<StoredRate[]> {
     return allRates(this.redis);
   }
 
@@ -77,11 +82,11 @@ export class RateStore {
 }
 
 /** Every stored rate, including expired ones. */
-export async function allRates(redis: RedisStore): Promise<HeldRate[]> {
+export async function allRates(redis: RedisStore): Promise<StoredRate[]> {
   const held = Object.entries(await redis.run((client) => client.hgetall(RATES_KEY)));
   return held.map(([pair, text]) => {
-    const [id = "", value = "", , , at = ""] = text.split(" ");
-    return { id, pair, value, atMs: Number(at) };
+    const [id = "", value = "", , , at = "", until = ""] = text.split(" ");
+    return { id, pair, value, atMs: Number(at), untilMs: Number(until) };
   });
 }
 

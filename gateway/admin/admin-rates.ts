@@ -47,9 +47,9 @@ export function addAdminRates(app: App, { options }: AppParts): void {
   }
 
   function byHand() {
-    if (!operator?.rates)
+    if (!operator?.ratesByHand)
       throw new Refused(problem("not_found", undefined, "this gateway has no access to the rates"));
-    return operator.rates;
+    return operator.ratesByHand;
   }
 }
 

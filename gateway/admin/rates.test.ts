@@ -41,7 +41,7 @@ async function rig() {
 test("operators see, accept and refuse rates over HTTP; others may not", async () => {
   const { redis, ledger, store } = await rig();
   const byHand: RatesByHand = ratesByHand(ledger, redis, readSettings({}));
-  const t = await start({ rates: byHand });
+  const t = await start({ ratesByHand: byHand });
   const call = async (path: string, body?: object, scope = "operator", ref?: string) => {
     const headers = {
       ...(await bearer("olga", { scope })),
@@ -84,7 +84,7 @@ test("operators see, accept and refuse rates over HTTP; others may not", async (
 
 test("a Redis that is away is 503, not 500", async () => {
   const { redis, ledger } = await rig();
-  const t = await start({ rates: ratesByHand(ledger, redis, readSettings({})) });
+  const t = await start({ ratesByHand: ratesByHand(ledger, redis, readSettings({})) });
   await redis.close();
   const headers = await bearer("olga", { scope: "operator" });
   const answer = await t.gateway.app.request("/v1/admin/rates", { headers }, { peer: "::1" });

@@ -10,15 +10,18 @@ import { addAdminRates } from "../admin/admin-rates.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
+import { addShop } from "../shop/shop.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
 import { oneHost } from "./host.ts";
+import { addParts } from "./parts-http.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
+import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
 import { addWebhook } from "./webhook.ts";
@@ -54,8 +57,10 @@ function createCalls(parts: AppParts): App {
   addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
+  addParts(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addRateReads(app, parts);
   addAdmin(app, parts);
   addAdminMe(app);
   addAdminOverview(app, parts);
@@ -72,6 +77,7 @@ function createCalls(parts: AppParts): App {
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
   addConsole(app, parts.options.access.consoleOidc);
+  if (parts.shop) addShop(app, parts, parts.shop);
   return app;
 }
 

@@ -1,5 +1,9 @@
 // The pages of the site by kind: learn, do, look up, understand. docs/README.md is the same list
-// with a word about each. test/site.test.ts checks that no page of docs/ is missing.
+// with a word about each. test/site.test.ts checks that no page of docs/ is missing. Guides are
+// those that are there, each under its heading.
+import { readdirSync, readFileSync } from "node:fs";
+
+const GUIDES = new URL("../../howto/", import.meta.url);
 const page = (text, path) => ({ text, link: path === "README.md" ? "/" : `/${path}` });
 const group = (text, pages, collapsed = false) => ({
   text,
@@ -16,17 +20,7 @@ export const sidebar = [
     ["A first sale", "docs/tutorial/first-sale.md"],
     ["What the demo shows", "docs/tutorial/demo.md"],
   ]),
-  group("How to", [
-    ["Payment provider", "docs/howto/payment-provider.md"],
-    ["Warehouse", "docs/howto/warehouse.md"],
-    ["Identity provider", "docs/howto/identity-provider.md"],
-    ["PostgreSQL", "docs/howto/postgres.md"],
-    ["Capacity", "docs/howto/capacity.md"],
-    ["Sale-day checklist", "docs/howto/sale-day.md"],
-    ["Upgrade and restart", "docs/howto/upgrade.md"],
-    ["Back up and restore", "docs/howto/restore.md"],
-    ["Lost region", "docs/howto/lost-region.md"],
-  ]),
+  group("How to", guides()),
   group("Reference", [
     ["Operations", "docs/operations.md"],
     ["HTTP", "docs/http.md"],
@@ -34,6 +28,8 @@ export const sidebar = [
     ["WebSocket", "docs/websocket.md"],
     ["Frames and messages", "docs/reference/frames.md"],
     ["Settings", "docs/reference/settings.md"],
+    ["The command line", "docs/reference/cli.md"],
+    ["What the console asks", "docs/console-api.md"],
     ["Metrics and alerts", "docs/reference/metrics.md"],
     ["Tokens", "docs/auth.md"],
     ["Security", "docs/security.md"],
@@ -65,3 +61,11 @@ export const sidebar = [
     ["Reporting a vulnerability", "SECURITY.md"],
   ]),
 ];
+
+function guides() {
+  const files = readdirSync(GUIDES).filter((file) => file.endsWith(".md"));
+  return files.sort().map((file) => {
+    const [, title = file] = /^# (.+)$/m.exec(readFileSync(new URL(file, GUIDES), "utf8")) ?? [];
+    return [title, `docs/howto/${file}`];
+  });
+}
