@@ -20,6 +20,7 @@
 //   webhook_held, _log   their events that wait for another try; deliveries so far
 //   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
+//   fx_rates             the last exchange rate of each pair
 //   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
@@ -302,6 +303,10 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE part_claims (service TEXT NOT NULL, claim TEXT NOT NULL,
        until_ms BIGINT NOT NULL, PRIMARY KEY (service, claim)) ${clustered(d)}`,
     "CREATE INDEX part_claims_by_age ON part_claims (until_ms)",
+  ],
+  // The last exchange rate of each pair (ledger/rates.ts).
+  () => [
+    "CREATE TABLE fx_rates (pair TEXT PRIMARY KEY, value TEXT NOT NULL, at_ms BIGINT NOT NULL)",
   ],
 ];
 

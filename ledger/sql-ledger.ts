@@ -28,6 +28,7 @@ import type {
   Owed,
   PageRequest,
   RecordedAttempt,
+  RecordedRate,
   ShardPosition,
   StoredOrder,
   Target,
@@ -42,6 +43,7 @@ import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
 import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
+import { rates } from "./rates.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
@@ -218,6 +220,10 @@ export class SqlLedger implements Ledger {
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
     return operate(this.db, operation, subject, this.db.runtime.wallMs());
+  }
+
+  rates(): Promise<RecordedRate[]> {
+    return rates(this.db);
   }
 
   lostRegions(): Promise<ReadonlySet<string>> {

@@ -11,6 +11,7 @@ import type {
   LeaseRequest,
   LedgerWriter,
   PartId,
+  RecordedRate,
   RecordResult,
   ReportBegin,
   ReportBegun,
@@ -72,6 +73,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
+  }
+
+  noteRates(rates: readonly RecordedRate[]): Promise<void> {
+    return this.call("noteRates", rates) as Promise<void>;
   }
 
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {

@@ -81,6 +81,7 @@ export class World {
         ],
       },
       ...{ roles, dead: this.dead(nowMs), rates: { pairs: 12, newestAtMs: nowMs - 9_000 } },
+      ratesWaiting: null,
       orders: {
         ...{ overMs: 4_000, accepted: wave(720, 160), decided: wave(700, 150), shed: 0 },
         byOutcome: { reserved: wave(560, 120), sold_out: wave(92, 40), over_limit: 6 },

@@ -4,9 +4,11 @@ import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
+import type { WaitingRate } from "../../core/domain/rate.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
+import { waitingRates } from "../../core/stores/rate-store.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
@@ -77,12 +79,24 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
           "synchronize both by NTP",
         ),
       );
+    found.push(...(await waitingRates(redis)).filter(isHeld).map(heldRate));
     return found;
   } catch (error) {
     return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
   }
+}
+
+const isHeld = ({ state }: WaitingRate) => state === "held";
+
+function heldRate({ pair, value, last, sinceMs }: WaitingRate): Finding {
+  const since = new Date(sinceMs).toISOString();
+  return warn(
+    `rate ${pair}`,
+    `${value} is not used since ${since}: it is too far from the last one, ${last}`,
+    `sluice rates accept ${pair}, or refuse ${pair} (docs/currencies.md)`,
+  );
 }
 
 function parseInfo(text: string): Record<string, string> {

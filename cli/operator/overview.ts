@@ -2,6 +2,7 @@
 // the ledger knows. A source that cannot be asked leaves its last known values, with their time.
 import { Looks, workersOf } from "../../core/domain/figures.ts";
 import { flowOf, orderRates, type Reported } from "../../core/domain/order-rates.ts";
+import type { WaitingRate } from "../../core/domain/rate.ts";
 import type { Overview, OverviewSale, RoleReport } from "../../core/domain/report.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { Selling } from "../../core/domain/selling.ts";
@@ -9,7 +10,7 @@ import { verdict } from "../../core/domain/verdict.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
-import { type HeldRate, RateStore } from "../../core/stores/rate-store.ts";
+import { allRates, type HeldRate, waitingRates } from "../../core/stores/rate-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
@@ -51,7 +52,7 @@ export class Overviews {
       readonly present: readonly Present[];
     }>(),
     memory: new LastKnown<{ usedBytes: number; maxBytes: number }>(),
-    rates: new LastKnown<readonly HeldRate[]>(),
+    rates: new LastKnown<readonly [readonly HeldRate[], readonly WaitingRate[]]>(),
     sales: new LastKnown<readonly Sale[]>(),
     halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
@@ -82,7 +83,7 @@ export class Overviews {
     const [everyone, memory, held, sales, halt, routes, endpoints] = await Promise.all([
       this.ask(new Members(redis).everyone()),
       this.ask(redisMemory(redis, limit)),
-      this.ask(new RateStore(redis, 0).all()),
+      this.ask(Promise.all([allRates(redis), waitingRates(redis)])),
       this.ask(ledger.sales()),
       this.ask(ledger.halt().then((found) => found ?? null)),
       this.ask(ledger.routes()),
@@ -103,7 +104,8 @@ export class Overviews {
     const reported = { atMs, unasked, roles };
     const before = this.looks.before(reported);
     const orders = orderRates(before, reported);
-    const rates = known.rates.keep(held, atMs) ?? [];
+    const seen = known.rates.keep(held, atMs);
+    const rates = seen?.[0] ?? [];
     const kept = known.memory.keep(memory, atMs);
     const dead = known.dead.look(workersOf(reported), atMs);
     const facts = {
@@ -127,6 +129,7 @@ export class Overviews {
         rates.length === 0
           ? null
           : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
+      ratesWaiting: seen?.[1] ?? null,
       orders,
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),

@@ -7,7 +7,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
-import { RateStore } from "../../core/stores/rate-store.ts";
+import { allRates } from "../../core/stores/rate-store.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
@@ -17,6 +17,7 @@ import type { Log } from "../log.ts";
 import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
 import { Overviews } from "../operator/overview.ts";
+import { ratesByHand } from "../operator/rates-by-hand.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -46,7 +47,6 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
-  const rates = new RateStore(redis, settings.rateMaxAgeMs);
   const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
   const { redisMemory, rateMaxAgeMs } = settings;
@@ -87,7 +87,7 @@ export async function startGatewayRole(
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
-      rates: () => rates.all(),
+      rates: () => allRates(redis),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
     operator: {
@@ -95,6 +95,7 @@ export async function startGatewayRole(
       overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
+      ratesByHand: ratesByHand(ledger, redis, settings),
     },
     parts: parts.port,
     ready: async () => {

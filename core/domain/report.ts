@@ -2,6 +2,7 @@
 // workers` and the metrics are made only from these reports. Counters only grow while a process
 // runs; a rate is the difference of two reports.
 import type { Verdict } from "./finding.ts";
+import type { WaitingRate } from "./rate.ts";
 import type { Flow, ItemFigures, OrderRates, Revenue } from "./sale-figures.ts";
 
 /**
@@ -192,6 +193,8 @@ export interface WorkerReport extends ProcessReport {
   readonly services?: readonly ServiceCount[];
   /** From the same worker: attempts still owed or unknown after their order's end. */
   readonly owed?: Readonly<Record<string, number>>;
+  /** From the same worker: exchange rates that wait for an operator; absent: not known. */
+  readonly ratesHeld?: number;
   readonly rebuilds: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
@@ -358,6 +361,8 @@ export interface Overview {
   } | null;
   /** Exchange rates in Redis; null: none, or unknown. */
   readonly rates: { readonly pairs: number; readonly newestAtMs: number } | null;
+  /** Exchange rates that jumped and are not used; null: unknown. */
+  readonly ratesWaiting: readonly WaitingRate[] | null;
   readonly orders: OrderRates;
   readonly flow: Flow;
 }
