@@ -12,9 +12,12 @@ import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
+import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
+import type { RevenueReads } from "./revenue.ts";
 import type { SnapshotHead } from "./snapshots.ts";
+import type { TimelineReads, TimelineWriter } from "./timeline-contract.ts";
 import type { Webhooks } from "./webhook-contract.ts";
 
 export type * from "./operation.ts";
@@ -213,7 +216,7 @@ export interface KeyClaim {
 export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 
 /** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
-export interface LedgerWriter {
+export interface LedgerWriter extends TimelineWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
    * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects
@@ -243,7 +246,7 @@ export interface LedgerWriter {
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger {
+export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;

@@ -20,6 +20,8 @@
 //   webhook_held, _log   their events that wait for another try; deliveries so far
 //   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
+//   timeline, _minutes   what happened in the last day, and the main figures of each minute
+//   timeline_writer      which gateway writes them, and the state they lead to
 //   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
@@ -287,6 +289,15 @@ const MIGRATIONS: readonly Migration[] = [
        outcome TEXT NOT NULL, status INTEGER NOT NULL, error TEXT NOT NULL,
        tries INTEGER NOT NULL, took_ms BIGINT NOT NULL, at_ms BIGINT NOT NULL)`,
     "CREATE INDEX webhook_log_by_endpoint ON webhook_log (endpoint, seq)",
+  ],
+  // The last day (ledger/timeline.ts). until_ms, written_ms: by the database's clock.
+  (d) => [
+    `CREATE TABLE timeline (seq ${serial(d)}, at_ms BIGINT NOT NULL, kind TEXT NOT NULL,
+       subject TEXT NOT NULL, what TEXT NOT NULL)`,
+    `CREATE TABLE timeline_minutes (at_ms ${rowId(d)}, figures TEXT NOT NULL)`,
+    `CREATE TABLE timeline_writer (one INTEGER PRIMARY KEY, holder TEXT NOT NULL,
+       until_ms BIGINT NOT NULL, written_ms BIGINT NOT NULL, state TEXT NOT NULL)`,
+    "INSERT INTO timeline_writer VALUES (1, '', 0, 0, '')",
   ],
 ];
 

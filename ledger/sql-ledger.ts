@@ -39,15 +39,19 @@ import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
+import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
-import { bucketOf } from "./places.ts";
+import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
+import { revenueAfter } from "./revenue.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
+import { history, timeline } from "./timeline.ts";
+import type { TimelineQuery } from "./timeline-contract.ts";
 import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
@@ -142,6 +146,30 @@ export class SqlLedger implements Ledger {
       currency: String(currency),
       status: String(status) as ChargeStatus,
     };
+  }
+
+  ordersWithId(id: string): ReturnType<Ledger["ordersWithId"]> {
+    return ordersWithId(this.db, this.shards * BUCKETS_PER_SHARD, id);
+  }
+
+  ordersOfAll(request: SearchRequest): ReturnType<Ledger["ordersOfAll"]> {
+    return ordersOfAll(this.db, this.shards * BUCKETS_PER_SHARD, request);
+  }
+
+  orderStory(user: string, id: string): ReturnType<Ledger["orderStory"]> {
+    return orderStory(this.db, bucketOf(user, shardOf(user, this.shards)), user, id);
+  }
+
+  revenueAfter(...of: Parameters<Ledger["revenueAfter"]>): ReturnType<Ledger["revenueAfter"]> {
+    return revenueAfter(this.db, ...of);
+  }
+
+  timeline(query: TimelineQuery): ReturnType<Ledger["timeline"]> {
+    return timeline(this.db, query);
+  }
+
+  history(sinceMs: number): ReturnType<Ledger["history"]> {
+    return history(this.db, sinceMs);
   }
 
   states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {

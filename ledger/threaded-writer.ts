@@ -9,6 +9,7 @@ import type {
   ShardPosition,
 } from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 /** Longer than a call waits for another process's transaction (db.ts), even behind other calls. */
 const ANSWER_MS = 30_000;
@@ -63,6 +64,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return this.call("keepTimeline", addition) as Promise<TimelineKept>;
   }
 
   close(): Promise<void> {

@@ -15,6 +15,8 @@ import { type Db, LedgerUnavailable } from "./db.ts";
 import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 import { claimKeys } from "./order-keys.ts";
 import { record } from "./record.ts";
+import { keepTimeline } from "./timeline.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 export class DirectWriter implements LedgerWriter {
   constructor(private readonly db: Db) {}
@@ -71,6 +73,10 @@ export class DirectWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return reachable(claimKeys(this.db, claims, forgetBeforeMs));
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return reachable(keepTimeline(this.db, addition));
   }
 
   close(): Promise<void> {

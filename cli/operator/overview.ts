@@ -14,6 +14,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
+import { RevenueMemory } from "./revenue-memory.ts";
 import { routingOf } from "./routing.ts";
 import { Since } from "./since.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
@@ -56,7 +57,7 @@ export class Overviews {
     halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
     webhooks: new LastKnown<Overview["webhooks"]>(),
-    revenue: new LastKnown<never>(),
+    revenue: new LastKnown<NonNullable<Overview["revenue"]>>(),
     dead: new DeadMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
@@ -64,9 +65,12 @@ export class Overviews {
   private readonly looks = new Looks<Reported>();
   private readonly selling = new Selling();
   private readonly since = new Since();
+  private readonly revenue: RevenueMemory;
   private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  constructor(private readonly options: OverviewOptions) {}
+  constructor(private readonly options: OverviewOptions) {
+    this.revenue = new RevenueMemory(options.ledger, options.runtime.monotonicMs);
+  }
 
   /** Never rejects. */
   look(): Promise<Overview> {
@@ -79,7 +83,7 @@ export class Overviews {
   private async made(): Promise<Overview> {
     const { runtime, redis, ledger, redisMemory: limit } = this.options;
     const { known } = this;
-    const [everyone, memory, held, sales, halt, routes, endpoints] = await Promise.all([
+    const [everyone, memory, held, sales, halt, routes, endpoints, revenue] = await Promise.all([
       this.ask(new Members(redis).everyone()),
       this.ask(redisMemory(redis, limit)),
       this.ask(new RateStore(redis, 0).all()),
@@ -87,6 +91,7 @@ export class Overviews {
       this.ask(ledger.halt().then((found) => found ?? null)),
       this.ask(ledger.routes()),
       this.ask(ledger.webhooks.list()),
+      this.ask(this.revenue.look()),
     ]);
     const atMs = everyone?.nowMs ?? (this.options.now ?? runtime.wallMs)();
     const present = everyone?.running.map(({ report, endsMs }) => ({
@@ -127,6 +132,7 @@ export class Overviews {
         rates.length === 0
           ? null
           : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
+      revenue: known.revenue.keep(revenue, atMs) ?? null,
       orders,
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),

@@ -15,6 +15,7 @@ import type { Ledger, Operation } from "../../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { Letters } from "../operator/dead-letters.ts";
+import { OperatorActions } from "../operator/operator-actions.ts";
 import { Overviews } from "../operator/overview.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
@@ -24,6 +25,7 @@ import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
+import { TimelineKeeper } from "./timeline-keeper.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startGatewayRole(
@@ -111,11 +113,15 @@ export async function startGatewayRole(
     redisMemory,
     now: clock.now,
   });
+  const actions = new OperatorActions(ledger, runtime.wallMs);
+  const look = () => overviews.look();
+  const keeper = new TimelineKeeper({ runtime, id, overview: look, writer, actions });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    keeper.stop();
     pulse.stop();
     withdraw();
     await gateway.close();

@@ -294,7 +294,7 @@ export interface OverviewSale {
   readonly closesAtMs: number;
   /** When the items' units were read; null: never. */
   readonly stockAsOfMs: number | null;
-  /** Captured minus refunded, by currency; null: unknown. */
+  /** Of this sale alone; null: unknown, since postings do not name the sale. */
   readonly revenue: readonly Revenue[] | null;
   readonly items: readonly OverviewItem[];
 }
@@ -343,6 +343,8 @@ export interface Overview {
   } | null;
   /** Exchange rates in Redis; null: none, or unknown. */
   readonly rates: { readonly pairs: number; readonly newestAtMs: number } | null;
+  /** Of all sales: captured minus refunded, by currency; null: unknown. */
+  readonly revenue: readonly Revenue[] | null;
   readonly orders: OrderRates;
   readonly flow: Flow;
 }

@@ -122,6 +122,7 @@ export function overviewOf(change: Partial<Overview> = {}): Overview {
     routing: [],
     webhooks: { endpoints: 0, troubled: [] },
     rates: null,
+    revenue: null,
     orders: {
       ...{ overMs: null, accepted: null, decided: null, byOutcome: {}, soldOut: null },
       ...{ rejected: null, refused: {}, shed: null },

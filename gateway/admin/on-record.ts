@@ -13,7 +13,9 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
 /** Consoles ask for these every second; of each subject one call in this time is recorded. */
-const OVERVIEWS: ReadonlySet<string> = new Set(["/v1/admin/overview", "/v1/admin/verdict"]);
+const OVERVIEWS: ReadonlySet<string> = new Set(
+  ["overview", "verdict", "timeline", "history"].map((name) => `/v1/admin/${name}`),
+);
 const OVERVIEW_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 

@@ -5,7 +5,9 @@ import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
+import { addAdminOrders } from "../admin/admin-orders.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addAdminTimeline } from "../admin/admin-timeline.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
 import type { App, AppParts } from "./calls.ts";
@@ -56,6 +58,8 @@ function createCalls(parts: AppParts): App {
   addSaleReads(app, parts);
   addAdmin(app, parts);
   addAdminOverview(app, parts);
+  addAdminTimeline(app, parts);
+  addAdminOrders(app, parts);
   addAdminAudit(app, parts);
   addAdminItems(app, parts);
   addAdminUndecided(app, parts);
