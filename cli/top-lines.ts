@@ -1,16 +1,18 @@
 // Formats one screen of `sluice top` as lines. Pure.
 import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
+import { ageWords } from "../core/domain/finding-words.ts";
 import type { GatewayReport, Overview } from "../core/domain/report.ts";
 
 const BAR = 24;
 const MAX_ITEMS = 12;
+/** Two lines each; the rest of the screen stays in sight. */
+const MAX_FINDINGS = 4;
 
 export function topLines(f: Figures, now: Overview, width: number, colours: boolean): string[] {
   const paint = (code: number, text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
-  const verdict = paint({ ok: 32, pressure: 33, trouble: 31 }[f.verdict.level], f.verdict.words);
   const refused = f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ");
   const lines = [
-    `Sluice   ${verdict}`,
+    ...verdictLines(now, paint),
     "",
     `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   ` +
       `paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   ` +
@@ -59,6 +61,31 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     );
   }
   return lines.map((line) => cut(line, width));
+}
+
+const LEVELS = {
+  ok: [32, "All is well"],
+  notice: [32, "All is well"],
+  warning: [33, "Act soon"],
+  trouble: [31, "Trouble"],
+} as const;
+
+/** What is wrong, since when, and what to do: the most serious first. */
+function verdictLines(
+  { verdict: { level, findings }, atMs }: Overview,
+  paint: (code: number, text: string) => string,
+): string[] {
+  const shown = findings.slice(0, MAX_FINDINGS).flatMap(({ level: own, what, next, sinceMs }) => {
+    const since = sinceMs === null ? "" : ` (for ${ageWords(atMs - sinceMs)})`;
+    return [`  ${paint(LEVELS[own][0], what)}${since}`, `    → ${next}`];
+  });
+  const more = findings.length - MAX_FINDINGS;
+  const [code, words] = LEVELS[level];
+  return [
+    `Sluice   ${paint(code, words)}`,
+    ...shown,
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+  ];
 }
 
 /** Which orders a gateway publishes in another region. Earlier releases do not report that. */

@@ -42,6 +42,8 @@ export interface BrokerPort {
 /** Every given member must match; an empty filter matches all. */
 export interface LetterFilter {
   readonly id?: string;
+  /** One of these. */
+  readonly ids?: readonly string[];
   readonly queue?: string;
   readonly reason?: string;
   readonly user?: string;
@@ -73,6 +75,15 @@ export interface AdmissionSettings {
   readonly soldOutAtGate?: boolean;
 }
 
+/** An issuer of OpenID Connect, and the console's registration there. */
+export interface ConsoleOidc {
+  /** As its tokens name it; its endpoints must have the same origin. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Words, separated by spaces. */
+  readonly scope: string;
+}
+
 export interface GatewayOptions {
   readonly runtime: Runtime;
   readonly server: {
@@ -98,8 +109,12 @@ export interface GatewayOptions {
     readonly trustedProxies: readonly string[];
     /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
+    /** Where operators sign in to the console; absent: by a token alone. */
+    readonly consoleOidc?: ConsoleOidc | undefined;
     /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
     readonly webhookPrivate?: boolean | undefined;
+    /** Whether /shop is served, and its visitors get tokens. Needs a secret as the auth's key. */
+    readonly shop?: boolean | undefined;
   };
   readonly bounds?: {
     readonly limits?: Partial<GatewayLimits> | undefined;
@@ -120,6 +135,15 @@ export interface GatewayOptions {
     readonly spans?: SpanRecorder | undefined;
     readonly log?: (event: string, detail: Record<string, unknown>) => void;
   };
+}
+
+export interface KnownRate {
+  readonly pair: string;
+  /** Decimal text. */
+  readonly value: string;
+  /** From when it is, and until when orders are decided by it, Unix ms. */
+  readonly atMs: number;
+  readonly untilMs: number;
 }
 
 /** The ledger, and what a gateway needs of Redis. */
@@ -156,6 +180,8 @@ export interface StoresPort {
   readonly claimKeys: LedgerWriter["claimKeys"];
   /** Live units from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
+  /** Exchange rates in Redis. Rejects if it is away. */
+  readonly rates: () => Promise<readonly KnownRate[]>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.

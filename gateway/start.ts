@@ -35,6 +35,7 @@ import { OrderKeys } from "./intake/order-keys.ts";
 import { tracedPublish } from "./intake/traced-publish.ts";
 import { Undecided } from "./intake/undecided.ts";
 import type { GatewayOptions } from "./ports.ts";
+import { openShop } from "./shop/open.ts";
 import { Frames } from "./socket/frames.ts";
 import type { Socket } from "./socket/socket.ts";
 import { StockFeed } from "./socket/stock-feed.ts";
@@ -182,6 +183,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     unitsBack,
     metrics: () => metrics,
+    shop: access.shop ? await openShop({ runtime, clock, auth: access.auth, limits }) : undefined,
     failures,
     log,
   };

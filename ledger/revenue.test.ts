@@ -17,9 +17,10 @@ test("pieces of the postings add up, and what was summed is not summed again", a
   const db = await Db.open(realRuntime, url);
   closing.push(ledger, db);
   const post = (currency: string, from: string, to: string, amount: number) =>
-    db.run("INSERT INTO postings (cause, currency, account, amount) VALUES ('c',?,?,?),('c',?,?,?)", [
-      ...[currency, from, -amount, currency, to, amount],
-    ]);
+    db.run(
+      "INSERT INTO postings (cause, currency, account, amount) VALUES ('c',?,?,?),('c',?,?,?)",
+      [...[currency, from, -amount, currency, to, amount]],
+    );
   let nowMs = 0;
   const memory = new RevenueMemory(ledger, () => nowMs);
   expect(await memory.look()).toEqual([]);

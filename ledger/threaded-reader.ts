@@ -102,11 +102,15 @@ export class ThreadedReader extends SqlLedger {
     return this.ask("routes", of);
   }
 
-  override ordersWithId(...of: Parameters<Ledger["ordersWithId"]>): ReturnType<Ledger["ordersWithId"]> {
+  override ordersWithId(
+    ...of: Parameters<Ledger["ordersWithId"]>
+  ): ReturnType<Ledger["ordersWithId"]> {
     return this.ask("ordersWithId", of);
   }
 
-  override ordersOfAll(...of: Parameters<Ledger["ordersOfAll"]>): ReturnType<Ledger["ordersOfAll"]> {
+  override ordersOfAll(
+    ...of: Parameters<Ledger["ordersOfAll"]>
+  ): ReturnType<Ledger["ordersOfAll"]> {
     return this.ask("ordersOfAll", of);
   }
 

@@ -59,7 +59,10 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   test("pages go back from the newest, or on from a cursor", async () => {
     const { ledger, keep } = await fresh();
     await keep("a");
-    await keep("a", [1, 2, 3, 4, 5].map((n) => event(n)));
+    await keep(
+      "a",
+      [1, 2, 3, 4, 5].map((n) => event(n)),
+    );
     const seqs = async (query: object) =>
       (await ledger.timeline({ limit: 2, ...query })).map(({ seq }) => seq);
     expect(await seqs({})).toEqual([5, 4]);
@@ -77,7 +80,10 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     await keep("a", [event(2)], { minutes: [old, minute(Date.now(), 2)] });
     expect((await ledger.history(0)).map(({ accepted }) => accepted)).toEqual([2]);
     expect((await ledger.timeline({ limit: 9 })).map(({ seq }) => seq)).toEqual([2]);
-    await keep("a", Array.from({ length: MAX_ENTRIES + 10 }, (_, n) => event(n)));
+    await keep(
+      "a",
+      Array.from({ length: MAX_ENTRIES + 10 }, (_, n) => event(n)),
+    );
     const kept = await ledger.timeline({ limit: 2 * MAX_ENTRIES });
     expect(kept).toHaveLength(MAX_ENTRIES);
     expect(kept[0]?.seq).toBe(MAX_ENTRIES + 12);

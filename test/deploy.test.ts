@@ -515,7 +515,8 @@ async function untilPaid(
   orders: () => Promise<string>,
 ): Promise<{ id: string; status: string } | undefined> {
   for (let attempt = 0; attempt < 50; attempt++) {
-    const [found] = JSON.parse(await orders()) as { id: string; status: string }[];
+    const listed = JSON.parse(await orders()) as { orders: { id: string; status: string }[] };
+    const [found] = listed.orders;
     if (found?.status === "paid") return { id: found.id, status: found.status };
     await Bun.sleep(CHECK_PAUSE_MS);
   }

@@ -23,7 +23,11 @@ async function rig() {
   const writer = await openLedgerWriter(realRuntime, url);
   closing.push(ledger, writer);
   const runtime = new VirtualRuntime();
-  const world = { change: { roles: [GATEWAY, WORKER] } as Partial<Overview>, writable: true, leaseEnds: false };
+  const world = {
+    change: { roles: [GATEWAY, WORKER] } as Partial<Overview>,
+    writable: true,
+    leaseEnds: false,
+  };
   const startMs = Date.now();
   const look = async (): Promise<Overview> => {
     const facts = overviewOf({ atMs: startMs + runtime.monotonicMs(), ...world.change });
@@ -47,7 +51,9 @@ async function rig() {
     }
   };
   const recorded = async () =>
-    (await ledger.timeline({ limit: 100 })).toReversed().map(({ kind, subject }) => [kind, subject]);
+    (await ledger.timeline({ limit: 100 }))
+      .toReversed()
+      .map(({ kind, subject }) => [kind, subject]);
   return { ledger, world, gateway, rounds, recorded };
 }
 

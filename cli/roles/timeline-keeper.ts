@@ -1,7 +1,7 @@
 // Keeps the day's history: every gateway looks every two seconds and notes what has changed; the
 // one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
 // beside it, and the ledger's writer has a thread of its own.
-import { minuteOf, MINUTE_MS } from "../../core/domain/minute.ts";
+import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
 import type { Overview } from "../../core/domain/report.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
 import {

@@ -11,7 +11,9 @@ export function minuteOf(atMs: number, before: Overview, now: Overview): History
   const isKnown = !before.unasked.includes("redis") && !now.unasked.includes("redis");
   const counts = countsBetween(before, now);
   const outcome = between(gatewaysOf, (g) => g.outcome, before, now);
-  const lags = workersOf(now).flatMap((w) => w.shards.flatMap((s) => s.regions.map((r) => r.lagMs)));
+  const lags = workersOf(now).flatMap((w) =>
+    w.shards.flatMap((s) => s.regions.map((r) => r.lagMs)),
+  );
   const ms = (share: number) => {
     const seconds = quantile(outcome, share);
     return !isKnown || Number.isNaN(seconds) ? null : Math.round(seconds * 1_000);

@@ -89,7 +89,10 @@ test("what flickers is not recorded, and a changed figure is no new alarm", () =
 test("admission, a region, a halt and a sale's end have kinds of their own", () => {
   const watch = settled();
   const pressed = gatewayReport({ admission: "closed", reasons: ["stalled"], broker: "away" });
-  const change = { roles: [pressed, paymentsReport(), workerReport({})], halt: { reason: "behind", atMs: 1 } };
+  const change = {
+    roles: [pressed, paymentsReport(), workerReport({})],
+    halt: { reason: "behind", atMs: 1 },
+  };
   watch.look(at(1, change));
   const kinds = watch.look(at(7, change)).map(({ event }) => event.kind);
   expect(kinds.sort()).toEqual(["admission", "halted", "region_away"]);

@@ -14,9 +14,10 @@ const HOLDERS: readonly Caller[] = ["buyer", ...SCOPES];
 
 export const RIGHTS = {
   look: {
-    what: "see sales and stock, health, metrics and the interface's description",
+    what: "see sales, stock and rates, health, metrics and the interface's description",
     who: EVERYBODY,
   },
+  visit: { what: "with `SLUICE_SHOP`: get a token as a new buyer of `/shop`", who: EVERYBODY },
   order: { what: "place, skip and cancel one's own orders", who: HOLDERS },
   read: { what: "read and follow one's own orders; watch stock over a WebSocket", who: HOLDERS },
   order_for: {

@@ -4,12 +4,14 @@ import { addAdmin } from "../admin/admin.ts";
 import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
-import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
+import { addAdminMe } from "../admin/admin-me.ts";
 import { addAdminOrders } from "../admin/admin-orders.ts";
+import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminTimeline } from "../admin/admin-timeline.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
+import { addShop } from "../shop/shop.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
@@ -19,6 +21,7 @@ import { oneHost } from "./host.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
+import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
 import { addWebhook } from "./webhook.ts";
@@ -56,7 +59,9 @@ function createCalls(parts: AppParts): App {
   addCancel(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addRateReads(app, parts);
   addAdmin(app, parts);
+  addAdminMe(app);
   addAdminOverview(app, parts);
   addAdminTimeline(app, parts);
   addAdminOrders(app, parts);
@@ -71,7 +76,8 @@ function createCalls(parts: AppParts): App {
   // With a port of their own they are not for clients.
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
-  addConsole(app);
+  addConsole(app, parts.options.access.consoleOidc);
+  if (parts.shop) addShop(app, parts, parts.shop);
   return app;
 }
 

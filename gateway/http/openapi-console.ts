@@ -56,7 +56,10 @@ export function consolePaths(
                     ["seq", "atMs", "kind", "subject", "what"],
                   ),
                 ),
-                next: { type: "integer", description: "The `before` (or `after`) of the next page" },
+                next: {
+                  type: "integer",
+                  description: "The `before` (or `after`) of the next page",
+                },
               },
               ["entries"],
             ),

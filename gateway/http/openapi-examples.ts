@@ -39,6 +39,13 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
     ...{ sku: "lamp", initial: 100, restocked: 5 },
     ...{ available: 90, releasing: 1, held: 4, sold: 10 },
   },
+  Rates: {
+    rates: [
+      { pair: "EUR/JPY", value: "163.5", at: OPENS, until: "2027-01-31T10:01:00.000Z" },
+      { pair: "EUR/USD", value: "1.0837", at: OPENS, until: "2027-01-31T10:01:00.000Z" },
+    ],
+    digits: { EUR: 2, JPY: 0, USD: 2 },
+  },
   Change: { saleId: "spring", ref: "create spring", result: "done", applied: true },
   Problem: {
     ...{ type: "urn:sluice:problem:out_of_range", title: "Invalid value", status: 422 },

@@ -16,6 +16,7 @@ const NAMES: Record<string, string> = {
   "GET /v1/sales/{sale}": "showSale",
   "GET /v1/sales/{sale}/stock": "showStock",
   "GET /v1/sales/{sale}/stock/{sku}": "showItemStock",
+  "GET /v1/rates": "showRates",
   "GET /v1/ws": "openSocket",
   "GET /v1/admin/sales": "listSalesWithStock",
   "POST /v1/admin/sales": "createSale",
@@ -58,6 +59,7 @@ const TAGS: readonly [prefix: string, tag: string][] = [
   ["/v1/orders", "Orders"],
   ["/v1/ws", "Orders"],
   ["/v1/sales", "Sales"],
+  ["/v1/rates", "Sales"],
   ["/v1/admin", "Operators"],
   ["/v1/payments", "Payment provider"],
   ["/", "Health"],
@@ -92,7 +94,7 @@ export const HEADERS: Record<string, Json> = {
 const ALWAYS = ["Cache-Control", "X-Content-Type-Options"];
 /** Answers about orders tell how many more the buyer may place. */
 const LIMITED = new Set(["placeOrder"]);
-const TAGGED = new Set(["listSales", "showSale", "showStock"]);
+const TAGGED = new Set(["listSales", "showSale", "showStock", "showRates"]);
 
 function headersOf(call: string, status: string): string[] {
   const names = [...ALWAYS];

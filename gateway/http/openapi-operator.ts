@@ -3,6 +3,7 @@ import { consolePaths } from "./openapi-console.ts";
 import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
+const MAX_CHOSEN = 500;
 const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
 /** Text for people, on one line. */
 const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
@@ -41,6 +42,12 @@ const LETTERS = object(
     queue: TEXT,
     reason: { ...TEXT, description: "Text the reason contains" },
     user: { ...user("The user the letters are about."), maxLength: 200 },
+    ids: {
+      ...list({ type: "string", pattern: "^[0-9a-f]{8}$" }),
+      minItems: 1,
+      maxItems: MAX_CHOSEN,
+      description: "These letters alone",
+    },
     all: { type: "boolean", description: "Every letter; required without a filter" },
     limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },
@@ -49,7 +56,7 @@ const LETTERS = object(
 const FILTER: Json = {
   ...LETTERS,
   anyOf: [
-    ...["queue", "reason", "user"].map((name) => ({ required: [name] })),
+    ...["queue", "reason", "user", "ids"].map((name) => ({ required: [name] })),
     { required: ["all"], properties: { all: { const: true } } },
   ],
 };
@@ -102,6 +109,25 @@ export function operatorPaths(
       },
     },
     ...itemPaths(refusals, pathParameter),
+    "/v1/admin/me": {
+      get: {
+        summary: "Show who is calling, and whether they may change anything",
+        responses: {
+          200: ok(
+            "The caller",
+            object(
+              {
+                subject: { type: "string" },
+                operate: { type: "boolean" },
+                expiresAt: { type: "string", format: "date-time" },
+              },
+              ["subject", "operate", "expiresAt"],
+            ),
+          ),
+          ...refusals(401, 403),
+        },
+      },
+    },
     "/v1/admin/audit": {
       get: {
         summary: "Show what operators did, newest first; `next` is the `before` of the next page",

@@ -16,6 +16,7 @@ export {
   type OrderDetails,
   type Outcome,
 } from "./order.ts";
+export type { PlaceOptions } from "./placing.ts";
 export {
   type Estimate,
   PROBLEM_CODES,
@@ -25,6 +26,17 @@ export {
   SluiceError,
   Unfinished,
 } from "./problem.ts";
+export type {
+  OrderPage,
+  OrderQuery,
+  Rate,
+  Rates,
+  Sale,
+  SaleItem,
+  SalePage,
+  SaleQuery,
+  StockItem,
+} from "./reads.ts";
 export { Sequence, type SequenceOptions, type Skip } from "./sequence.ts";
 export {
   type Part,
@@ -35,7 +47,7 @@ export {
   type ServiceOptions,
 } from "./service.ts";
 export type { Waiting } from "./settle.ts";
-export { Sluice, type SluiceOptions, type StockItem } from "./sluice.ts";
+export { Sluice, type SluiceOptions } from "./sluice.ts";
 export {
   FINISHED_STATES,
   type FinishedState,
