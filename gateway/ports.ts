@@ -1,12 +1,13 @@
 // What the gateway needs from outside, in its own terms: cli/roles passes in the real parts, tests
 // may pass in others.
 
+import type { Part } from "../core/domain/part.ts";
 import type { Push } from "../core/domain/push.ts";
-import type { Overview, Publishing } from "../core/domain/report.ts";
+import type { Overview, PartClaimsReport, Publishing } from "../core/domain/report.ts";
 import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Ledger, LedgerWriter, Operation } from "../ledger/contract.ts";
+import type { Fate, Ledger, LedgerWriter, Operation, PartId } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -125,6 +126,8 @@ export interface GatewayOptions {
   readonly broker: BrokerPort;
   readonly stores: StoresPort;
   readonly operator?: OperatorPort;
+  /** Parts for services that call over HTTP; absent: those calls are answered 404. */
+  readonly parts?: PartsPort | undefined;
   /** Whether orders can be accepted now. */
   readonly ready: () => Promise<{
     readonly ok: boolean;
@@ -203,4 +206,43 @@ export interface OperatorPort {
         resume(worker: string, by: string): Promise<string[]>;
       }
     | undefined;
+}
+
+export interface PartClaim {
+  readonly service: string;
+  readonly claim: string;
+  readonly most: number;
+  readonly waitMs: number;
+  readonly leaseMs: number;
+}
+
+/**
+ * `none`: no part came in time. `ended`: the lease of this claim is over. `busy`: too many callers
+ * wait. `unavailable`: no broker, or no shard, can be asked now; the claim may be sent again.
+ */
+export type ClaimAnswer =
+  | { readonly kind: "claimed"; readonly untilMs: number; readonly parts: readonly Part[] }
+  | { readonly kind: "none" }
+  | { readonly kind: "ended" | "too_many" | "busy" | "unavailable" };
+
+export interface PartReport {
+  readonly service: string;
+  readonly claim: string;
+  readonly of: PartId;
+  readonly outcome: "done" | "failed" | "later";
+  readonly reason: string;
+}
+
+/** `other`: the part has another end already. `unconfirmed`: the report may have arrived. */
+export type ReportAnswer =
+  | { readonly kind: "reported" }
+  | { readonly kind: "ended" | "unknown" | "unconfirmed" }
+  | { readonly kind: "other"; readonly fate: Fate };
+
+export interface PartsPort {
+  claim(claim: PartClaim, gone: AbortSignal): Promise<ClaimAnswer>;
+  report(report: PartReport): Promise<ReportAnswer>;
+  /** Ends the waits. */
+  quiet(): void;
+  counts(): PartClaimsReport;
 }

@@ -242,6 +242,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...spare.report(),
     waitingBytes: lanes.waitingBytes,
     undecided: undecided.orders,
+    claims: options.parts?.counts(),
     followed: events.size,
   });
   const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
@@ -255,6 +256,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     admission.draining = true;
     sockets.drain();
     longPoll.stop();
+    options.parts?.quiet();
     spare.stop();
     const stopped = listener.stop();
     await within(runtime, lanes.idle(), limits.drainMs);

@@ -1,11 +1,20 @@
 // SQLite's writer in a thread of its own (thread.ts), with a deadline for each call.
+import type { Part } from "../core/domain/part.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ClaimedKey,
   EntryToRecord,
+  Fate,
   KeyClaim,
+  LapsedRequest,
+  Leased,
+  LeaseRequest,
   LedgerWriter,
+  PartId,
   RecordResult,
+  ReportBegin,
+  ReportBegun,
+  SettledClaim,
   ShardPosition,
 } from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
@@ -68,6 +77,26 @@ export class ThreadedWriter implements LedgerWriter {
 
   keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
     return this.call("keepTimeline", addition) as Promise<TimelineKept>;
+  }
+
+  leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {
+    return this.call("leaseParts", request, arrived) as Promise<Leased>;
+  }
+
+  settleClaim(settled: SettledClaim): Promise<void> {
+    return this.call("settleClaim", settled) as Promise<void>;
+  }
+
+  beginReport(begin: ReportBegin): Promise<ReportBegun> {
+    return this.call("beginReport", begin) as Promise<ReportBegun>;
+  }
+
+  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void> {
+    return this.call("endLease", of, claim, fate, nowMs) as Promise<void>;
+  }
+
+  lapsedParts(request: LapsedRequest): ReturnType<LedgerWriter["lapsedParts"]> {
+    return this.call("lapsedParts", request) as ReturnType<LedgerWriter["lapsedParts"]>;
   }
 
   close(): Promise<void> {

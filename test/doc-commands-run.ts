@@ -15,12 +15,10 @@ export interface NotRun {
 }
 
 /** The blocks ```sh up of these pages are run as they are beside a `sluice up` (up.test.ts). */
-export const UP_PAGES: readonly string[] = [
-  "README.md",
-  "docs/websocket.md",
-  "docs/fulfilment.md",
-  "docs/tutorial/first-sale.md",
-];
+export const UP_PAGES: readonly string[] = ["README.md", "docs/fulfilment.md"];
+/** Likewise, but they take longer: `./sluice test tutorial` (tutorial.long.test.ts). */
+export const LONG_PAGES: readonly string[] = ["docs/websocket.md", "docs/tutorial/first-sale.md"];
+const RUN_PAGES = [...UP_PAGES, ...LONG_PAGES];
 
 /** Pages whose commands have one reason, or one test, in common. */
 export const WHOLE_PAGES: Readonly<Record<string, string>> = {
@@ -46,7 +44,8 @@ export const RUN: readonly Run[] = [
   ...by("test/hosts.test.ts", 'run(dir, ["worker"])', "sluice worker"),
   ...by("test/hosts.test.ts", 'run(dir, ["gateway"])', "sluice gateway"),
   ...by(...BY_PAGES, "sluice orders", "sluice stock", "sluice workers", "sluice doctor"),
-  ...by(...BY_PAGES, "sluice verify", "sluice sales", "sluice routes"),
+  ...by(...BY_PAGES, "sluice verify", "sluice routes"),
+  ...by("test/cli-json.test.ts", 'sluice("sales"', "sluice sales"),
   ...by("test/up.test.ts", '"webhooks", "add"', "sluice webhooks", "sluice sender"),
   ...by("test/dead.test.ts", 'CLI, "dead"', "sluice dead"),
   ...by("test/hosts.test.ts", "leavesOnQ", "sluice top"),
@@ -69,7 +68,7 @@ export const RUN: readonly Run[] = [
   ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/charges/ann%2Fo1%2F1%2F1`),
   ...by("test/deploy.test.ts", "docs/operations.md", "curl @deploy/demo-sale.json"),
   ...by("test/deploy.test.ts", "docs/operations.md", "curl http://127.0.0.1:8081/v1/orders"),
-  ...by(...BY_PAGES, "order"),
+  ...by("test/tutorial.long.test.ts", "LONG_PAGES", "order"),
   ...by("proof/protocol/protocol.test.ts", "test(", "bun test"),
   ...by("deploy/prometheus.test.ts", "a real Prometheus scrapes", "prometheus"),
 ];
@@ -123,7 +122,7 @@ export function ruleOf({ text }: Pick<DocCommand, "text">): Run | NotRun | undef
 }
 
 export function isCovered(command: DocCommand): boolean {
-  const isRunAsWritten = command.fence === "up" && UP_PAGES.includes(command.page);
+  const isRunAsWritten = command.fence === "up" && RUN_PAGES.includes(command.page);
   if (command.page in WHOLE_PAGES) return true;
   return isRunAsWritten || isNoCommand(command.text) || ruleOf(command) !== undefined;
 }

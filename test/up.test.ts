@@ -54,7 +54,7 @@ test(
     expect(doctor).toContain("broker us: reachable, every shard has a worker");
     expect(doctor).not.toContain("fail");
 
-    // The documents' commands, as a reader types them; the last page kills a worker and Redis.
+    // The documents' commands, as a reader types them.
     for (const page of UP_PAGES) await runPage(page, dir, first.gateways.eu as string);
 
     const second = await up(dir);

@@ -22,6 +22,7 @@ import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
+import { openParts } from "./gateway-parts.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
@@ -55,6 +56,8 @@ export async function startGatewayRole(
     ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
     own: () => gateway.report(),
   });
+  const { links } = brokers;
+  const parts = await openParts({ runtime, id, links, settings, writer, clock, log });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -95,6 +98,7 @@ export async function startGatewayRole(
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
+    parts: parts.port,
     ready: async () => {
       const { ok, detail } = brokers.readiness();
       // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
@@ -132,6 +136,7 @@ export async function startGatewayRole(
     await gateway.close();
     await board.stop();
     clock.stop();
+    await parts.stop();
     await brokers.close();
     await writer.close();
     await ledger.close();

@@ -76,6 +76,19 @@ export interface Publishing {
  */
 export type DescriptorState = "free" | "tight" | "out";
 
+/** Parts that services claim over HTTP. */
+export interface PartClaimsReport {
+  /** Callers that wait for parts. */
+  readonly waiting: number;
+  /**
+   * Counters of parts: `claimed`; reported `done`, put off (`later`) and `failed`; reported after
+   * their lease (`late`); `gone` when they were claimed; `returned` to their queue unclaimed.
+   */
+  readonly parts: Readonly<
+    Record<"claimed" | "done" | "later" | "failed" | "late" | "gone" | "returned", number>
+  >;
+}
+
 export interface GatewayReport extends ProcessReport {
   readonly kind: "gateway";
   readonly region: string;
@@ -112,6 +125,8 @@ export interface GatewayReport extends ProcessReport {
    * it stopped listening. Absent: a gateway of an earlier release.
    */
   readonly turnedAway?: Readonly<Record<"sockets" | "idle" | "pauses", number>>;
+  /** Absent: no parts over HTTP, or a gateway of an earlier release. */
+  readonly claims?: PartClaimsReport | undefined;
   readonly waitingBytes: number;
   readonly undecided: number;
   readonly followed: number;

@@ -16,6 +16,8 @@ const ROUTES: Record<string, Right> = {
   "GET /v1/orders/:id": "read",
   "GET /v1/orders/:id/events": "read",
   "GET /v1/feed": "feed",
+  "POST /v1/parts/claim": "serve",
+  "POST /v1/parts/done": "serve",
   "GET /v1/ws": "look",
   "POST /v1/payments/webhook": "look",
   "POST /shop/token": "visit",

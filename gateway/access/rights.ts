@@ -26,6 +26,10 @@ export const RIGHTS = {
   },
   read_for: { what: "read and follow another user's orders over HTTP", who: SCOPES },
   feed: { what: "read the feed of all orders' events", who: ["service", "operator"] },
+  serve: {
+    what: "claim and report parts over HTTP, of the service that is the token's subject",
+    who: ["service"],
+  },
   oversee: { what: "read `/v1/admin/…` and the console", who: ["viewer", "operator"] },
   operate: { what: "change anything under `/v1/admin/…`", who: ["operator"] },
 } as const satisfies Record<string, { what: string; who: readonly Caller[] }>;

@@ -18,6 +18,7 @@ import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
 import { oneHost } from "./host.ts";
+import { addParts } from "./parts-http.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
@@ -57,6 +58,7 @@ function createCalls(parts: AppParts): App {
   addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
+  addParts(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
   addRateReads(app, parts);

@@ -11,6 +11,8 @@ const NAMES: Record<string, string> = {
   "DELETE /v1/orders/{id}": "cancelOrder",
   "GET /v1/orders/{id}/events": "followOrder",
   "POST /v1/orders/skip": "skipNumber",
+  "POST /v1/parts/claim": "claimParts",
+  "POST /v1/parts/done": "reportPart",
   "POST /v1/payments/webhook": "reportCharge",
   "GET /v1/sales": "listSales",
   "GET /v1/sales/{sale}": "showSale",
@@ -61,6 +63,7 @@ const TAGS: readonly [prefix: string, tag: string][] = [
   ["/v1/sales", "Sales"],
   ["/v1/rates", "Sales"],
   ["/v1/admin", "Operators"],
+  ["/v1/parts", "Services"],
   ["/v1/payments", "Payment provider"],
   ["/", "Health"],
 ];
@@ -69,6 +72,7 @@ export const TAG_LIST = [
   { name: "Orders", description: "Place, read, follow and cancel orders" },
   { name: "Sales", description: "What is for sale, and how much is left; without a token" },
   { name: "Operators", description: "With scope `viewer` to read, `operator` to change" },
+  { name: "Services", description: "For services that fulfil orders; with scope `service`" },
   { name: "Payment provider", description: "For the provider's webhooks" },
   { name: "Health", description: "For balancers and monitoring; without a token" },
 ];

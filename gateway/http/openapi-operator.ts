@@ -1,4 +1,6 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
+import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
+import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import { consolePaths } from "./openapi-console.ts";
 import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
@@ -131,7 +133,16 @@ export function operatorPaths(
     "/v1/admin/audit": {
       get: {
         summary: "Show what operators did, newest first; `next` is the `before` of the next page",
-        parameters: [query("limit"), query("before"), query("subject"), query("action")],
+        parameters: [
+          { ...query("limit"), schema: whole(1, 1_000), description: "Entries; default 100" },
+          {
+            ...query("before"),
+            schema: whole(1, Number.MAX_SAFE_INTEGER),
+            description: "The `next` of the previous page",
+          },
+          { ...query("subject"), description: "Only what this token's subject did" },
+          { ...query("action"), description: "Only this action, such as `restock`" },
+        ],
         responses: {
           200: ok(
             "A page; an entry without `status` has no result on record",
@@ -275,7 +286,7 @@ function itemPaths(
       summary,
       parameters,
       requestBody: body(
-        object({ ...members, reason: { type: "string" } }, [
+        object({ ...members, reason: { ...TEXT, minLength: 1 } }, [
           ...Object.keys(members).filter((name) => !OPTIONAL.has(name)),
           "reason",
         ]),
@@ -284,28 +295,35 @@ function itemPaths(
     },
   });
   const item = "/v1/admin/sales/{sale}/items/{sku}";
-  const count = { type: "integer", minimum: 0 };
-  const text = { type: "string" };
-  const fresh = { sku: text, name: text, category: text, priceMinor: count };
+  const units = (least: number) => whole(least, MAX_UNITS_PER_ITEM);
+  const price = whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency");
+  const fresh = {
+    sku: name("The item"),
+    name: { ...TEXT, minLength: 1 },
+    category: name("Decides which service fulfils it"),
+    priceMinor: price,
+  };
   return {
     "/v1/admin/sales/{sale}/items": change(
       "Add an item",
       [sale],
-      { ...fresh, limitPerUser: count, initial: count },
+      { ...fresh, limitPerUser: units(0), initial: units(0) },
       { 201: ok("Added", ref("Change")) },
     ),
     [`${item}/correct`]: change(
       "Take units away, never more than are free",
       [sale, sku],
-      { units: count },
+      { units: units(1) },
       { 202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")) },
     ),
     [`${item}/price`]: change(
       "Change the price for orders accepted from a moment on; default: in five seconds",
       [sale, sku],
-      { priceMinor: count, from: time },
+      { priceMinor: price, from: time },
     ),
-    [`${item}/limit`]: change("Change the limit per user", [sale, sku], { limitPerUser: count }),
+    [`${item}/limit`]: change("Change the limit per user", [sale, sku], {
+      limitPerUser: units(0),
+    }),
     [`${item}/withdraw`]: change("Let nobody order it any more", [sale, sku], {}),
     [`${item}/offer`]: change("Offer a withdrawn item again", [sale, sku], {}),
   };

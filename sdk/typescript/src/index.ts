@@ -2,6 +2,7 @@
 export { type AmqpConnection, AmqpParts, type AmqpPartsOptions } from "./amqp-parts.ts";
 export type { Following, OrderEvent } from "./event-stream.ts";
 export type { Token } from "./gateways.ts";
+export { HttpParts, type HttpPartsOptions } from "./http-parts.ts";
 export { uuidV7 } from "./ids.ts";
 export { Live, type LiveOptions, type Stock } from "./live.ts";
 export type { WebSocketClass } from "./live-socket.ts";
