@@ -181,6 +181,11 @@ export interface StoresPort {
     | "sales"
     | "stock"
     | "routes"
+    | "ordersWithId"
+    | "ordersOfAll"
+    | "orderStory"
+    | "timeline"
+    | "history"
   >;
   /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
   readonly claimKeys: LedgerWriter["claimKeys"];

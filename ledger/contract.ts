@@ -17,7 +17,9 @@ import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
+import type { RevenueReads } from "./revenue.ts";
 import type { SnapshotHead } from "./snapshots.ts";
+import type { TimelineReads, TimelineWriter } from "./timeline-contract.ts";
 import type { Webhooks } from "./webhook-contract.ts";
 
 export type * from "./lease-contract.ts";
@@ -220,7 +222,7 @@ export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 export type RecordedRate = Pick<Rate, "pair" | "value" | "atMs">;
 
 /** What workers write, and gateways for keys and claims. With SQLite it has its own thread. */
-export interface LedgerWriter extends PartLeases {
+export interface LedgerWriter extends PartLeases, TimelineWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
    * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects
@@ -252,7 +254,7 @@ export interface LedgerWriter extends PartLeases {
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger extends OrderSearch {
+export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;

@@ -19,6 +19,7 @@ import type {
   ShardPosition,
 } from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 /** Longer than a call waits for another process's transaction (db.ts), even behind other calls. */
 const ANSWER_MS = 30_000;
@@ -77,6 +78,10 @@ export class ThreadedWriter implements LedgerWriter {
 
   noteRates(rates: readonly RecordedRate[]): Promise<void> {
     return this.call("noteRates", rates) as Promise<void>;
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return this.call("keepTimeline", addition) as Promise<TimelineKept>;
   }
 
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {

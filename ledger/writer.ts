@@ -27,6 +27,8 @@ import { claimKeys } from "./order-keys.ts";
 import { beginReport, endLease, lapsedParts, leaseParts, settleClaim } from "./part-leases.ts";
 import { noteRates } from "./rates.ts";
 import { record } from "./record.ts";
+import { keepTimeline } from "./timeline.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 export class DirectWriter implements LedgerWriter {
   constructor(private readonly db: Db) {}
@@ -87,6 +89,10 @@ export class DirectWriter implements LedgerWriter {
 
   noteRates(rates: readonly RecordedRate[]): Promise<void> {
     return reachable(noteRates(this.db, this.db, rates));
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return reachable(keepTimeline(this.db, addition));
   }
 
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {

@@ -27,8 +27,18 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
   for (const region of settings.regions) looks.push(checkRegion(region, settings));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
-  return (await Promise.all(looks)).flat();
+  const found = (await Promise.all(looks)).flat();
+  const noRedis = found.some(({ what, state }) => what === "Redis" && state === "fail");
+  return noRedis ? found.map(forWantOfRedis) : found;
 }
+
+/** Without Redis no worker owns a shard: another worker would not help. */
+function forWantOfRedis(finding: Finding): Finding {
+  if (finding.mend !== START_WORKER) return finding;
+  return { ...finding, mend: "bring Redis back first: workers own shards through it" };
+}
+
+const START_WORKER = "start one: sluice worker (or sluice up)";
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
@@ -153,7 +163,7 @@ async function checkRegion(
         warn(
           what,
           `${settings.shards - owned} of ${settings.shards} shards have no worker`,
-          "start one: sluice worker (or sluice up)",
+          START_WORKER,
         ),
         ...accounts,
       ];

@@ -15,6 +15,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
+import { RevenueMemory } from "./revenue-memory.ts";
 import { routingOf } from "./routing.ts";
 import { Since } from "./since.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
@@ -57,7 +58,7 @@ export class Overviews {
     halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
     webhooks: new LastKnown<Overview["webhooks"]>(),
-    revenue: new LastKnown<never>(),
+    revenue: new LastKnown<NonNullable<Overview["revenue"]>>(),
     dead: new DeadMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
@@ -65,9 +66,12 @@ export class Overviews {
   private readonly looks = new Looks<Reported>();
   private readonly selling = new Selling();
   private readonly since = new Since();
+  private readonly revenue: RevenueMemory;
   private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  constructor(private readonly options: OverviewOptions) {}
+  constructor(private readonly options: OverviewOptions) {
+    this.revenue = new RevenueMemory(options.ledger, options.runtime.monotonicMs);
+  }
 
   /** Never rejects. */
   look(): Promise<Overview> {
@@ -80,7 +84,7 @@ export class Overviews {
   private async made(): Promise<Overview> {
     const { runtime, redis, ledger, redisMemory: limit } = this.options;
     const { known } = this;
-    const [everyone, memory, held, sales, halt, routes, endpoints] = await Promise.all([
+    const [everyone, memory, held, sales, halt, routes, endpoints, revenue] = await Promise.all([
       this.ask(new Members(redis).everyone()),
       this.ask(redisMemory(redis, limit)),
       this.ask(Promise.all([allRates(redis), waitingRates(redis)])),
@@ -88,6 +92,7 @@ export class Overviews {
       this.ask(ledger.halt().then((found) => found ?? null)),
       this.ask(ledger.routes()),
       this.ask(ledger.webhooks.list()),
+      this.ask(this.revenue.look()),
     ]);
     const atMs = everyone?.nowMs ?? (this.options.now ?? runtime.wallMs)();
     const present = everyone?.running.map(({ report, endsMs }) => ({
@@ -130,6 +135,7 @@ export class Overviews {
           ? null
           : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
       ratesWaiting: seen?.[1] ?? null,
+      revenue: known.revenue.keep(revenue, atMs) ?? null,
       orders,
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),

@@ -16,6 +16,7 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
+import { OperatorActions } from "../operator/operator-actions.ts";
 import { Overviews } from "../operator/overview.ts";
 import { ratesByHand } from "../operator/rates-by-hand.ts";
 import { knownServices } from "../operator/services.ts";
@@ -27,6 +28,7 @@ import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
+import { TimelineKeeper } from "./timeline-keeper.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startGatewayRole(
@@ -121,11 +123,15 @@ export async function startGatewayRole(
     redisMemory,
     now: clock.now,
   });
+  const actions = new OperatorActions(ledger, runtime.wallMs);
+  const look = () => overviews.look();
+  const keeper = new TimelineKeeper({ runtime, id, overview: look, writer, actions });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    keeper.stop();
     pulse.stop();
     withdraw();
     await gateway.close();

@@ -312,7 +312,7 @@ export interface OverviewSale {
   readonly closesAtMs: number;
   /** When the items' units were read; null: never. */
   readonly stockAsOfMs: number | null;
-  /** Captured minus refunded, by currency; null: unknown. */
+  /** Of this sale alone; null: unknown, since postings do not name the sale. */
   readonly revenue: readonly Revenue[] | null;
   readonly items: readonly OverviewItem[];
 }
@@ -363,6 +363,8 @@ export interface Overview {
   readonly rates: { readonly pairs: number; readonly newestAtMs: number } | null;
   /** Exchange rates that jumped and are not used; null: unknown. */
   readonly ratesWaiting: readonly WaitingRate[] | null;
+  /** Of all sales: captured minus refunded, by currency; null: unknown. */
+  readonly revenue: readonly Revenue[] | null;
   readonly orders: OrderRates;
   readonly flow: Flow;
 }

@@ -35,6 +35,7 @@ export const IGNORABLE = {
   stock_look: "unread stock is not shown and refuses no order",
   subscription_open: "the next connection, or the next attempt, opens it again",
   table_created: "another process created it at the same moment",
+  timeline: "what was noticed is written with the next round",
   webhook_send: "the webhook is sent again",
 } as const;
 

@@ -13,14 +13,12 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
 /**
- * Consoles ask for the overview or the verdict every second, and on each page who is calling; of
- * each subject one in this time is recorded.
+ * Consoles ask for these every second, or on each page; of each subject one call in this time is
+ * recorded.
  */
-const LOOKS: ReadonlySet<string> = new Set([
-  "/v1/admin/overview",
-  "/v1/admin/verdict",
-  "/v1/admin/me",
-]);
+const LOOKS: ReadonlySet<string> = new Set(
+  ["overview", "verdict", "timeline", "history", "me"].map((name) => `/v1/admin/${name}`),
+);
 const LOOK_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 

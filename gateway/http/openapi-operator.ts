@@ -210,7 +210,7 @@ export function operatorPaths(
         },
       },
     },
-    ...consolePaths(refusals),
+    ...consolePaths(refusals, pathParameter),
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",
