@@ -33,6 +33,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   feed: entry("look", () => import("./commands/feed.ts")),
   logs: entry("look", () => import("./commands/logs.ts")),
   audit: entry("look", () => import("./commands/audit.ts")),
+  timeline: entry("look", () => import("./commands/timeline.ts")),
   doctor: entry("look", () => import("./commands/doctor.ts")),
   sales: entry("change", () => import("./commands/sales.ts")),
   routes: entry("change", () => import("./commands/routes.ts")),

@@ -364,9 +364,7 @@ export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
    * holds the state of an order.
    */
   replay(shard: number, stretch?: Stretch): AsyncIterable<readonly Entry[]>;
-  /**
-   * The number of the first entry decided at or after a moment; one past the last if there is none.
-   */
+  /** The first entry decided at or after a moment; one past the last if there is none. */
   firstEntrySince(shard: number, atMs: number): Promise<number>;
   /** A shard's snapshots, newest first. */
   snapshots(shard: number): Promise<SnapshotHead[]>;

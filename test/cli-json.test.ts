@@ -6,7 +6,9 @@ import { PAYMENTS_DEAD } from "../broker/topology.ts";
 import type { SaleStock } from "../cli/commands/stock.ts";
 import type { ShownWorker } from "../cli/commands/workers.ts";
 import { at } from "../core/domain/at.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { misfit, validatorOf } from "../gateway/http/test-openapi.ts";
+import { openLedgerWriter } from "../ledger/open.ts";
 import { inProcess } from "./in-process.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
@@ -170,6 +172,23 @@ test(
     expect(events.map(({ type }: { type: string }) => type)).toContain("order.failed");
     const later = await sluice("feed", "--after", after, "--types", "order.paid", "--json");
     expect(JSON.parse(later)).toEqual({ events: [], after, more: false });
+
+    const writer = await openLedgerWriter(realRuntime, stack.settings.ledgerUrl);
+    const what = { kind: "role_lost" as const, subject: "worker-9", what: "it is gone" };
+    const add = { holder: "test", leaseMs: 60_000, minutes: [] };
+    await writer.keepTimeline({ ...add, events: [] });
+    const [first, second] = [Date.now() - 2_000, Date.now() - 1_000];
+    const events2 = [first, second].map((atMs) => ({ atMs, ...what }));
+    await writer.keepTimeline({ ...add, events: events2 });
+    await writer.close();
+    const timeline = await sluice("timeline", "--limit", "1", "--json");
+    await mustFit("GET", "/v1/admin/timeline", timeline);
+    const { entries, next } = JSON.parse(timeline);
+    expect(entries).toMatchObject([{ atMs: second, ...what }]);
+    const older = await sluice("timeline", "--before", String(next), "--json");
+    expect(JSON.parse(older).entries).toMatchObject([{ atMs: first }]);
+    const others = await sluice("timeline", "--kind", "halted", "--json");
+    expect(JSON.parse(others)).toEqual({ entries: [] });
 
     const dead = await sluice("dead", "--json");
     await mustFit("GET", "/v1/admin/dead", dead);
