@@ -28,9 +28,11 @@ COPY broker broker
 COPY cli cli
 COPY consumers consumers
 COPY core core
+COPY docs/operations.md docs/
 COPY gateway gateway
 COPY ledger ledger
 COPY proof proof
+COPY sdk/typescript/src sdk/typescript/src
 COPY services services
 COPY stubs stubs
 # By number, so that a cluster can tell that it is not root.

@@ -43,10 +43,11 @@ const QUEUES = ["orders\\..*", "payments(\\..*)?", "fulfilment\\..*", "fx\\..*",
 const EXCHANGES = [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE].map(literally);
 
 const ROLES: Readonly<Record<RoleUser, Permissions>> = {
+  // For services that call over HTTP it takes parts, claims them and gives up those that failed.
   gateway: {
     configure: oneOf(OWN_QUEUES),
-    write: oneOf(literally(ORDERS_EXCHANGE)),
-    read: oneOf(OWN_QUEUES),
+    write: oneOf(...[ORDERS_EXCHANGE, CLAIMS_EXCHANGE, UNROUTED].map(literally)),
+    read: oneOf(OWN_QUEUES, "fulfilment\\..*"),
   },
   // Only the worker declares what all roles share. It publishes follow-ups to queues by name, and
   // never to `orders` or `claims`.

@@ -89,7 +89,7 @@ async function assertQueue(
   }
 }
 
-function isAccessRefused(error: unknown): boolean {
+export function isAccessRefused(error: unknown): boolean {
   return (error as { code?: number }).code === ACCESS_REFUSED;
 }
 

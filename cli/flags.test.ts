@@ -18,3 +18,11 @@ test("a flag without its value is an error that names the setting", () => {
     "--http-port needs a value",
   );
 });
+
+test("a flag that the command has itself is not taken for the setting of that name", () => {
+  const words = ["routes", "set", "art", "depot", "--region", "us", "--gap-timeout", "10s"];
+  expect(takeSettingFlags(words, new Set(["--region"]))).toEqual({
+    settings: { SLUICE_GAP_TIMEOUT: "10s" },
+    rest: ["routes", "set", "art", "depot", "--region", "us"],
+  });
+});

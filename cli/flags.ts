@@ -1,7 +1,8 @@
 // Settings as flags: `--gap-timeout 10s` or `--gap-timeout=10s` sets SLUICE_GAP_TIMEOUT=10s for one
 // command.
 import { at } from "../core/domain/at.ts";
-import { SettingError, settingVariables } from "../core/settings/settings.ts";
+import { settingVariables } from "../core/settings/settings.ts";
+import { UsageError } from "./usage.ts";
 
 /** `SLUICE_GAP_TIMEOUT` → `--gap-timeout`. */
 export function flagOf(variable: string): string {
@@ -11,12 +12,22 @@ export function flagOf(variable: string): string {
     .replaceAll("_", "-")}`;
 }
 
-/** Splits a command line into settings given as flags and the remaining arguments. */
-export function takeSettingFlags(argv: readonly string[]): {
+/**
+ * Splits a command line into settings given as flags and the remaining arguments. `own`: flags of
+ * the command itself, which mean what they mean there.
+ */
+export function takeSettingFlags(
+  argv: readonly string[],
+  own: ReadonlySet<string> = new Set(),
+): {
   settings: Record<string, string>;
   rest: string[];
 } {
-  const variables = new Map(settingVariables().map((variable) => [flagOf(variable), variable]));
+  const variables = new Map(
+    settingVariables()
+      .map((variable) => [flagOf(variable), variable] as const)
+      .filter(([flag]) => !own.has(flag)),
+  );
   const settings: Record<string, string> = {};
   const rest: string[] = [];
   for (let i = 0; i < argv.length; i++) {
@@ -29,7 +40,7 @@ export function takeSettingFlags(argv: readonly string[]): {
     }
     const given = value.length > 0 ? value.join("=") : argv[++i];
     if (given === undefined || given.startsWith("--"))
-      throw new SettingError(`${flag} needs a value (${variable})`);
+      throw new UsageError(`${flag} needs a value (${variable})`);
     settings[variable] = given;
   }
   return { settings, rest };

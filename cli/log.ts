@@ -29,6 +29,8 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "operation not yet in Redis": "warn",
   "part not done": "warn",
   "part not settled": "warn",
+  "parts not returned": "warn",
+  "parts not taken": "warn",
   "payment request not settled": "warn",
   "provider breaker": "warn",
   "rate refused": "warn",

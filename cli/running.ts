@@ -3,9 +3,12 @@
 //
 // 1. A command that is given a store other than that one's belongs elsewhere, and takes nothing:
 //    one system's Redis with another's ledger would halt both.
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// 2. What a killed `up` wrote down serves as long as something of it runs, and no longer.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { settingVariables } from "../core/settings/settings.ts";
+import { anyLiving, recordedPid } from "../services/processes.ts";
+import { Unavailable } from "./usage.ts";
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -61,9 +64,11 @@ export function endRunning(dir: string): void {
 
 /** Adds what the `up` of this folder uses to this process's environment. */
 export function joinRunning(command: string, args: readonly string[]): void {
-  const file = fileIn(process.env.SLUICE_DATA || ".sluice");
+  const dir = process.env.SLUICE_DATA || ".sluice";
+  const file = fileIn(dir);
   // A command that starts several roles gives each of them everything.
   if (process.env.SLUICE_STARTER !== undefined || !existsSync(file)) return;
+  if (!runs(dir)) return; // 2
   const { pid, env, roles, services, given } = JSON.parse(readFileSync(file, "utf8")) as Recorded;
   const elsewhere = STORES.some((name) => {
     const own = process.env[name];
@@ -77,6 +82,22 @@ export function joinRunning(command: string, args: readonly string[]): void {
   const starter = { SLUICE_STARTER: String(pid) };
   for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...starter }))
     if (!process.env[name]) process.env[name] = value;
+}
+
+/** Whether `up` runs here, or something that a killed one has left. */
+function runs(dir: string): boolean {
+  if (!existsSync("/proc/self/stat")) return true; // nobody can tell without it
+  if (recordedPid(dir, "up") !== undefined) return true;
+  return readdirSync(dir).some((folder) => anyLiving(join(dir, folder, "run")));
+}
+
+/** Why a command has no stores to talk to. */
+export function nothingRunning(dir: string): Unavailable {
+  const starting = recordedPid(dir, "up");
+  if (starting === undefined)
+    return new Unavailable("nothing is running here: ./sluice up starts it");
+  const why = `'sluice up' (process ${starting}) is still starting here: try again in a moment`;
+  return new Unavailable(why);
 }
 
 function givenSettings(): Record<string, string> {

@@ -2,6 +2,8 @@ import { SignJWT } from "jose";
 import { nameOfSubject, USER_RULE } from "../core/domain/user-name.ts";
 import { SettingError, type Settings } from "../core/settings/settings.ts";
 import { SCOPES } from "../gateway/access/rights.ts";
+import { nothingRunning } from "./running.ts";
+import { UsageError } from "./usage.ts";
 
 /** A token for trials, signed with the local secret. */
 export async function mintToken(
@@ -12,17 +14,18 @@ export async function mintToken(
     throw new SettingError(
       "sluice token signs with SLUICE_JWT_SECRET: it needs SLUICE_JWT_ALGORITHM=HS256",
     );
+  if (settings.jwtSecret === "" && settings.redisUrl === "") throw nothingRunning(settings.dataDir);
   if (settings.jwtSecret === "")
     throw new SettingError(
       "SLUICE_JWT_SECRET is not set, and no 'sluice up' is running here to provide one",
     );
-  if (nameOfSubject(who.user) === undefined) throw new SettingError(`--user must be ${USER_RULE}`);
+  if (nameOfSubject(who.user) === undefined) throw new UsageError(`--user must be ${USER_RULE}`);
   const scopes: readonly string[] = SCOPES;
   for (const word of who.scope.split(" ").filter((w) => w !== ""))
     if (!scopes.includes(word))
-      throw new SettingError(`--scope '${word}' does not exist; known: ${scopes.join(", ")}`);
+      throw new UsageError(`--scope '${word}' does not exist; known: ${scopes.join(", ")}`);
   if (who.hours * 3_600_000 > settings.jwtMaxLife)
-    throw new SettingError(
+    throw new UsageError(
       "--hours must be at most SLUICE_JWT_MAX_LIFE, or the gateways refuse the token: " +
         `${settings.jwtMaxLife / 3_600_000} hours`,
     );

@@ -1,16 +1,18 @@
 // Formats one screen of `sluice top` as lines. Pure.
 import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
+import { ageWords } from "../core/domain/finding-words.ts";
 import type { GatewayReport, Overview } from "../core/domain/report.ts";
 
 const BAR = 24;
 const MAX_ITEMS = 12;
+/** Two lines each; the rest of the screen stays in sight. */
+const MAX_FINDINGS = 4;
 
 export function topLines(f: Figures, now: Overview, width: number, colours: boolean): string[] {
   const paint = (code: number, text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
-  const verdict = paint({ ok: 32, pressure: 33, trouble: 31 }[f.verdict.level], f.verdict.words);
   const refused = f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ");
   const lines = [
-    `Sluice   ${verdict}`,
+    ...verdictLines(now, paint),
     "",
     `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   ` +
       `paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   ` +
@@ -29,7 +31,7 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
     })),
   );
   for (const item of items.slice(0, MAX_ITEMS)) {
-    const left = Math.round((BAR * item.available) / Math.max(1, item.total));
+    const left = Math.round((BAR * (item.available ?? 0)) / Math.max(1, item.total ?? 0));
     const bar = "█".repeat(left) + "░".repeat(BAR - left);
     lines.push(
       `${item.name.slice(0, 24).padEnd(24)} ${count(item.available).padStart(9)} ` +
@@ -61,6 +63,31 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   return lines.map((line) => cut(line, width));
 }
 
+const LEVELS = {
+  ok: [32, "All is well"],
+  notice: [32, "All is well"],
+  warning: [33, "Act soon"],
+  trouble: [31, "Trouble"],
+} as const;
+
+/** What is wrong, since when, and what to do: the most serious first. */
+function verdictLines(
+  { verdict: { level, findings }, atMs }: Overview,
+  paint: (code: number, text: string) => string,
+): string[] {
+  const shown = findings.slice(0, MAX_FINDINGS).flatMap(({ level: own, what, next, sinceMs }) => {
+    const since = sinceMs === null ? "" : ` (for ${ageWords(atMs - sinceMs)})`;
+    return [`  ${paint(LEVELS[own][0], what)}${since}`, `    → ${next}`];
+  });
+  const more = findings.length - MAX_FINDINGS;
+  const [code, words] = LEVELS[level];
+  return [
+    `Sluice   ${paint(code, words)}`,
+    ...shown,
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+  ];
+}
+
 /** Which orders a gateway publishes in another region. Earlier releases do not report that. */
 function elsewhere(publishing: GatewayReport["publishing"] | undefined, home: string): string {
   const to = publishing?.publishesTo ?? home;
@@ -87,8 +114,8 @@ function cut(line: string, width: number): string {
 const PIECE = new RegExp(`${"\x1b"}\\[\\d+m|[^]`, "gu");
 const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
-function count(n: number): string {
-  if (!Number.isFinite(n)) return "–";
+function count(n: number | null): string {
+  if (n === null || !Number.isFinite(n)) return "–";
   return n > 0 && n < 10 && n % 1 !== 0 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
 }
 

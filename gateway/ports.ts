@@ -1,12 +1,13 @@
 // What the gateway needs from outside, in its own terms: cli/roles passes in the real parts, tests
 // may pass in others.
 
+import type { Part } from "../core/domain/part.ts";
 import type { Push } from "../core/domain/push.ts";
-import type { Overview, Publishing } from "../core/domain/report.ts";
+import type { Overview, PartClaimsReport, Publishing } from "../core/domain/report.ts";
 import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Ledger, LedgerWriter, Operation } from "../ledger/contract.ts";
+import type { Fate, Ledger, LedgerWriter, Operation, PartId } from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -42,6 +43,8 @@ export interface BrokerPort {
 /** Every given member must match; an empty filter matches all. */
 export interface LetterFilter {
   readonly id?: string;
+  /** One of these. */
+  readonly ids?: readonly string[];
   readonly queue?: string;
   readonly reason?: string;
   readonly user?: string;
@@ -73,6 +76,15 @@ export interface AdmissionSettings {
   readonly soldOutAtGate?: boolean;
 }
 
+/** An issuer of OpenID Connect, and the console's registration there. */
+export interface ConsoleOidc {
+  /** As its tokens name it; its endpoints must have the same origin. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Words, separated by spaces. */
+  readonly scope: string;
+}
+
 export interface GatewayOptions {
   readonly runtime: Runtime;
   readonly server: {
@@ -98,8 +110,12 @@ export interface GatewayOptions {
     readonly trustedProxies: readonly string[];
     /** The payment provider's signing secrets; without one, webhooks are refused. */
     readonly webhookSecrets?: readonly string[] | undefined;
+    /** Where operators sign in to the console; absent: by a token alone. */
+    readonly consoleOidc?: ConsoleOidc | undefined;
     /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
     readonly webhookPrivate?: boolean | undefined;
+    /** Whether /shop is served, and its visitors get tokens. Needs a secret as the auth's key. */
+    readonly shop?: boolean | undefined;
   };
   readonly bounds?: {
     readonly limits?: Partial<GatewayLimits> | undefined;
@@ -110,6 +126,8 @@ export interface GatewayOptions {
   readonly broker: BrokerPort;
   readonly stores: StoresPort;
   readonly operator?: OperatorPort;
+  /** Parts for services that call over HTTP; absent: those calls are answered 404. */
+  readonly parts?: PartsPort | undefined;
   /** Whether orders can be accepted now. */
   readonly ready: () => Promise<{
     readonly ok: boolean;
@@ -120,6 +138,15 @@ export interface GatewayOptions {
     readonly spans?: SpanRecorder | undefined;
     readonly log?: (event: string, detail: Record<string, unknown>) => void;
   };
+}
+
+export interface KnownRate {
+  readonly pair: string;
+  /** Decimal text. */
+  readonly value: string;
+  /** From when it is, and until when orders are decided by it, Unix ms. */
+  readonly atMs: number;
+  readonly untilMs: number;
 }
 
 /** The ledger, and what a gateway needs of Redis. */
@@ -151,6 +178,8 @@ export interface StoresPort {
   readonly claimKeys: LedgerWriter["claimKeys"];
   /** Live units from Redis; undefined when Redis does not have the sale. */
   readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
+  /** Exchange rates in Redis. Rejects if it is away. */
+  readonly rates: () => Promise<readonly KnownRate[]>;
   /**
    * Applies an operator's change, already in the ledger, to Redis or the brokers. Rejects if that
    * is impossible now; it is then applied later.
@@ -172,4 +201,43 @@ export interface OperatorPort {
         resume(worker: string, by: string): Promise<string[]>;
       }
     | undefined;
+}
+
+export interface PartClaim {
+  readonly service: string;
+  readonly claim: string;
+  readonly most: number;
+  readonly waitMs: number;
+  readonly leaseMs: number;
+}
+
+/**
+ * `none`: no part came in time. `ended`: the lease of this claim is over. `busy`: too many callers
+ * wait. `unavailable`: no broker, or no shard, can be asked now; the claim may be sent again.
+ */
+export type ClaimAnswer =
+  | { readonly kind: "claimed"; readonly untilMs: number; readonly parts: readonly Part[] }
+  | { readonly kind: "none" }
+  | { readonly kind: "ended" | "too_many" | "busy" | "unavailable" };
+
+export interface PartReport {
+  readonly service: string;
+  readonly claim: string;
+  readonly of: PartId;
+  readonly outcome: "done" | "failed" | "later";
+  readonly reason: string;
+}
+
+/** `other`: the part has another end already. `unconfirmed`: the report may have arrived. */
+export type ReportAnswer =
+  | { readonly kind: "reported" }
+  | { readonly kind: "ended" | "unknown" | "unconfirmed" }
+  | { readonly kind: "other"; readonly fate: Fate };
+
+export interface PartsPort {
+  claim(claim: PartClaim, gone: AbortSignal): Promise<ClaimAnswer>;
+  report(report: PartReport): Promise<ReportAnswer>;
+  /** Ends the waits. */
+  quiet(): void;
+  counts(): PartClaimsReport;
 }

@@ -35,6 +35,7 @@ import { OrderKeys } from "./intake/order-keys.ts";
 import { tracedPublish } from "./intake/traced-publish.ts";
 import { Undecided } from "./intake/undecided.ts";
 import type { GatewayOptions } from "./ports.ts";
+import { openShop } from "./shop/open.ts";
 import { Frames } from "./socket/frames.ts";
 import type { Socket } from "./socket/socket.ts";
 import { StockFeed } from "./socket/stock-feed.ts";
@@ -182,6 +183,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     unitsBack,
     metrics: () => metrics,
+    shop: access.shop ? await openShop({ runtime, clock, auth: access.auth, limits }) : undefined,
     failures,
     log,
   };
@@ -240,6 +242,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...spare.report(),
     waitingBytes: lanes.waitingBytes,
     undecided: undecided.orders,
+    claims: options.parts?.counts(),
     followed: events.size,
   });
   const metrics = metricsOf({ runtime, report, overview: options.operator?.overview });
@@ -253,6 +256,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     admission.draining = true;
     sockets.drain();
     longPoll.stop();
+    options.parts?.quiet();
     spare.stop();
     const stopped = listener.stop();
     await within(runtime, lanes.idle(), limits.drainMs);

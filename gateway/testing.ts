@@ -127,7 +127,10 @@ export interface TestGateway {
 export type TestGatewayOptions = Partial<
   Pick<GatewayOptions, "clock" | "broker" | "ready"> &
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
-    Pick<GatewayOptions["access"], "origins" | "webhookSecrets" | "webhookPrivate"> &
+    Pick<
+      GatewayOptions["access"],
+      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc" | "shop"
+    > &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
     StoresPort &
@@ -147,7 +150,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const writer = await openLedgerWriter(realRuntime, `sqlite:${ledgerPath}`);
   const { claimKeys = (...claims) => writer.claimKeys(...claims) } = options;
   const { id = "gw-test", port = 0, reusePort, metrics, origins = [], webhookSecrets } = options;
-  const { webhookPrivate } = options;
+  const { webhookPrivate, shop } = options;
   const { limits, admission, letters, overview, workers, services, spans, log } = options;
   const gateway = await startGateway({
     runtime: realRuntime,
@@ -165,6 +168,8 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       trustedProxies: [],
       webhookSecrets,
       webhookPrivate,
+      shop,
+      consoleOidc: options.consoleOidc,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,
@@ -173,6 +178,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       ledger: options.ledger ?? ledger,
       claimKeys,
       stockOf: options.stockOf ?? ((saleId) => ledger.stock(saleId)),
+      rates: options.rates ?? (() => Promise.resolve([])),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
     operator: { letters, overview, workers, services },

@@ -11,12 +11,15 @@ import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
+import type { PartLeases } from "./lease-contract.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
+import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
 import type { SnapshotHead } from "./snapshots.ts";
 import type { Webhooks } from "./webhook-contract.ts";
 
+export type * from "./lease-contract.ts";
 export type * from "./operation.ts";
 
 /**
@@ -212,8 +215,8 @@ export interface KeyClaim {
 /** The order that a key stands for. */
 export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 
-/** What workers write, and gateways for keys. With SQLite it runs in its own thread. */
-export interface LedgerWriter {
+/** What workers write, and gateways for keys and claims. With SQLite it has its own thread. */
+export interface LedgerWriter extends PartLeases {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
    * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects
@@ -243,7 +246,7 @@ export interface LedgerWriter {
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger {
+export interface Ledger extends OrderSearch {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;

@@ -288,6 +288,21 @@ const MIGRATIONS: readonly Migration[] = [
        tries INTEGER NOT NULL, took_ms BIGINT NOT NULL, at_ms BIGINT NOT NULL)`,
     "CREATE INDEX webhook_log_by_endpoint ON webhook_log (endpoint, seq)",
   ],
+  // Parts claimed over HTTP (ledger/part-leases.ts). Times are Redis's. fate: empty while it is
+  // open; done, later, failed, gone. at_ms: when it came, or ended. body: the part as in a message.
+  (d) => [
+    `CREATE TABLE part_leases (usr TEXT NOT NULL, id ${orderId(d)} NOT NULL,
+       generation INTEGER NOT NULL, part INTEGER NOT NULL, service TEXT NOT NULL,
+       request BIGINT NOT NULL, claim TEXT NOT NULL, until_ms BIGINT NOT NULL,
+       fate TEXT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL,
+       PRIMARY KEY (id, usr, generation, part)) ${clustered(d)}`,
+    "CREATE INDEX part_leases_open ON part_leases (service, until_ms) WHERE fate = ''",
+    "CREATE INDEX part_leases_by_claim ON part_leases (service, claim)",
+    "CREATE INDEX part_leases_by_age ON part_leases (at_ms) WHERE fate <> ''",
+    `CREATE TABLE part_claims (service TEXT NOT NULL, claim TEXT NOT NULL,
+       until_ms BIGINT NOT NULL, PRIMARY KEY (service, claim)) ${clustered(d)}`,
+    "CREATE INDEX part_claims_by_age ON part_claims (until_ms)",
+  ],
 ];
 
 /**

@@ -10,7 +10,7 @@ export function messageId(shard: number, n: number): number {
 }
 
 /** Places per shard at which orders are appended to the tree. */
-const BUCKETS_PER_SHARD = 4;
+export const BUCKETS_PER_SHARD = 4;
 
 /**
  * The bucket of a user's orders. Ids grow with time, so each bucket only grows at its end. Few

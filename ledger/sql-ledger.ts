@@ -39,8 +39,9 @@ import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
+import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
-import { bucketOf } from "./places.ts";
+import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
 import { formerRoutes, routes } from "./routes.ts";
@@ -142,6 +143,18 @@ export class SqlLedger implements Ledger {
       currency: String(currency),
       status: String(status) as ChargeStatus,
     };
+  }
+
+  ordersWithId(id: string): ReturnType<Ledger["ordersWithId"]> {
+    return ordersWithId(this.db, this.shards * BUCKETS_PER_SHARD, id);
+  }
+
+  ordersOfAll(request: SearchRequest): ReturnType<Ledger["ordersOfAll"]> {
+    return ordersOfAll(this.db, this.shards * BUCKETS_PER_SHARD, request);
+  }
+
+  orderStory(user: string, id: string): ReturnType<Ledger["orderStory"]> {
+    return orderStory(this.db, bucketOf(user, shardOf(user, this.shards)), user, id);
   }
 
   states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {

@@ -98,7 +98,7 @@ const FIRST_OUTCOME = {
 /** The states that a decision can give, as SQL. */
 const DECIDED = ["reserved", ...TERMINAL_STATES].map((state) => `'${state}'`).join(",");
 
-async function storedOrders(
+export async function storedOrders(
   db: Db,
   rows: readonly Record<string, unknown>[],
 ): Promise<StoredOrder[]> {

@@ -1,11 +1,20 @@
 // SQLite's writer in a thread of its own (thread.ts), with a deadline for each call.
+import type { Part } from "../core/domain/part.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ClaimedKey,
   EntryToRecord,
+  Fate,
   KeyClaim,
+  LapsedRequest,
+  Leased,
+  LeaseRequest,
   LedgerWriter,
+  PartId,
   RecordResult,
+  ReportBegin,
+  ReportBegun,
+  SettledClaim,
   ShardPosition,
 } from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
@@ -63,6 +72,26 @@ export class ThreadedWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
+  }
+
+  leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {
+    return this.call("leaseParts", request, arrived) as Promise<Leased>;
+  }
+
+  settleClaim(settled: SettledClaim): Promise<void> {
+    return this.call("settleClaim", settled) as Promise<void>;
+  }
+
+  beginReport(begin: ReportBegin): Promise<ReportBegun> {
+    return this.call("beginReport", begin) as Promise<ReportBegun>;
+  }
+
+  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void> {
+    return this.call("endLease", of, claim, fate, nowMs) as Promise<void>;
+  }
+
+  lapsedParts(request: LapsedRequest): ReturnType<LedgerWriter["lapsedParts"]> {
+    return this.call("lapsedParts", request) as ReturnType<LedgerWriter["lapsedParts"]>;
   }
 
   close(): Promise<void> {

@@ -2,18 +2,28 @@
 
 import { at } from "../core/domain/at.ts";
 import { messageOf } from "../core/domain/message-of.ts";
+import type { Part } from "../core/domain/part.ts";
 import { askAgain } from "./ask-again.ts";
 import type {
   ClaimedKey,
   EntryToRecord,
+  Fate,
   KeyClaim,
+  LapsedRequest,
+  Leased,
+  LeaseRequest,
   LedgerWriter,
+  PartId,
   RecordResult,
+  ReportBegin,
+  ReportBegun,
+  SettledClaim,
   ShardPosition,
 } from "./contract.ts";
 import { type Db, LedgerUnavailable } from "./db.ts";
 import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 import { claimKeys } from "./order-keys.ts";
+import { beginReport, endLease, lapsedParts, leaseParts, settleClaim } from "./part-leases.ts";
 import { record } from "./record.ts";
 
 export class DirectWriter implements LedgerWriter {
@@ -71,6 +81,26 @@ export class DirectWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return reachable(claimKeys(this.db, claims, forgetBeforeMs));
+  }
+
+  leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {
+    return reachable(leaseParts(this.db, request, arrived));
+  }
+
+  settleClaim(settled: SettledClaim): Promise<void> {
+    return reachable(settleClaim(this.db, settled));
+  }
+
+  beginReport(begin: ReportBegin): Promise<ReportBegun> {
+    return reachable(beginReport(this.db, begin));
+  }
+
+  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void> {
+    return reachable(endLease(this.db, of, claim, fate, nowMs));
+  }
+
+  lapsedParts(request: LapsedRequest): ReturnType<LedgerWriter["lapsedParts"]> {
+    return reachable(lapsedParts(this.db, request));
   }
 
   close(): Promise<void> {

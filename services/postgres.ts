@@ -45,7 +45,8 @@ export async function startPostgres(
     if (made.exitCode !== 0) throw new Error(`initdb: ${made.stderr.toString()}`);
   }
   const port = fixedPort ?? (await freePort());
-  const place = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data];
+  // No Unix socket: its path may be at most 107 bytes long, and folders can be deep.
+  const place = ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", ""];
   const set = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const child = spawnRecorded({
     name: "postgres",

@@ -133,6 +133,11 @@ export function recordedPid(recordDir: string, name: string): number | undefined
   return living(join(recordDir, `${name}.pid`))?.pid;
 }
 
+/** Whether any process that the folder records is still running. */
+export function anyLiving(recordDir: string): boolean {
+  return list(recordDir).some((file) => living(join(recordDir, file)) !== undefined);
+}
+
 /** Stops the processes recorded by earlier runs in `recordDir` and returns their names. */
 export async function endLeftovers(recordDir: string): Promise<string[]> {
   const ended = list(recordDir).map(async (file): Promise<string[]> => {

@@ -102,7 +102,7 @@ async function allDispatched(dir: string, accepted: ReadonlyMap<string, string>)
     const own = [...accepted].filter(([, by]) => by === user).map(([id]) => id);
     const states = async () => {
       const text = await told(dir, "orders", "--user", user, "--json");
-      return JSON.parse(text) as { id: string; status: string }[];
+      return (JSON.parse(text) as { orders: { id: string; status: string }[] }).orders;
     };
     const done = async () => (await states()).every(({ status }) => status === "dispatched");
     await until(`the orders of ${user}`, done, WAIT_MS);

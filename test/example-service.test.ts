@@ -1,40 +1,58 @@
-// The service in docs/examples works as its page says: it knows nothing of Sluice but its messages.
-import { afterEach, expect, test } from "bun:test";
+// The services in docs/examples work as their pages say: they know nothing of Sluice but its
+// messages or its calls.
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { makeOrder, Stack, userOf } from "./stack.ts";
+import { Shop } from "../sdk/testing.ts";
+import { makeOrder, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 60_000;
-let stack: Stack;
-let child: ReturnType<typeof Bun.spawn> | undefined;
-afterEach(async () => {
-  child?.kill();
-  await stack?.stop();
-}, TIMEOUT_MS);
+const START_MS = 180_000;
+/** The file of each, what runs it, and its service. */
+const EXAMPLES = [
+  { file: "service.mjs", command: process.execPath, service: "gallery" },
+  { file: "warehouse.mjs", command: "node", service: "depot" },
+  { file: "warehouse.py", command: "python3", service: "store" },
+];
+let shop: Shop;
+let gateway: string;
+beforeAll(async () => {
+  const items = Object.fromEntries(EXAMPLES.map(({ service }) => [service, 10]));
+  shop = await Shop.open(items, {
+    categories: Object.fromEntries(EXAMPLES.map(({ service }) => [service, `of-${service}`])),
+  });
+  for (const { service } of EXAMPLES) await shop.stack.route(`of-${service}`, service);
+  gateway = await shop.gateway();
+}, START_MS);
+afterAll(() => shop?.close(), START_MS);
 
-test(
-  "an independent program claims, works and reports, and the order is dispatched",
-  async () => {
-    stack = await Stack.start();
-    await stack.sale({ print: 10 }, { categories: { print: "art" } });
-    await stack.worker("w1");
-    await stack.payments();
-    await stack.route("art", "gallery");
-    const url = stack.settings.regions[0]?.url as string;
-    const file = join(import.meta.dir, "..", "docs", "examples", "service.mjs");
-    child = Bun.spawn([process.execPath, file], {
-      env: { ...process.env, AMQP_URL: url, SERVICE: "gallery" },
+test.each(EXAMPLES)(
+  "an independent program claims, works and reports, and the order is dispatched: $file",
+  async ({ file, command, service }) => {
+    const { stack } = shop;
+    const child = Bun.spawn([command, join(import.meta.dir, "..", "docs", "examples", file)], {
+      env: {
+        ...{ PATH: process.env.PATH ?? "", SERVICE: service, GATEWAY: gateway },
+        ...{ AMQP_URL: stack.settings.regions[0]?.url as string },
+        TOKEN: await shop.token(service, "service"),
+      },
       stdout: "pipe",
     });
-    const made = [];
-    for (let n = 0; n < 3; n++) {
-      const { order, row } = makeOrder(userOf(n % 2, n), { print: 1 });
-      await stack.publish(n % 2, [row], 0, "eu.gw");
-      made.push(order);
+    try {
+      const made = [];
+      for (let n = 0; n < 3; n++) {
+        const user = userOf(n % 2, n);
+        const { order, row } = makeOrder(user, { [service]: 1 }, { saleId: "demo" });
+        await stack.publish(n % 2, [row], 0, "eu.gw");
+        made.push(order);
+      }
+      for (const { user, id } of made) await stack.becomes(user, id, "dispatched");
+      child.kill();
+      const said = await new Response(child.stdout).text();
+      for (const { user, id } of made)
+        expect(said).toContain(`packing ${user}/${id}/1/1: 1 × ${service}`);
+    } finally {
+      child.kill();
     }
-    for (const { user, id } of made) await stack.becomes(user, id, "dispatched");
-    child.kill();
-    const said = await new Response(child.stdout as ReadableStream).text();
-    for (const { user, id } of made) expect(said).toContain(`packing ${user}/${id}/1/1: 1 × print`);
   },
   TIMEOUT_MS,
 );

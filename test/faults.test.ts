@@ -50,8 +50,8 @@ test(
     const [running] = await ready({ a: 3 }, { env: { SLUICE_LEASE_TTL: "1s" } });
     const worker = running?.worker;
     const redis = await stack.client();
-    const look = () =>
-      overview({ runtime: realRuntime, redis, ledger: stack.ledger, redisMemory: 0 });
+    const rest = { redisMemory: 0, rateMaxAgeMs: 60_000 };
+    const look = () => overview({ runtime: realRuntime, redis, ledger: stack.ledger, ...rest });
     expect([(await look()).redis.state, worker?.beating]).toEqual(["up", true]);
     process.kill(stack.redis.pid, "SIGSTOP");
     try {

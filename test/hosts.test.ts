@@ -62,6 +62,15 @@ test(
     expect(await new Response(elsewhere.stderr).text()).toContain("SLUICE_REGIONS is not set");
     await elsewhere.exited;
 
+    const roles = (await told(dir, "logs", "--list")).split("\n");
+    expect(roles).toEqual(expect.arrayContaining(["gateway-eu", "worker-1"]));
+    const logged = (await told(dir, "logs", "worker", "--lines", "2", "--json")).split("\n");
+    expect(logged.map((line) => (JSON.parse(line) as { role: string }).role)).toEqual([
+      expect.stringMatching(/^worker-/),
+      expect.stringMatching(/^worker-/),
+    ]);
+    await leavesOnQ(dir);
+
     const worker = run(dir, ["worker"]);
     const gateway = run(dir, ["gateway"]);
     const listens = /"url":"(http:[^"]+)"/.exec(await printed(gateway, "gateway listening"));
@@ -98,12 +107,32 @@ test("a folder that others use keeps its mode", async () => {
   expect(statSync(dir).mode & 0o777).toBe(0o755);
 });
 
+/** `sluice top` on a terminal of its own. */
+async function leavesOnQ(dir: string): Promise<void> {
+  let screen = "";
+  const cli = join(import.meta.dir, "..", "cli", "cli.ts");
+  const top = Bun.spawn([process.execPath, cli, "top"], {
+    env: { ...process.env, SLUICE_DATA: dir },
+    terminal: {
+      cols: 120,
+      rows: 40,
+      data: (_, bytes) => {
+        screen += new TextDecoder().decode(bytes);
+      },
+    },
+  });
+  await until("top draws", () => screen.includes("Sluice"), 60_000);
+  top.terminal?.write("q");
+  expect(await top.exited).toBe(0);
+  expect(screen).toEndWith("\u001b[?1049l\u001b[?25h");
+}
+
 /** The workers that have shards. */
 async function owners(dir: string): Promise<string[]> {
-  const rows: { worker: string; shards: string }[] = JSON.parse(
+  const { workers }: { workers: { id: string; shards: number[] | null }[] } = JSON.parse(
     await told(dir, "workers", "--json"),
   );
-  return rows.filter(({ shards }) => /^[\d ]+$/.test(shards)).map(({ worker }) => worker);
+  return workers.filter(({ shards }) => (shards ?? []).length > 0).map(({ id }) => id);
 }
 
 /** Addresses on which a process accepts TCP connections, in the kernel's words (proc(5)). */

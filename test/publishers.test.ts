@@ -105,7 +105,7 @@ test(
   "each role's user may write where its work is, and nowhere else",
   async () => {
     const may: Record<string, readonly string[]> = {
-      gateway: [ORDERS_EXCHANGE],
+      gateway: [ORDERS_EXCHANGE, CLAIMS_EXCHANGE],
       payments: [ORDERS_EXCHANGE, ""],
       "service-depot": [CLAIMS_EXCHANGE],
       rates: [""],

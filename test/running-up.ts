@@ -2,8 +2,10 @@
 import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { outputOf } from "./output-of.ts";
 
-const CLI = join(import.meta.dir, "..", "cli", "cli.ts");
+const ROOT = join(import.meta.dir, "..");
+const CLI = join(ROOT, "cli", "cli.ts");
 const GATEWAY_LINE = / {2}(eu|us) +(http:\S+)/g;
 
 export interface Up {
@@ -88,6 +90,26 @@ export async function told(dir: string, ...args: string[]): Promise<string> {
   ]);
   expect({ code, out, err }).toMatchObject({ code: 0 });
   return out.trim();
+}
+
+/** Runs a page's ```sh up blocks as one script beside an `up`; each command must succeed. */
+export async function runPage(page: string, dir: string, gateway: string): Promise<string> {
+  const text = readFileSync(join(ROOT, page), "utf8");
+  const blocks = [...text.matchAll(/^```sh up\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  const script = blocks
+    .join("\n")
+    .replaceAll("./sluice ", '"$BUN" "$CLI" ')
+    .replaceAll(" .sluice/", " $SLUICE_DATA/")
+    .replaceAll("http://127.0.0.1:8080", gateway)
+    .replaceAll("ws://127.0.0.1:8080", gateway.replace("http", "ws"))
+    .replaceAll(/verify --partial(?! --wait)/g, "verify --partial --wait 60");
+  const curl = 'curl() { command curl --fail-with-body --max-time 30 "$@"; }';
+  const { code, out, err } = await outputOf(["bash", "-c", `set -eu\n${curl}\n${script}`], {
+    cwd: ROOT,
+    env: { ...process.env, SLUICE_DATA: dir, BUN: process.execPath, CLI },
+  });
+  expect({ page, code, out, err }).toMatchObject({ code: 0 });
+  return out;
 }
 
 /** Processes that belong to a data folder. */

@@ -3,7 +3,8 @@ import { afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Receiver } from "../consumers/webhooks/testing.ts";
-import { endUps, processesOf, told, up } from "./running-up.ts";
+import { UP_PAGES } from "./doc-commands-run.ts";
+import { endUps, processesOf, runPage, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
 import { until } from "./until.ts";
 
@@ -23,10 +24,9 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
 
 async function untilDispatched(dir: string, id: string): Promise<boolean> {
   for (let i = 0; i < 50; i++) {
-    const orders = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
-      id: string;
-      status: string;
-    }[];
+    const { orders } = JSON.parse(await told(dir, "orders", "--user", "ann", "--json")) as {
+      orders: { id: string; status: string }[];
+    };
     if (orders.some((order) => order.id === id && order.status === "dispatched")) return true;
     await Bun.sleep(100);
   }
@@ -54,13 +54,18 @@ test(
     expect(doctor).toContain("broker us: reachable, every shard has a worker");
     expect(doctor).not.toContain("fail");
 
+    // The documents' commands, as a reader types them.
+    for (const page of UP_PAGES) await runPage(page, dir, first.gateways.eu as string);
+
     const second = await up(dir);
     expect(await second.process.exited).toBe(1);
     expect(second.said).toContain(`already runs here (process ${first.process.pid})`);
 
     const other = await up(otherDir, {}, "--http-port", "0");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
-    expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual([]);
+    expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual({
+      orders: [],
+    });
 
     first.process.kill("SIGKILL");
     await first.process.exited;

@@ -22,6 +22,7 @@ import { page, scenarioTable } from "../../proof/chaos/tables.ts";
 import { endFolder, endRecorded, makeFolder, sweepFolders } from "../../proof/demo/folder.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
+import { coloured } from "../colours.ts";
 import { stopSignals } from "../signals.ts";
 import { table } from "../table.ts";
 
@@ -77,7 +78,7 @@ async function run(options: Options): Promise<void> {
   const scenarios = scenariosOf(options);
   await sweepFolders();
   const dir = makeFolder();
-  const colours = paint(out.isTTY ?? false);
+  const colours = paint(coloured(out));
   const { seed, rate } = options;
   const runs: Run[] = [];
   for (const [name, reason] of leftOut(options.faults === undefined ? FAULTS : []))

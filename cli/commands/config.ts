@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { describeSettings, readSettings } from "../../core/settings/settings.ts";
 import { flagOf } from "../flags.ts";
+import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
 
 export function register(program: Command): void {
@@ -15,6 +16,7 @@ export function register(program: Command): void {
         value,
         says,
       }));
-      process.stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+      if (json) printJson(rows);
+      else print(table(rows));
     });
 }

@@ -10,12 +10,15 @@ import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import {
   LETTER_QUEUES,
+  type Letter,
   type LetterFilter,
   Letters,
   MAX_LETTERS,
 } from "../operator/dead-letters.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
+import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
+import { UsageError } from "../usage.ts";
 
 interface Options {
   readonly queue?: string;
@@ -42,9 +45,13 @@ export function register(program: Command): void {
         whole(1, MAX_LETTERS),
         DEFAULT_LIMIT,
       )
-      .option("--json", "print JSON", false);
-  filtered(dead.command("list", { isDefault: true })).action((options: Options) => list(options));
-  filtered(dead.command("show <id>").description("show a letter's content and trail")).action(show);
+      .option("--json", "print JSON: as GET /v1/admin/dead", false);
+  filtered(
+    dead.command("list", { isDefault: true }).description("list them, the oldest first"),
+  ).action((options: Options) => list(options));
+  filtered(
+    dead.command("show <id>").description("print a letter with its content and trail as JSON"),
+  ).action(show);
   const which = "[id]";
   filtered(
     dead
@@ -59,6 +66,7 @@ export function register(program: Command): void {
 async function list(options: Options): Promise<void> {
   await withLetters(async (letters) => {
     const found = await letters.list(filterOf(undefined, options), options.limit);
+    if (options.json) return printJson({ letters: found.map(shown) });
     const rows = found.map(({ id, region, queue, reason, user, order }) => ({
       id,
       region,
@@ -67,8 +75,13 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    process.stdout.write(options.json ? `${plainJson(found)}\n` : table(rows));
+    print(table(rows));
   });
+}
+
+/** As HTTP shows it: its user by the token's own text. */
+function shown({ user, ...letter }: Letter) {
+  return user === undefined ? letter : { ...letter, user: subjectOf(user) };
 }
 
 async function show(id: string, options: Options): Promise<void> {
@@ -76,7 +89,7 @@ async function show(id: string, options: Options): Promise<void> {
     const [found] = await letters.list(filterOf(id, options), options.limit);
     if (!found)
       throw new SettingError(`no dead letter ${id} among the first ${options.limit} of any queue`);
-    process.stdout.write(`${plainJson(found, 2)}\n`);
+    print(`${plainJson(shown(found), 2)}\n`);
   });
 }
 
@@ -87,7 +100,7 @@ async function deal(
 ): Promise<void> {
   const filter = filterOf(id === "all" ? undefined : id, options);
   if (id === undefined && Object.keys(filter).length === 0)
-    throw new SettingError(`specify which: 'sluice dead ${what} ID', 'all', or a filter`);
+    throw new UsageError(`specify which: 'sluice dead ${what} ID', 'all', or a filter`);
   await withLetters(async (letters, ledger) => {
     const deed = { action: `dead.${what}`, target: id ?? "", detail: { ...filter } };
     const dealt = await onRecord(ledger, deed, () =>
@@ -99,7 +112,8 @@ async function deal(
       );
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
     const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} unchanged` : ""}`;
-    process.stdout.write(options.json ? `${plainJson(dealt)}\n` : `${text}\n`);
+    if (options.json) printJson(dealt);
+    else print(`${text}\n`);
     for (const { id: letter, why } of dealt.left)
       process.stderr.write(plainLines(`${letter}: ${why}\n`));
     if (dealt.left.length > 0) process.exitCode = 1;
@@ -108,7 +122,7 @@ async function deal(
 
 function filterOf(id: string | undefined, { queue, reason, user }: Options): LetterFilter {
   if (queue !== undefined && !(LETTER_QUEUES as readonly string[]).includes(queue))
-    throw new SettingError(`--queue must be one of ${LETTER_QUEUES.join(", ")}, not '${queue}'`);
+    throw new UsageError(`--queue must be one of ${LETTER_QUEUES.join(", ")}, not '${queue}'`);
   return {
     ...(id ? { id } : {}),
     ...(queue ? { queue } : {}),

@@ -9,6 +9,7 @@ import { demoJson, demoLines, resultOf } from "../../proof/demo/report.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import { paint } from "../../proof/verify/report.ts";
 import { whole } from "../arguments.ts";
+import { coloured } from "../colours.ts";
 import { stopSignals } from "../signals.ts";
 
 const DEFAULT_ORDERS = 100_000;
@@ -65,7 +66,7 @@ async function run({ orders, seed, json, brokers, keep, protocol }: Options): Pr
     ...{ orders, seed, dir, progress, onStack, protocol },
     env: { SLUICE_BROKERS: brokers },
   });
-  out.write(`${demoLines(result, seed, paint(out.isTTY ?? false)).join("\n")}\n`);
+  out.write(`${demoLines(result, seed, paint(coloured(out))).join("\n")}\n`);
   const ended = resultOf(result);
   if (keep || ended !== "pass") out.write(`  history, ledger and logs: ${dir}\n\n`);
   else removeFolder(dir);

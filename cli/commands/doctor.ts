@@ -4,9 +4,11 @@ import type { Command } from "commander";
 import { plain, plainJson } from "../../core/domain/plain.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { paint } from "../../proof/verify/report.ts";
+import { coloured } from "../colours.ts";
 import { type Finding, fail } from "../doctor/finding.ts";
 import { checkMachine } from "../doctor/machine.ts";
 import { checkServices } from "../doctor/services.ts";
+import { checkVerdict } from "../doctor/verdict.ts";
 
 export function register(program: Command): void {
   program
@@ -23,7 +25,11 @@ export function register(program: Command): void {
 async function examine(): Promise<Finding[]> {
   try {
     const settings = readSettings(process.env);
-    return [...checkMachine(settings), ...(await checkServices(settings))];
+    return [
+      ...checkMachine(settings),
+      ...(await checkServices(settings)),
+      ...(await checkVerdict(settings)),
+    ];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];
@@ -32,7 +38,7 @@ async function examine(): Promise<Finding[]> {
 }
 
 function lines(findings: readonly Finding[]): string[] {
-  const colours = paint(process.stdout.isTTY ?? false);
+  const colours = paint(coloured(process.stdout));
   const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
   return findings.flatMap(({ what, state, detail, mend }) => [
     `${mark[state]}  ${plain(`${what}: ${detail}`)}`,

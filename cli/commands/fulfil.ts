@@ -2,9 +2,10 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
-import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { readSettings } from "../../core/settings/settings.ts";
 import { whole } from "../arguments.ts";
 import { startFulfil } from "../roles/fulfil.ts";
+import { UsageError } from "../usage.ts";
 import { runRole } from "./roles.ts";
 
 interface Options {
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     )
     .action(({ service, work, file }: Options) => {
       if (!NAME_PATTERN.test(service) || service === "unrouted")
-        throw new SettingError(`--service '${service}' must match ${NAME_PATTERN.source}`);
+        throw new UsageError(`--service '${service}' must match ${NAME_PATTERN.source}`);
       const list = file ?? join(resolve(readSettings(process.env).dataDir), `packed-${service}.db`);
       return runRole("fulfil", (runtime, settings, id, log) =>
         startFulfil(runtime, settings, id, log, { service, file: list, workMs: work }),

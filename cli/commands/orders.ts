@@ -1,64 +1,129 @@
-// sluice orders: a user's orders, or one order with its events, from the ledger.
-import type { Command } from "commander";
-import { plainJson } from "../../core/domain/plain.ts";
-import { traceIdOf } from "../../core/domain/trace.ts";
-import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
+// sluice orders: the newest orders, those of a user, or the whole story of one, from the ledger.
+import { type Command, Option } from "commander";
+import { OPEN_STATES, type OrderState, TERMINAL_STATES } from "../../core/domain/outcome.ts";
+import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { rfc3339 } from "../../gateway/admin/sale-form.ts";
-import { showOrder } from "../../gateway/http/read-orders.ts";
-import type { OrderEvent } from "../../ledger/contract.ts";
+import { showOrder, waitOf } from "../../gateway/http/read-orders.ts";
+import type { Ledger, StoredOrder } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
+import { type OrderInFull, storyLines } from "../order-lines.ts";
+import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
+import { UsageError } from "../usage.ts";
 
 const MAX_LIMIT = 100;
 
+/** Of orders that the ledger knows. */
+const LISTED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((state) => state !== "accepted");
+
 interface Options {
-  readonly user: string;
+  readonly user?: string;
+  readonly status?: OrderState;
+  readonly sale?: string;
   readonly limit: number;
+  readonly before?: string;
   readonly json: boolean;
 }
 
 export function register(program: Command): void {
   program
     .command("orders")
-    .description("list a user's orders, newest first, or show one with its events")
-    .argument("[id]")
-    .requiredOption("--user <name>", "whose orders")
+    .description("show one order with its whole story, or list orders, newest first")
+    .argument("[id]", "the order; it is found without its user too")
+    .option("--user <name>", "whose orders")
+    .addOption(new Option("--status <state>", "only those in this state").choices(LISTED_STATES))
+    .option("--sale <id>", "only those of this sale")
     .option("--limit <n>", "how many at most", whole(1, MAX_LIMIT), 20)
-    .option("--json", "print JSON", false)
-    .action(show);
+    .option("--before <id>", "only orders older than this one: the next page")
+    .option("--json", "print JSON: as GET /v1/admin/orders", false)
+    .action((id: string | undefined, options: Options) =>
+      id === undefined ? list(options) : showOne(id, options),
+    );
 }
 
-async function show(id: string | undefined, { user: text, limit, json }: Options): Promise<void> {
+function userOf(text: string): string {
   const user = nameOfUser(text);
-  if (user === undefined) throw new SettingError(`--user must be ${USER_RULE}`);
+  if (user === undefined) throw new UsageError(`--user must be ${USER_RULE}`);
+  return user;
+}
+
+async function list(options: Options): Promise<void> {
   await withLedger(async ({ ledger }) => {
-    const found =
-      id === undefined ? await ledger.ordersOf(user, { limit }) : [await ledger.order(user, id)];
-    const orders = found.filter((order) => order !== undefined);
-    const events = id === undefined ? [] : await ledger.events(user, id);
-    if (json) {
-      const shown = orders.map((order) => showOrder(order));
-      const one = { order: shown[0] ?? null, events: shownAll(events) };
-      process.stdout.write(`${plainJson(id === undefined ? shown : one)}\n`);
-      return;
-    }
-    const rows = orders.map((o) => ({
-      id: o.id,
-      sale: o.saleId,
-      seq: o.seq || "",
-      status: o.state,
-      ...(id !== undefined && o.traceparent !== "" ? { trace: traceIdOf(o.traceparent) } : {}),
-      items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
-      accepted: new Date(o.acceptedAtMs).toISOString(),
-      "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
-    }));
-    process.stdout.write(table(rows));
-    if (events.length > 0) process.stdout.write(`\n${table(shownAll(events))}`);
+    const { orders, before } = await pageOf(ledger, options);
+    const more = before === undefined ? {} : { before };
+    if (options.json) printJson({ orders: orders.map((order) => showOrder(order)), ...more });
+    else print(table(orders.map(rowOf)));
+    if (before !== undefined && !options.json)
+      process.stderr.write(`older ones: add --before '${before}'\n`);
   });
 }
 
-function shownAll(events: readonly OrderEvent[]) {
-  return events.map(({ atMs, event, detail }) => ({ at: rfc3339(atMs), event, detail }));
+/** A page looks through a bounded stretch of the ledger, so it may be short before the end. */
+async function pageOf(ledger: Ledger, options: Options) {
+  const { user, status, sale, limit, before } = options;
+  const filter = {
+    limit,
+    ...(before === undefined ? {} : { before }),
+    ...(status === undefined ? {} : { state: status }),
+    ...(sale === undefined ? {} : { saleId: sale }),
+  };
+  if (user === undefined) return ledger.ordersOfAll(filter);
+  return ledger.orderPage(userOf(user), filter);
+}
+
+function rowOf(o: StoredOrder) {
+  return {
+    id: o.id,
+    sale: o.saleId,
+    seq: o.seq || "",
+    status: o.state,
+    user: subjectOf(o.user),
+    items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
+    accepted: rfc3339(o.acceptedAtMs),
+    "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
+  };
+}
+
+/** Users draw their ids themselves, so one id may be that of several orders. */
+async function showOne(id: string, { user: text, json }: Options): Promise<void> {
+  await withLedger(async ({ ledger }) => {
+    const found =
+      text === undefined ? await ledger.ordersWithId(id) : [await ledger.order(userOf(text), id)];
+    const orders = found.filter((order) => order !== undefined);
+    const [order] = orders;
+    if (!order) throw new SettingError(`no order ${id} is in the ledger`);
+    if (orders.length > 1) throw new UsageError(`${severalText(id, orders)}: add --user NAME`);
+    const full = await inFull(ledger, order);
+    if (json) printJson(jsonOf(full));
+    else print(storyLines(full));
+  });
+}
+
+function severalText(id: string, orders: readonly StoredOrder[]): string {
+  const users = orders.map(({ user }) => subjectOf(user)).join(", ");
+  return `order ${id} exists for several users (${users})`;
+}
+
+async function inFull(ledger: Ledger, order: StoredOrder): Promise<OrderInFull> {
+  const { user, id } = order;
+  const [sale] = await ledger.sales([order.saleId]);
+  return {
+    order,
+    events: await ledger.events(user, id),
+    bill: await ledger.bill(user, id),
+    story: await ledger.orderStory(user, id),
+    saleCurrency: sale?.currency,
+  };
+}
+
+/** As GET /v1/admin/orders/{id} shows it. */
+function jsonOf({ order, events, bill, story, saleCurrency }: OrderInFull) {
+  const deliveries = story?.deliveries.map(({ atMs, ...rest }) => ({ at: rfc3339(atMs), ...rest }));
+  return {
+    ...showOrder(order, events, bill),
+    ...waitOf(order, bill, saleCurrency),
+    ...(story ? { ...story, deliveries } : {}),
+  };
 }

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { SettingError, type Settings } from "../../core/settings/settings.ts";
+import type { Settings } from "../../core/settings/settings.ts";
 import { metaKey } from "../../core/stores/keys.ts";
 import { openLedgerWriter } from "../../ledger/open.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
@@ -20,6 +20,7 @@ import {
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { openRedis } from "../roles/parts.ts";
 import { mintToken } from "../token.ts";
+import { UsageError } from "../usage.ts";
 
 interface Options {
   readonly acceptLedger: boolean;
@@ -67,14 +68,14 @@ async function recover(options: Options): Promise<void> {
   const { acceptLedger, askAgain, lost, back } = options;
   const chosen = [acceptLedger, askAgain, lost, back].filter(Boolean).length;
   if (chosen !== 1)
-    throw new SettingError("choose one of --accept-ledger, --ask-again, --lost and --back");
+    throw new UsageError("choose one of --accept-ledger, --ask-again, --lost and --back");
   await withLedger(async (open) => {
     const { settings } = open;
     const deed = (what: string) => ({ action: `recover.${what}`, target: settings.region });
     if (askAgain) return onRecord(open.ledger, deed("ask-again"), () => again(settings));
     if (acceptLedger) return onRecord(open.ledger, deed("accept-ledger"), () => forget(open));
     // As every setting, SLUICE_REGION is also a flag.
-    if (settings.region === "") throw new SettingError("name the region: --region NAME");
+    if (settings.region === "") throw new UsageError("name the region: --region NAME");
     return back
       ? onRecord(open.ledger, deed("back"), () => declare(open, "back"))
       : lose(open, options);

@@ -1,20 +1,31 @@
-// sluice stock: units per item, in Redis and in the ledger side by side.
+// sluice stock: units per item, in Redis and in the ledger side by side. What Redis cannot tell is
+// unknown, not zero.
 import type { Command } from "commander";
-import { plainJson } from "../../core/domain/plain.ts";
+import type { Sale, Stock } from "../../core/domain/sale.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
+import { SettingError } from "../../core/settings/settings.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
+import { shownUnits } from "../../gateway/http/stock-reader.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { withLedger } from "../ledger.ts";
+import { print, printJson } from "../output.ts";
 import { openRedis } from "../roles/parts.ts";
 import { table } from "../table.ts";
+
+/** A sale's units. `items` is as GET /v1/sales/{sale}/stock shows it; null: Redis cannot tell. */
+export interface SaleStock {
+  readonly saleId: string;
+  readonly items: readonly Stock[] | null;
+  /** What is recorded; it follows Redis. */
+  readonly ledger: readonly Stock[];
+}
 
 export function register(program: Command): void {
   program
     .command("stock")
-    .description(
-      "show units per item (available, releasing, held, sold) in Redis and in the ledger",
-    )
+    .description("show units per item: available, releasing, held and sold")
     .argument("[sale]", "only this sale")
     .option("--json", "print JSON", false)
     .action(show);
@@ -23,35 +34,49 @@ export function register(program: Command): void {
 async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
   await withLedger(async ({ ledger, settings }) => {
     const redis = await openRedis(realRuntime, settings, () => undefined);
-    const rows = await rowsOf(only, ledger, redis);
-    await redis.close();
-    if (only !== undefined && rows.length === 0)
-      throw Object.assign(new Error(`no sale '${only}'`), { name: "LedgerUnavailable" });
-    process.stdout.write(
-      json ? `${plainJson(rows)}\n` : table(rows, { ledger: "ledger (available/held/sold)" }),
-    );
+    const found = await stockOf(only, ledger, redis).finally(() => redis.close());
+    if (only !== undefined && found.length === 0)
+      throw new SettingError(`no sale '${only}': sluice sales lists them`);
+    if (json) return printJson({ stock: found });
+    print(table(found.flatMap(rowsOf), { ledger: "ledger (available/held/sold)" }));
+    if (found.some(({ items }) => items === null))
+      process.stderr.write("sluice: Redis cannot tell the units of each item now\n");
   });
 }
 
-async function rowsOf(only: string | undefined, ledger: Ledger, redis: RedisStore) {
+export async function stockOf(
+  only: string | undefined,
+  ledger: Pick<Ledger, "sales" | "stock">,
+  redis: RedisStore,
+): Promise<SaleStock[]> {
   const store = new StockStore(redis);
-  const rows = [];
-  for (const sale of await ledger.sales()) {
-    if (only !== undefined && sale.id !== only) continue;
-    const live = redis.connected ? await store.stock(sale.id) : undefined;
-    for (const s of await ledger.stock(sale.id)) {
-      const r = live?.get(s.sku);
-      rows.push({
-        sale: sale.id,
-        sku: s.sku,
-        total: s.initial + s.restocked,
-        available: r?.available ?? "?",
-        releasing: r?.releasing ?? "?",
-        held: r?.held ?? "?",
-        sold: r?.sold ?? "?",
-        ledger: `${s.available}/${s.held}/${s.sold}`,
-      });
-    }
-  }
-  return rows;
+  const sales = await ledger.sales(only === undefined ? undefined : [only]);
+  return Promise.all(
+    sales.map(async (sale) => {
+      const live = redis.connected ? await ignore(store.stock(sale.id), "stock_look") : undefined;
+      const items = shownUnits(live && [...live.values()], knownOf(sale));
+      return { saleId: sale.id, items: items ?? null, ledger: await ledger.stock(sale.id) };
+    }),
+  );
+}
+
+function knownOf(sale: Sale) {
+  return { initial: new Map(sale.items.map(({ sku, initial }) => [sku, initial])) };
+}
+
+function rowsOf({ saleId, items, ledger }: SaleStock) {
+  const live = new Map(items?.map((item) => [item.sku, item]));
+  return ledger.map(({ sku, initial, restocked, corrected = 0, ...recorded }) => {
+    const now = live.get(sku);
+    return {
+      sale: saleId,
+      sku,
+      total: initial + restocked - corrected,
+      available: now?.available ?? "?",
+      releasing: now?.releasing ?? "?",
+      held: now?.held ?? "?",
+      sold: now?.sold ?? "?",
+      ledger: `${recorded.available}/${recorded.held}/${recorded.sold}`,
+    };
+  });
 }

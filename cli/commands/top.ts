@@ -5,8 +5,12 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import type { Overview } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { coloured } from "../colours.ts";
+import { printJson } from "../output.ts";
+import { nothingRunning } from "../running.ts";
 import { mintToken } from "../token.ts";
 import { topLines } from "../top-lines.ts";
+import { Unavailable, UsageError } from "../usage.ts";
 
 const EVERY_MS = 1_000;
 const DEFAULT_URL = "http://127.0.0.1:8080";
@@ -28,7 +32,7 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("top")
-    .description("show stock, lag, workers and admission live")
+    .description("show stock, lag, workers and admission live; q leaves")
     .option("--url <url>", "a gateway; default: that of 'sluice up'")
     .option("--token <token>", "operator token; default: minted from SLUICE_JWT_SECRET")
     .option("--once", "look twice and print once", false)
@@ -37,15 +41,19 @@ export function register(program: Command): void {
 }
 
 async function top(options: Options): Promise<void> {
-  const url = (options.url ?? process.env.SLUICE_GATEWAY_URL) || DEFAULT_URL;
+  const settings = readSettings(process.env);
+  const known = options.url ?? process.env.SLUICE_GATEWAY_URL;
+  if (!known && settings.redisUrl === "") throw nothingRunning(settings.dataDir);
+  const url = known || DEFAULT_URL;
   const token =
-    options.token ??
-    (await mintToken(readSettings(process.env), { user: "top", scope: "operator", hours: 12 }));
+    options.token ?? (await mintToken(settings, { user: "top", scope: "operator", hours: 12 }));
   const look = () => lookAt(url, token);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(await look())}\n`);
+    printJson(await look());
     return;
   }
+  if (!options.once && !process.stdout.isTTY)
+    throw new UsageError("standard output is not a terminal: add --once or --json");
   const looks = new Looks();
   looks.before(await look());
   if (options.once) {
@@ -56,6 +64,7 @@ async function top(options: Options): Promise<void> {
   process.stdout.write(ENTER);
   process.on("exit", () => process.stdout.write(LEAVE));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
+  leaveOnKey();
   for (;;) {
     await realRuntime.sleep(EVERY_MS);
     const lines = await look().then(
@@ -68,14 +77,22 @@ async function top(options: Options): Promise<void> {
   }
 }
 
+const LEAVING_KEYS = new Set(["q", "Q", "\x03", "\x04"]);
+
+/** As in other programs of its kind. In raw mode, Ctrl-C is a key too. */
+function leaveOnKey(): void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return;
+  stdin.setRawMode(true);
+  process.on("exit", () => stdin.setRawMode(false));
+  stdin.on("data", (keys: Buffer) => {
+    if ([...keys.toString()].some((key) => LEAVING_KEYS.has(key))) process.exit(0);
+  });
+}
+
 function draw(looks: Looks, now: Overview): string[] {
-  const colours = process.stdout.isTTY && !process.env.NO_COLOR;
-  return topLines(
-    figures(looks.before(now), now),
-    now,
-    process.stdout.columns ?? 100,
-    colours === true,
-  );
+  const { columns = 100 } = process.stdout;
+  return topLines(figures(looks.before(now), now), now, columns, coloured(process.stdout));
 }
 
 async function lookAt(url: string, token: string): Promise<Overview> {
@@ -84,7 +101,7 @@ async function lookAt(url: string, token: string): Promise<Overview> {
     headers,
     signal: realRuntime.abortAfter(5_000),
   }).catch((error) => {
-    throw new SettingError(`no gateway answers at ${url} (see --url): ${messageOf(error)}`);
+    throw new Unavailable(`no gateway answers at ${url} (see --url): ${messageOf(error)}`);
   });
   if (!response.ok)
     throw new SettingError(

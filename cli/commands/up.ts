@@ -54,6 +54,7 @@ async function up(): Promise<void> {
     SLUICE_WEBHOOK_SECRET: webhookSecret,
     // A receiver to try things with runs on this machine.
     SLUICE_WEBHOOK_PRIVATE: process.env.SLUICE_WEBHOOK_PRIVATE || "allow",
+    SLUICE_SHOP: process.env.SLUICE_SHOP || (shopSuits(settings) ? "yes" : "no"),
   };
   const { roleEnv } = services;
   const fleet = new Fleet({ dir: join(dir, "roles"), env, roleEnv, say });
@@ -85,6 +86,12 @@ async function up(): Promise<void> {
     await services.stop();
   }
   process.exit(0);
+}
+
+/** The shop gives a token to whoever asks: by default, nobody beyond this machine can ask. */
+function shopSuits({ jwtAlgorithm, httpHost }: Settings): boolean {
+  const loopback = /^(127\.|::1$|localhost$)/.test(httpHost);
+  return jwtAlgorithm === "HS256" && loopback;
 }
 
 /**
@@ -189,6 +196,7 @@ async function welcome(
         `WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
+    ...(env.SLUICE_SHOP === "yes" ? [`A shop to try it with: ${url}/shop`, ""] : []),
     "Place an order (each time with a new id):",
     "",
     `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" ` +

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { plainJson } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
+import { readSettings, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import type { PackedRecord } from "../../proof/verify/checks/parts.ts";
 import { providerRecord } from "../../proof/verify/provider.ts";
@@ -13,7 +13,9 @@ import { type Verdict, verify } from "../../proof/verify/verify.ts";
 import { openViews } from "../../proof/verify/views.ts";
 import { readPackingList } from "../../stubs/fulfil/packing-list.ts";
 import { whole } from "../arguments.ts";
+import { coloured } from "../colours.ts";
 import { requireStores } from "../roles/parts.ts";
+import { UsageError } from "../usage.ts";
 
 const EXIT_CODES = { pass: 0, violations: 1, inconclusive: 2 } as const;
 /** Pause between two looks at a busy system. */
@@ -80,7 +82,7 @@ function packingLists(named: readonly string[]): (() => Promise<PackedRecord[]>)
     const at = pair.indexOf("=");
     const [service, file] = [pair.slice(0, at), pair.slice(at + 1)];
     if (at < 1 || !existsSync(file))
-      throw new SettingError(`--packed '${pair}' must be service=file, and the file must exist`);
+      throw new UsageError(`--packed '${pair}' must be service=file, and the file must exist`);
     return { service, file };
   });
   if (lists.length === 0) return undefined;
@@ -97,6 +99,11 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const views = await openViews({ ...settings, processing: await routedServices(settings) });
   const provider = providerRecord(options.provider, settings.providerUrl);
   const end = realRuntime.monotonicMs() + options.wait * 1_000;
+  let said = !process.stderr.isTTY;
+  const sayOnce = () => {
+    if (!said) process.stderr.write(`waiting up to ${options.wait} s for the system to rest\n`);
+    said = true;
+  };
   try {
     while (true) {
       const { history, partial } = options;
@@ -113,12 +120,13 @@ async function run(options: Options): Promise<Verdict["result"]> {
         (verdict.result === "inconclusive" || verdict.missing > 0) &&
         realRuntime.monotonicMs() < end
       ) {
+        sayOnce();
         await realRuntime.sleep(LOOK_AGAIN_MS);
         continue;
       }
       const text = options.json
         ? plainJson(verdict)
-        : verdictLines(verdict, paint(process.stdout.isTTY ?? false)).join("\n");
+        : verdictLines(verdict, paint(coloured(process.stdout))).join("\n");
       process.stdout.write(`${text}\n`);
       return verdict.result;
     }

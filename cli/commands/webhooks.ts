@@ -8,11 +8,14 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { newWebhookSecret, show, showDelivery } from "../../gateway/admin/admin-webhooks.ts";
 import type { Ledger } from "../../ledger/contract.ts";
+import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { table } from "../table.ts";
+import { UsageError } from "../usage.ts";
 
-const LOG_LINES = "50";
+const LOG_LINES = 50;
+const MOST_LOG_LINES = 10_000;
 
 interface Json {
   readonly json: boolean;
@@ -24,6 +27,7 @@ export function register(program: Command): void {
     .description("add, list, pause, resume or remove receivers of events");
   webhooks
     .command("list", { isDefault: true })
+    .description("list the receivers and their state")
     .option("--json", "print JSON", false)
     .action(({ json }: Json) => withLedger(({ ledger }) => list(ledger, json)));
   webhooks
@@ -41,11 +45,9 @@ export function register(program: Command): void {
   webhooks
     .command("log <id>")
     .description("show the latest deliveries")
-    .option("--limit <n>", "how many", LOG_LINES)
+    .option("--limit <n>", "how many", whole(1, MOST_LOG_LINES), LOG_LINES)
     .option("--json", "print JSON", false)
-    .action((id: string, { limit, json }: Json & { limit: string }) =>
-      showLog(id, Number(limit), json),
-    );
+    .action((id: string, { limit, json }: Json & { limit: number }) => showLog(id, limit, json));
   webhooks
     .command("redeliver <id> <event>")
     .description("send an event of the log again, under the same id")
@@ -82,14 +84,14 @@ async function add(
   const wanted = types === "" ? [] : types.split(",").map((type) => type.trim());
   const stranger = wanted.find((type) => !isFeedType(type));
   if (stranger !== undefined)
-    throw new SettingError(`--types: '${stranger}' is none of ${FEED_TYPES.join(", ")}`);
+    throw new UsageError(`--types: '${stranger}' is none of ${FEED_TYPES.join(", ")}`);
   await withLedger(async ({ ledger, settings }) => {
     const flaw = flawOfUrl(url, settings.webhookPrivate === "allow");
-    if (flaw !== undefined) throw new SettingError(`'${url}' must be ${flaw}`);
+    if (flaw !== undefined) throw new UsageError(`'${url}' must be ${flaw}`);
     const position =
       after === "start" || after === "end" ? await ledger.feedAt(after) : readCursor(after);
     if (!position || (await ledger.feed(position, 1)) === "gone")
-      throw new SettingError("--after must be start, end, or a cursor of this ledger's feed");
+      throw new UsageError("--after must be start, end, or a cursor of this ledger's feed");
     const secret = newWebhookSecret(realRuntime);
     const of = { url, types: wanted.filter(isFeedType), secret, position, by: commandLine() };
     const added = await onRecord(ledger, { action: "webhooks.create", target: url }, () =>
@@ -120,8 +122,6 @@ async function change(what: "pause" | "resume" | "remove", id: string): Promise<
 }
 
 async function showLog(id: string, limit: number, json: boolean): Promise<void> {
-  if (!Number.isInteger(limit) || limit < 1)
-    throw new SettingError("--limit must be a whole number from 1");
   await withLedger(async ({ ledger }) => {
     const log = await ledger.webhooks.log(id, limit);
     if (!log) throw unknown(id);

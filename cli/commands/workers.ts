@@ -1,7 +1,6 @@
 // sluice workers: the running workers, their shards, progress and governor state; pauses and
 // resumes them manually.
 import type { Command } from "commander";
-import { plainJson } from "../../core/domain/plain.ts";
 import type { GovernorReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
@@ -10,6 +9,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { withLedger } from "../ledger.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
+import { print, printJson } from "../output.ts";
 import { openRedis, requireStores } from "../roles/parts.ts";
 import { table } from "../table.ts";
 
@@ -52,43 +52,73 @@ async function onRedis(work: (redis: RedisStore) => Promise<void>): Promise<void
 async function list(redis: RedisStore, json: boolean): Promise<void> {
   const members = new Members(redis);
   const [{ workers, owners }, roles] = await Promise.all([members.list(), members.roles()]);
-  const rows: Record<string, string | number>[] = [...workers].map(([worker, text]) => {
-    const report = JSON.parse(text) as WorkerReport;
-    const held = [...owners].filter(([, holder]) => holder === worker).map(([shard]) => shard);
-    const lags = report.shards.flatMap((s) => s.regions.map((r) => r.lagMs));
-    return {
-      worker,
-      shards: held.sort((a, b) => a - b).join(" "),
-      "in flight": report.shards.reduce((sum, s) => sum + s.load, 0),
-      "lag ms": Math.max(0, ...lags),
-      unrecorded: report.unrecorded,
-      ledger: report.ledger,
-      state: report.state,
-      governor: governorWords(report),
-    };
-  });
-  // Payment workers and services hold no shards, but the governor slows them too.
-  for (const [id, text] of roles) {
-    const report = JSON.parse(text) as RoleReport;
-    if (report.kind !== "payments" && report.kind !== "fulfil") continue;
-    const load = report.kind === "payments" ? report.load : "";
-    const of = report.kind === "payments" ? "charges" : report.service;
-    rows.push({
-      worker: id,
-      shards: of,
-      "in flight": load,
-      "lag ms": "",
-      unrecorded: "",
-      ledger: "",
-      state: "running",
-      governor: governorWords(report),
-    });
-  }
-  process.stdout.write(json ? `${plainJson(rows)}\n` : table(rows));
+  const shown = [
+    ...[...workers].map(([id, text]) => workerOf(id, JSON.parse(text) as WorkerReport, owners)),
+    // Payment workers and services hold no shards, but the governor slows them too.
+    ...[...roles].flatMap(([id, text]) => competingOf(id, JSON.parse(text) as RoleReport)),
+  ];
+  if (json) printJson({ workers: shown });
+  else print(table(shown.map(rowOf)));
 }
 
-function governorWords({ governor }: { readonly governor: GovernorReport }): string {
-  return [governor.state, ...governor.reasons].join(" ");
+/** As its report has it. What its kind does not have is null. */
+export interface ShownWorker {
+  readonly id: string;
+  readonly kind: "worker" | "payments" | "fulfil";
+  /** Those it owns. */
+  readonly shards: readonly number[] | null;
+  readonly service: string | null;
+  /** Orders or charges in flight. */
+  readonly load: number | null;
+  readonly lagMs: number | null;
+  readonly unrecorded: number | null;
+  readonly ledger: "up" | "away" | null;
+  readonly state: string;
+  readonly governor: Pick<GovernorReport, "state" | "reasons">;
+}
+
+export function workerOf(
+  id: string,
+  report: WorkerReport,
+  owners: ReadonlyMap<number, string>,
+): ShownWorker {
+  const held = [...owners].filter(([, holder]) => holder === id).map(([shard]) => shard);
+  const lags = report.shards.flatMap((s) => s.regions.map((r) => r.lagMs));
+  const { unrecorded, ledger, state, governor } = report;
+  return {
+    ...{ id, kind: "worker" as const, shards: held.sort((a, b) => a - b), service: null },
+    load: report.shards.reduce((sum, s) => sum + s.load, 0),
+    lagMs: Math.max(0, ...lags),
+    ...{ unrecorded, ledger, state, governor: shownGovernor(governor) },
+  };
+}
+
+export function competingOf(id: string, report: RoleReport): ShownWorker[] {
+  if (report.kind !== "payments" && report.kind !== "fulfil") return [];
+  const { kind, governor } = report;
+  return [
+    {
+      ...{ id, kind, shards: null, service: kind === "fulfil" ? report.service : null },
+      load: kind === "payments" ? report.load : null,
+      ...{ lagMs: null, unrecorded: null, ledger: null, state: "running" },
+      governor: shownGovernor(governor),
+    },
+  ];
+}
+
+const shownGovernor = ({ state, reasons }: GovernorReport) => ({ state, reasons });
+
+function rowOf(w: ShownWorker) {
+  return {
+    worker: w.id,
+    shards: w.shards?.join(" ") ?? w.service ?? "charges",
+    "in flight": w.load ?? "",
+    "lag ms": w.lagMs ?? "",
+    unrecorded: w.unrecorded ?? "",
+    ledger: w.ledger ?? "",
+    state: w.state,
+    governor: [w.governor.state, ...w.governor.reasons].join(" "),
+  };
 }
 
 async function byHand(redis: RedisStore, what: "pause" | "resume", worker: string): Promise<void> {

@@ -29,6 +29,8 @@ export const MAX_LETTERS = 10_000;
  */
 export interface LetterFilter {
   readonly id?: string;
+  /** One of these. */
+  readonly ids?: readonly string[];
   readonly queue?: string;
   /** Text the reason contains. */
   readonly reason?: string;
@@ -272,9 +274,10 @@ function ordersIn(body: unknown): { user?: string; order?: string } {
   return typeof user === "string" ? { user, ...(typeof id === "string" ? { order: id } : {}) } : {};
 }
 
-function matches({ id, reason, user }: LetterFilter, letter: Letter): boolean {
+function matches({ id, ids, reason, user }: LetterFilter, letter: Letter): boolean {
   return (
     (id === undefined || letter.id === id) &&
+    (ids === undefined || ids.includes(letter.id)) &&
     (reason === undefined || letter.reason.includes(reason)) &&
     (user === undefined || letter.user === nameOfUser(user))
   );

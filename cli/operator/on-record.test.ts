@@ -5,7 +5,8 @@ import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { outputOf } from "../../test/output-of.ts";
 import { testDir } from "../../test/services.ts";
-import { onRecord } from "./on-record.ts";
+import { AuditFollower } from "../audit-follow.ts";
+import { changing, onRecord } from "./on-record.ts";
 
 const opened: Ledger[] = [];
 afterAll(async () => {
@@ -23,7 +24,11 @@ test("a command is on record before it acts, with its result or its error after"
   const ledger = await fresh();
   const records = async () => (await ledger.auditLog({ limit: 10 })).records;
   const deed = { action: "routes.set", target: "art\u001b[2J", detail: { service: "depot" } };
-  const during = await onRecord(ledger, deed, records);
+  const during = await onRecord(ledger, deed, () => {
+    expect(changing()).toBe(true);
+    return records();
+  });
+  expect(changing()).toBe(false);
   expect(during).toMatchObject([{ action: "routes.set", result: undefined }]);
   await expect(
     onRecord(ledger, deed, () => Promise.reject(new Error("no broker"))),
@@ -65,8 +70,25 @@ test("sluice audit shows the log, page by page, and nothing that a terminal obey
   expect(page.out).not.toMatch(/first|[^\P{Cc}\n]/u);
   expect(page.err).toBe("older ones: sluice audit --before 2\n");
   const json = await audit("--json", "--before", "2");
-  expect(JSON.parse(json.out)).toMatchObject({ target: "first", result: { status: 200 } });
+  expect(JSON.parse(json.out)).toMatchObject({ records: [{ target: "first", status: 200 }] });
 }, 30_000);
+
+test("the audit is followed: each entry as it begins, and again with its result", async () => {
+  const ledger = await fresh();
+  await onRecord(ledger, { action: "dead.drop", target: "old" }, async () => undefined);
+  const first = (await ledger.auditLog({ limit: 10 })).records;
+  const follower = new AuditFollower(ledger, { subjects: undefined, action: undefined }, first);
+  const news = async () => (await follower.news()).map((r) => [r.target, r.result?.status]);
+  expect(await news()).toEqual([]);
+  const entry = { subject: "olga", action: "sales.open", target: "slow", detail: "{}" };
+  const seq = await ledger.auditBegin(entry);
+  expect(await news()).toEqual([["slow", undefined]]);
+  await onRecord(ledger, { action: "dead.drop", target: "quick" }, async () => undefined);
+  expect(await news()).toEqual([["quick", 200]]);
+  await ledger.auditEnd(seq, { ...entry, status: 409 });
+  expect(await news()).toEqual([["slow", 409]]);
+  expect(await news()).toEqual([]);
+});
 
 test("a token's scope that does not exist is refused with those that do", async () => {
   const env = { ...process.env, SLUICE_JWT_SECRET: "x".repeat(64) };
@@ -74,6 +96,6 @@ test("a token's scope that does not exist is refused with those that do", async 
     outputOf([process.execPath, "cli/cli.ts", "token", "--user", "ann", "--scope", scope], { env });
   const refused = await mint("operator admin");
   expect(refused.err).toContain("--scope 'admin' does not exist; known: service, viewer, operator");
-  expect(refused.code).toBe(1);
+  expect(refused.code).toBe(2);
   expect((await mint("operator viewer")).code).toBe(0);
 }, 30_000);

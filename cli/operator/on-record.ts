@@ -22,6 +22,7 @@ export async function onRecord<T>(
 ): Promise<T> {
   const entry = { target: plain(target).slice(0, MAX_TEXT), detail: textOf(detail) };
   const seq = await ledger.auditBegin({ subject: commandLine(), action, ...entry });
+  underWay++;
   try {
     const result = await work();
     await ledger.auditEnd(seq, { ...entry, status: 200 });
@@ -30,7 +31,16 @@ export async function onRecord<T>(
     const failed = { ...entry, detail: textOf({ ...detail, error: messageOf(error) }) };
     await ledger.auditEnd(seq, { ...failed, status: 500 });
     throw error;
+  } finally {
+    underWay--;
   }
+}
+
+let underWay = 0;
+
+/** Whether a change has begun and not ended: it must not be cut short. */
+export function changing(): boolean {
+  return underWay > 0;
 }
 
 /** Who types: `command line (ann)`. */

@@ -1,11 +1,22 @@
-// The operator's overview: the roles' own reports, the owners of shards, and Redis's stock.
-import type { Overview, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+// The operator's overview: the roles' own reports, the owners of shards, Redis's stock, and what
+// the ledger knows. A source that cannot be asked leaves its last known values, with their time.
+import { Looks, workersOf } from "../../core/domain/figures.ts";
+import { flowOf, orderRates, type Reported } from "../../core/domain/order-rates.ts";
+import type { Overview, OverviewSale, RoleReport } from "../../core/domain/report.ts";
+import type { Sale } from "../../core/domain/sale.ts";
+import { Selling } from "../../core/domain/selling.ts";
+import { verdict } from "../../core/domain/verdict.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
+import { type HeldRate, RateStore } from "../../core/stores/rate-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
-import { StockStore } from "../../core/stores/stock-store.ts";
+import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
+import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
+import { routingOf } from "./routing.ts";
+import { Since } from "./since.ts";
+import { troubledOf } from "./troubled-webhooks.ts";
 
 export interface OverviewOptions {
   readonly runtime: Runtime;
@@ -13,65 +24,200 @@ export interface OverviewOptions {
   readonly ledger: Ledger;
   /** MB; 0: as Redis reports. */
   readonly redisMemory: number;
+  readonly rateMaxAgeMs: number;
+  /** Redis's clock as far as it is known, Unix ms; absent: this machine's. */
+  readonly now?: () => number;
+  /** The gateway's own report: known even while Redis is away. */
+  readonly own?: () => RoleReport;
 }
 
 /** Maximum number of sales; those that closed last are omitted first. */
 const MAX_SALES = 20;
-
-/** Services that do not answer are shown as away and empty. */
-export async function overview(options: OverviewOptions): Promise<Overview> {
-  const { runtime, redis, ledger } = options;
-  const members = new Members(redis);
-  const [membership, others, memory, sales] = await Promise.all([
-    ask(runtime, members.list()),
-    ask(runtime, members.roles()),
-    ask(runtime, redisMemory(redis, options.redisMemory)),
-    ask(runtime, ledger.sales()),
-  ]);
-  const reports = [...(membership?.workers.values() ?? []), ...(others?.values() ?? [])].map(
-    (text) => JSON.parse(text) as RoleReport,
-  );
-  const workers = reports.filter((r): r is WorkerReport => r.kind === "worker");
-  const living = (sales ?? []).filter((sale) => !sale.retired);
-  const shown = living.toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
-  const store = new StockStore(redis);
-  return {
-    atMs: membership?.nowMs ?? runtime.wallMs(),
-    redis: {
-      state: membership ? "up" : "away",
-      usedBytes: memory?.usedBytes ?? 0,
-      maxBytes: memory?.maxBytes ?? 0,
-    },
-    ledger: { state: sales ? "up" : "away" },
-    shardCount: ledger.shards,
-    owners: [...(membership?.owners ?? [])].map(([shard, worker]) => ({ shard, worker })),
-    sales: await Promise.all(
-      shown.map(async ({ id, name, opensAtMs, closesAtMs, items }) => {
-        const live = membership && (await ask(runtime, store.stock(id)));
-        const units = (sku: string) =>
-          live?.get(sku) ?? { total: 0, available: 0, releasing: 0, held: 0, sold: 0 };
-        return {
-          id,
-          name,
-          opensAtMs,
-          closesAtMs,
-          items: items.map((item) => ({ name: item.name, ...units(item.sku), sku: item.sku })),
-        };
-      }),
-    ),
-    roles: reports.toSorted((a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id)),
-    dead: workers.flatMap((w) => w.dead ?? []),
-  };
-}
-
+/** Requests within this time share an answer. */
+const FRESH_MS = 250;
 /** A service that takes longer is away; the client has its own time-out. */
 const ANSWER_MS = 600;
 
-function ask<T>(runtime: Runtime, question: Promise<T>): Promise<T | undefined> {
-  return Promise.race([
-    ignore(question, "overview_look"),
-    runtime.sleep(ANSWER_MS).then(() => undefined),
-  ]);
+/** One overview, without anything to remember: what cannot be asked is unknown. */
+export function overview(options: OverviewOptions): Promise<Overview> {
+  return new Overviews(options).look();
+}
+
+/** Overviews one after the other; each knows what the ones before it knew. */
+export class Overviews {
+  private readonly known = {
+    roles: new LastKnown<{
+      readonly owners: Overview["owners"];
+      readonly present: readonly Present[];
+    }>(),
+    memory: new LastKnown<{ usedBytes: number; maxBytes: number }>(),
+    rates: new LastKnown<readonly HeldRate[]>(),
+    sales: new LastKnown<readonly Sale[]>(),
+    halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
+    routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
+    webhooks: new LastKnown<Overview["webhooks"]>(),
+    revenue: new LastKnown<never>(),
+    dead: new DeadMemory(),
+  };
+  private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
+  private readonly lost = new LostRoles();
+  private readonly looks = new Looks<Reported>();
+  private readonly selling = new Selling();
+  private readonly since = new Since();
+  private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
+
+  constructor(private readonly options: OverviewOptions) {}
+
+  /** Never rejects. */
+  look(): Promise<Overview> {
+    const nowMs = this.options.runtime.monotonicMs();
+    if (!this.last || nowMs - this.last.atMs > FRESH_MS)
+      this.last = { atMs: nowMs, answer: this.made() };
+    return this.last.answer;
+  }
+
+  private async made(): Promise<Overview> {
+    const { runtime, redis, ledger, redisMemory: limit } = this.options;
+    const { known } = this;
+    const [everyone, memory, held, sales, halt, routes, endpoints] = await Promise.all([
+      this.ask(new Members(redis).everyone()),
+      this.ask(redisMemory(redis, limit)),
+      this.ask(new RateStore(redis, 0).all()),
+      this.ask(ledger.sales()),
+      this.ask(ledger.halt().then((found) => found ?? null)),
+      this.ask(ledger.routes()),
+      this.ask(ledger.webhooks.list()),
+    ]);
+    const atMs = everyone?.nowMs ?? (this.options.now ?? runtime.wallMs)();
+    const present = everyone?.running.map(({ report, endsMs }) => ({
+      report: JSON.parse(report) as RoleReport,
+      endsMs,
+    }));
+    const owners = [...(everyone?.owners ?? [])].map(([shard, worker]) => ({ shard, worker }));
+    if (present) this.lost.look(present, atMs);
+    const listed = known.roles.keep(present && { owners, present }, atMs);
+    const shown = shownOf(known.sales.keep(sales, atMs) ?? []);
+    const unasked = [...(everyone ? [] : ["redis"]), ...(sales ? [] : ["ledger"])];
+    const roles = withOwn(listed?.present ?? [], this.options.own?.());
+    const stock = await this.stockOf(shown, everyone !== undefined, atMs);
+    const reported = { atMs, unasked, roles };
+    const before = this.looks.before(reported);
+    const orders = orderRates(before, reported);
+    const rates = known.rates.keep(held, atMs) ?? [];
+    const kept = known.memory.keep(memory, atMs);
+    const dead = known.dead.look(workersOf(reported), atMs);
+    const facts = {
+      ...reported,
+      unasked: [...unasked, ...brokersAway(reported)],
+      redis: {
+        state: everyone ? ("up" as const) : ("away" as const),
+        usedBytes: kept?.usedBytes ?? null,
+        maxBytes: kept?.maxBytes ?? null,
+      },
+      ledger: { state: sales ? ("up" as const) : ("away" as const) },
+      halt: known.halt.keep(halt, atMs) ?? null,
+      shardCount: ledger.shards,
+      owners: listed?.owners ?? [],
+      sales: stock,
+      lost: this.lost.list(atMs),
+      dead,
+      routing: routingOf(shown, known.routes.keep(routes, atMs), workersOf(reported), atMs),
+      webhooks: known.webhooks.keep(endpoints && troubledOf(endpoints, atMs), atMs) ?? null,
+      rates:
+        rates.length === 0
+          ? null
+          : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
+      orders,
+      flow: flowOf(before, reported, orders),
+      asOf: this.asOf(),
+    };
+    return { ...facts, verdict: this.since.fill(verdict(facts, this.options), atMs) };
+  }
+
+  private asOf(): Overview["asOf"] {
+    const { known } = this;
+    return {
+      roles: known.roles.asOfMs,
+      memory: known.memory.asOfMs,
+      rates: known.rates.asOfMs,
+      sales: known.sales.asOfMs,
+      halt: known.halt.asOfMs,
+      routes: known.routes.asOfMs,
+      webhooks: known.webhooks.asOfMs,
+      revenue: known.revenue.asOfMs,
+      dead: known.dead.asOfMs,
+    };
+  }
+
+  /** The sales with their units, as Redis gives them now or gave them last. */
+  private async stockOf(
+    sales: readonly Sale[],
+    redisUp: boolean,
+    atMs: number,
+  ): Promise<OverviewSale[]> {
+    const store = new StockStore(this.options.redis);
+    const kept = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
+    const looks = sales.map(async ({ id }) => {
+      const last = this.stock.get(id) ?? new LastKnown();
+      kept.set(id, last);
+      return last.keep(redisUp ? await this.ask(store.stock(id)) : undefined, atMs);
+    });
+    const units = await Promise.all(looks);
+    this.stock = kept;
+    if (redisUp) this.selling.look(byName(sales, units), atMs);
+    return sales.map(({ id, name, opensAtMs, closesAtMs, items }, i) => ({
+      ...{ id, name, opensAtMs, closesAtMs, stockAsOfMs: kept.get(id)?.asOfMs ?? null },
+      revenue: null,
+      items: items.map((item) => {
+        const live = units[i]?.get(item.sku);
+        const rate = this.selling.figures(`${id} ${item.sku}`, redisUp ? live : undefined, {
+          atMs,
+          closesAtMs,
+        });
+        return { name: item.name, ...(live ?? NO_UNITS), sku: item.sku, ...rate };
+      }),
+    }));
+  }
+
+  private ask<T>(question: Promise<T>): Promise<T | undefined> {
+    return Promise.race([
+      ignore(question, "overview_look"),
+      this.options.runtime.sleep(ANSWER_MS).then(() => undefined),
+    ]);
+  }
+}
+
+const NO_UNITS = { total: null, available: null, releasing: null, held: null, sold: null };
+
+function byName(
+  sales: readonly Sale[],
+  units: readonly (ReadonlyMap<string, LiveStock> | undefined)[],
+): Map<string, LiveStock> {
+  return new Map(
+    sales.flatMap(({ id }, i) => [...(units[i] ?? [])].map(([sku, u]) => [`${id} ${sku}`, u])),
+  );
+}
+
+function shownOf(sales: readonly Sale[]): readonly Sale[] {
+  const living = sales.filter((sale) => !sale.retired);
+  return living.toSorted((a, b) => b.closesAtMs - a.closesAtMs).slice(0, MAX_SALES);
+}
+
+/** By kind and name; the gateway's own report is newer than the one in Redis. */
+function withOwn(present: readonly Present[], own: RoleReport | undefined): RoleReport[] {
+  const others = present.map(({ report }) => report).filter(({ id }) => id !== own?.id);
+  return [...others, ...(own ? [own] : [])].toSorted(
+    (a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id),
+  );
+}
+
+/** Regions that no worker can ask about dead letters. */
+function brokersAway(reported: Pick<Overview, "roles">): string[] {
+  const states = workersOf(reported).flatMap(({ brokers }) => brokers);
+  const up = new Set(states.filter((b) => b.state !== "away").map((b) => b.region));
+  return [...new Set(states.map((b) => b.region))]
+    .filter((region) => !up.has(region))
+    .map((region) => `broker ${region}`);
 }
 
 /** Redis's memory use, and its limit. */

@@ -37,7 +37,7 @@ export class GatewayBrokers {
 
   private constructor(
     private readonly options: GatewayBrokersOptions,
-    private readonly links: readonly [RegionLink, ...RegionLink[]],
+    readonly links: readonly [RegionLink, ...RegionLink[]],
   ) {
     const { runtime, settings, log } = options;
     const [home, ...others] = links;

@@ -1,6 +1,5 @@
 // A gateway role: connects gateway/ to its region's broker, to Redis and to the ledger.
 import { readFileSync } from "node:fs";
-import { syncSale } from "../../consumers/shards/sync-sales.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Units } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -8,18 +7,21 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
+import { RateStore } from "../../core/stores/rate-store.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
-import type { Ledger, Operation } from "../../ledger/contract.ts";
+import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
+import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
-import { overview } from "../operator/overview.ts";
+import { Overviews } from "../operator/overview.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
 import { GatewayBrokers, homeOf } from "./gateway-brokers.ts";
+import { openParts } from "./gateway-parts.ts";
 import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
@@ -44,8 +46,16 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
-  const pulse = new LedgerPulse(runtime, ledger);
+  const rates = new RateStore(redis, settings.rateMaxAgeMs);
+  const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
+  const { redisMemory, rateMaxAgeMs } = settings;
+  const overviews = new Overviews({
+    ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
+    own: () => gateway.report(),
+  });
+  const { links } = brokers;
+  const parts = await openParts({ runtime, id, links, settings, writer, clock, log });
   const gateway = await startGateway({
     runtime,
     server: {
@@ -65,8 +75,10 @@ export async function startGatewayRole(
       auth: authOptions(settings),
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
+      consoleOidc: consoleOidc(settings),
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
+      shop: settings.shop === "yes",
     },
     bounds: { admission: admissionSettings(settings) },
     clock: clock.now,
@@ -75,14 +87,16 @@ export async function startGatewayRole(
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      rates: () => rates.all(),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
     operator: {
       letters: lettersOf(runtime, settings, ledger),
-      overview: () => overview({ runtime, redis, ledger, redisMemory: settings.redisMemory }),
+      overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
     },
+    parts: parts.port,
     ready: async () => {
       const { ok, detail } = brokers.readiness();
       // Both are needed for deciding, not for intake: meanwhile orders wait in the broker.
@@ -94,7 +108,6 @@ export async function startGatewayRole(
   log("metrics", { url: gateway.metricsUrl });
   const board = new Board(runtime, new Members(redis), gateway.report);
   const { admission } = gateway;
-  const { redisMemory } = settings;
   const watch = new GatewayWatch({
     runtime,
     redis,
@@ -117,6 +130,7 @@ export async function startGatewayRole(
     await gateway.close();
     await board.stop();
     clock.stop();
+    await parts.stop();
     await brokers.close();
     await writer.close();
     await ledger.close();
@@ -155,6 +169,12 @@ function admissionSettings(settings: Settings): AdmissionSettings {
 }
 
 /** The one key that verifies tokens, as configured. */
+function consoleOidc(settings: Settings): GatewayOptions["access"]["consoleOidc"] {
+  const { consoleOidcIssuer: issuer, consoleOidcClient: clientId } = settings;
+  if (issuer === "") return undefined;
+  return { issuer, clientId, scope: settings.consoleOidcScope };
+}
+
 function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
   const {
     jwtAlgorithm: algorithm,
@@ -234,34 +254,3 @@ async function liveStock(
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
   return live && [...live.values()];
 }
-
-async function applyOperation(
-  runtime: Runtime,
-  ledger: Ledger,
-  store: StockStore,
-  operation: Operation,
-): Promise<void> {
-  if (operation.kind === "region") return;
-  if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
-  const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
-  const word = await syncSale(ledger, store, saleId);
-  if (word !== "synced") throw new Error(`Redis answered ${word}`);
-  const done = (await ledger.operationsOpen())
-    .filter((o) => o.operation.ref === operation.ref && o.operation.kind === operation.kind)
-    .map((o) => o.id);
-  await ledger.operationsDone(done);
-}
-
-/** The owner of shard 0 applies routes to the brokers, checking at every beat. */
-async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Promise<void> {
-  for (
-    const end = runtime.monotonicMs() + APPLY_WAIT_MS;
-    runtime.monotonicMs() < end;
-    await runtime.sleep(50)
-  ) {
-    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
-  }
-  throw new Error("no worker has applied it yet");
-}
-
-const APPLY_WAIT_MS = 3_000;

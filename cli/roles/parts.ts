@@ -9,19 +9,24 @@ import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { buildLibrary, type Library } from "../../core/stores/library.ts";
 import { RedisStore, StoreRefused, StoreUnavailable } from "../../core/stores/redis.ts";
 import type { Log } from "../log.ts";
+import { nothingRunning } from "../running.ts";
 
 /** RabbitMQ closes a connection after two missed heartbeats and checks once per heartbeat. */
 const SILENT_BEATS = 3;
 
 /** Throws if a setting that every worker needs is missing. */
 export function requireStores(settings: Settings): void {
-  if (settings.redisUrl === "") throw new SettingError("SLUICE_REDIS_URL is not set");
+  const { redisUrl, regions, ledgerUrl, dataDir } = settings;
+  if (redisUrl === "" && regions.length === 0 && ledgerUrl === "") throw nothingRunning(dataDir);
+  if (redisUrl === "") throw new SettingError(`SLUICE_REDIS_URL is not set${NOR_UP}`);
   requireRegions(settings);
-  if (settings.ledgerUrl === "") throw new SettingError("SLUICE_LEDGER_URL is not set");
+  if (ledgerUrl === "") throw new SettingError(`SLUICE_LEDGER_URL is not set${NOR_UP}`);
 }
 
+const NOR_UP = ", and no 'sluice up' is running here to provide it";
+
 export function requireRegions({ regions }: Settings): void {
-  if (regions.length === 0) throw new SettingError("SLUICE_REGIONS is not set");
+  if (regions.length === 0) throw new SettingError(`SLUICE_REGIONS is not set${NOR_UP}`);
 }
 
 /** `callTimeoutMs`: a Redis that takes longer to answer is reconnected. */

@@ -11,7 +11,6 @@ import { type Delivery, type Disposition, Subscription } from "../../broker/subs
 import { CLAIMS_EXCHANGE, serviceQueue, UNROUTED } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import {
-  isPart,
   PARTS_TYPE,
   type Part,
   type PartWord,
@@ -25,6 +24,7 @@ import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import { RowLanes, Undelivered } from "../orders/row-lanes.ts";
+import { readParts } from "./read-parts.ts";
 
 export interface FulfillerOptions {
   readonly runtime: Runtime;
@@ -172,9 +172,10 @@ export class Fulfiller {
 
   /**
    * Moves the part to those without a route, with the reason. If it is redriven, work starts again.
+   * It keeps the number of its request: the ledger puts off only the newest.
    */
   private async giveUp({ publisher }: RegionLink, part: Part, why: string): Promise<boolean> {
-    const { request: _, sinceMs: __, ...anew } = part;
+    const { sinceMs: _, ...anew } = part;
     const body = Buffer.from(JSON.stringify([anew]));
     const headers = { "x-reason": `given up after a day: ${why}` };
     const key = partKeyOf(part.region, part.lines[0]?.category ?? "");
@@ -207,17 +208,6 @@ function within<T>(runtime: Runtime, work: Promise<T>, ms: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<T>();
   const timer = runtime.startTimer(() => reject(new Error(`not done within ${ms} ms`)), ms);
   return Promise.race([work, promise]).finally(() => runtime.stopTimer(timer));
-}
-
-function readParts(body: Buffer, shards: number): readonly Part[] | undefined {
-  try {
-    const parts = JSON.parse(body.toString()) as unknown;
-    return Array.isArray(parts) && parts.every(isPart) && parts.every((p) => p.shard < shards)
-      ? parts
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A service may declare only queues named after it (broker/accounts.ts). */

@@ -82,7 +82,8 @@ test("each publisher may send its own kinds of rows, where it may send them", ()
   expect(allowed(SET, { userId: "van", exchange: "claims" })).toBe("part");
   expect(allowed(SET, { userId: "service-other", exchange: "claims" })).toBe("");
   expect(allowed(SET, { userId: "service-depot" })).toMatch(/services publish to/);
-  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toMatch(/is not a service/);
+  expect(allowed(SET, { userId: "gateway", exchange: "claims" })).toBe("part");
+  expect(allowed(SET, { userId: "payments", exchange: "claims" })).toMatch(/is not a service/);
   expect(allowed(SET, { userId: "", exchange: "claims" })).toMatch(/without a user/);
   for (const userId of ["", "guest", "worker", "rates", "service"])
     expect(allowed(SET, { userId })).toMatch(/may publish nothing/);

@@ -1,6 +1,7 @@
 // What each user may publish to a shard. The broker verifies the user's name.
 //
-//   gateway          orders, skips, cancels, redriven orders
+//   gateway          orders, skips, cancels, redriven orders; through the exchange `claims`, claims
+//                    and reports of any service, whose token it has verified
 //   payments         answers of the payment provider
 //   service-<name>   claims and reports about its own parts, through the exchange `claims`
 //   operator         redriven orders, and dead letters that their first publisher may send
@@ -87,6 +88,7 @@ export class Publishers {
   /** A claim needs a user's name, even where one user has all roles. */
   private claims(userId: string, shard: number): Judged {
     const by = this.publisher(userId);
+    if (by.role === "gateway") return this.may(PARTS, shard, false);
     if (userId === "" || (by.role !== "service" && by.role !== "all"))
       return { refused: userId === "" ? "a claim without a user" : `'${userId}' is not a service` };
     return this.may(PARTS, shard, false, by.service);

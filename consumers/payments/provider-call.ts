@@ -37,12 +37,18 @@ const DEFAULT_RETRY_AFTER_MS = 1_000;
 /** How a request reaches the provider; a simulator has a way of its own. */
 export type Fetch = (url: string, init: BunFetchRequestInit) => Promise<Response>;
 
+export interface CallOptions {
+  readonly timeoutMs: number;
+  /** Whether a connection that was kept open may be used, and this one kept. */
+  readonly keepalive: boolean;
+  readonly fetcher?: Fetch | undefined;
+}
+
 /** Never rejects, and ends within `timeoutMs`: headers and body together. */
 export async function callProvider(
   runtime: Runtime,
   call: Call,
-  timeoutMs: number,
-  fetcher: Fetch = fetch,
+  { timeoutMs, keepalive, fetcher = fetch }: CallOptions,
 ): Promise<Reply | NoAnswer> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   void ended(late); // awaited only while something is under way
@@ -52,7 +58,7 @@ export async function callProvider(
     abort.abort();
   }, timeoutMs);
   try {
-    const response = await Promise.race([send(fetcher, call, abort.signal), late]);
+    const response = await Promise.race([send(fetcher, call, keepalive, abort.signal), late]);
     const { status, headers } = response;
     const body = await readBody(response, late);
     // Ends what may still be open: a body that was not read completely. Needless
@@ -68,7 +74,12 @@ export async function callProvider(
 }
 
 /** A redirect is treated like any other answer: its target must not get the token and key. */
-function send(fetcher: Fetch, call: Call, signal: AbortSignal): Promise<Response> {
+function send(
+  fetcher: Fetch,
+  call: Call,
+  keepalive: boolean,
+  signal: AbortSignal,
+): Promise<Response> {
   const { method, url, body, key, traceparent } = call;
   const headers: Record<string, string> = {
     accept: "application/json",
@@ -82,6 +93,7 @@ function send(fetcher: Fetch, call: Call, signal: AbortSignal): Promise<Response
     method,
     headers,
     signal,
+    keepalive,
     redirect: "manual",
     decompress: false,
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -3,6 +3,7 @@
 // with status 200, a redirect or another charge's answer is `unknown`.
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
+import { KeptConnections } from "../../core/runtime/kept-connections.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type {
   ChargeAnswer,
@@ -33,6 +34,7 @@ export class HttpProvider implements PaymentProvider {
   /** Duration of calls, in seconds. */
   readonly took = new Histogram();
   private readonly url: string;
+  private readonly kept: KeptConnections;
 
   constructor(
     private readonly runtime: Runtime,
@@ -42,6 +44,7 @@ export class HttpProvider implements PaymentProvider {
     private readonly fetcher?: Fetch,
   ) {
     this.url = url.replace(/\/+$/, "");
+    this.kept = new KeptConnections(runtime);
   }
 
   async charge(request: ChargeRequest): Promise<ChargeAnswer> {
@@ -141,12 +144,12 @@ export class HttpProvider implements PaymentProvider {
 
   private async call(call: Call): Promise<Reply | NoAnswer> {
     const startedMs = this.runtime.monotonicMs();
-    const reply = await callProvider(
-      this.runtime,
-      { ...call, url: this.url + call.url },
-      this.timeoutMs,
-      this.fetcher,
-    );
+    const { runtime, kept, timeoutMs, fetcher } = this;
+    const url = this.url + call.url;
+    const options = { timeoutMs, fetcher, keepalive: kept.usable };
+    const reply = await callProvider(runtime, { ...call, url }, options);
+    if (reply.kind === "reply") kept.answered();
+    else kept.unanswered();
     this.took.observe((this.runtime.monotonicMs() - startedMs) / 1_000);
     return reply;
   }

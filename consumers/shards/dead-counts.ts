@@ -1,35 +1,80 @@
-// Counts the dead letters and the parts without a route in every region. The owner of shard 0 does
-// it every 2 s; like every worker, it is connected to all regions.
+// Counts the dead letters, the parts without a route, and what waits for services, in every region.
+// The owner of shard 0 does it every 2 s; like every worker, it is connected to all regions.
 import { depth } from "../../broker/inspect.ts";
-import { ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED } from "../../broker/topology.ts";
-import type { DeadCount } from "../../core/domain/report.ts";
+import { ORDERS_DEAD, PAYMENTS_DEAD, serviceQueueName, UNROUTED } from "../../broker/topology.ts";
+import type { DeadCount, ServiceCount, WorkerReport } from "../../core/domain/report.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
+import type { Ledger } from "../../ledger/contract.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED];
 const LOOK_EVERY_MS = 2_000;
 
+export interface DeadCountsOptions {
+  readonly runtime: Runtime;
+  readonly regions: readonly RegionLink[];
+  readonly ledger: Pick<Ledger, "routes">;
+  /** Redis's clock, Unix ms. */
+  readonly now: () => number;
+}
+
+type Counted = Pick<WorkerReport, "dead" | "services">;
+
+/** What cannot be counted now keeps its last count, with its time. */
 export class DeadCounts {
-  counts: readonly DeadCount[] = [];
+  private readonly dead = new Map<string, DeadCount>();
+  private services: readonly ServiceCount[] | undefined;
   private lookedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly runtime: Runtime,
-    private readonly regions: readonly RegionLink[],
-  ) {}
+  constructor(private readonly options: DeadCountsOptions) {}
+
+  /** Empty until the first look: not counted is not zero. */
+  report(): Counted {
+    return {
+      ...(this.dead.size > 0 ? { dead: [...this.dead.values()] } : {}),
+      ...(this.services ? { services: this.services } : {}),
+    };
+  }
 
   async look(): Promise<void> {
-    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = this.runtime.monotonicMs();
-    const counts: DeadCount[] = [];
-    for (const { consuming } of this.regions) {
+    const { runtime, regions } = this.options;
+    if (runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = runtime.monotonicMs();
+    for (const { consuming } of regions) {
       if (!consuming.up) continue;
       for (const queue of QUEUES) {
         const seen = await ignore(depth(consuming, queue), "queue_depth");
-        if (seen) counts.push({ queue, region: consuming.region, messages: seen.ready });
+        if (seen) this.note(queue, consuming.region, seen.ready);
       }
     }
-    this.counts = counts;
+    await this.lookAtServices();
+  }
+
+  private note(queue: string, region: string, messages: number): void {
+    const atMs = this.options.now();
+    const name = `${queue} ${region}`;
+    const sinceMs = messages === 0 ? null : (this.dead.get(name)?.sinceMs ?? atMs);
+    this.dead.set(name, { queue, region, messages, atMs, sinceMs });
+  }
+
+  /** The queues of services that have a route: a part for one that nobody reads waits there. */
+  private async lookAtServices(): Promise<void> {
+    const routes = await ignore(this.options.ledger.routes(), "queue_depth");
+    if (!routes) return;
+    const names = [...new Set(routes.map(({ service }) => service))].slice(0, MAX_SERVICES);
+    const counts: ServiceCount[] = [];
+    for (const { consuming } of this.options.regions) {
+      if (!consuming.up) continue;
+      for (const service of names) {
+        const seen = await ignore(depth(consuming, serviceQueueName(service)), "queue_depth");
+        const { ready: messages = 0, consumers = 0 } = seen ?? {};
+        if (seen) counts.push({ service, region: consuming.region, messages, consumers });
+      }
+    }
+    this.services = counts;
   }
 }
+
+/** Each costs the broker a small call in every round. */
+const MAX_SERVICES = 50;

@@ -61,7 +61,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
   const { snapshotEntries, makeSnapshot: makeHere } = options;
   const looks = {
     routes: new RouteSync({ ledger, regions, log }),
-    dead: new DeadCounts(runtime, regions),
+    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
     owed: new OwedCounts(runtime, ledger),
     lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({

@@ -106,7 +106,7 @@ export class Worker {
       shards: this.running.map((owner) => owner.report()),
       unrecorded: this.parts.recorder.length,
       ...this.parts.counts.report(),
-      ...(this.owners.has(0) ? { dead: this.parts.dead.counts, ...this.parts.owed.report() } : {}),
+      ...(this.owners.has(0) ? { ...this.parts.dead.report(), ...this.parts.owed.report() } : {}),
     };
   }
 

@@ -25,6 +25,8 @@ export interface DeliveryOptions {
   readonly timeoutMs: number;
   /** Whether endpoints may have private addresses, and use http. */
   readonly privateAllowed: boolean;
+  /** Whether a connection that was kept open may be used. Default: yes. */
+  readonly keepalive?: boolean;
   /** The addresses of a host; tests give their own. */
   readonly addressesOf?: (host: string) => Promise<readonly string[]>;
 }
@@ -41,7 +43,7 @@ export async function deliver(
   event: FeedEvent,
   stopped: AbortSignal,
 ): Promise<Answer> {
-  const { runtime, timeoutMs } = options;
+  const { runtime, timeoutMs, keepalive = true } = options;
   const startedMs = runtime.monotonicMs();
   const { promise: over, reject } = Promise.withResolvers<never>();
   void ended(over); // awaited only while something is under way
@@ -57,7 +59,10 @@ export async function deliver(
   try {
     const place = await Promise.race([placeOf(options, to.url), over]);
     const response = await Promise.race([
-      fetch(place.url, requestOf(runtime, place, to.secret, event, abort.signal)),
+      fetch(place.url, {
+        ...requestOf(runtime, place, to.secret, event, abort.signal),
+        keepalive,
+      }),
       over,
     ]);
     answer = answerOf(response, runtime.wallMs());

@@ -2,6 +2,7 @@
 import { messageOf } from "../../core/domain/message-of.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
+import { KeptConnections } from "../../core/runtime/kept-connections.ts";
 import type { Timer } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { Delivery, EndpointLease } from "../../ledger/webhook-contract.ts";
@@ -107,6 +108,7 @@ export class WebhookSender {
 
   private begin(lease: EndpointLease): void {
     const { runtime, ledger, times, leaseMs, log } = this.options;
+    const kept = new KeptConnections(runtime);
     const sender = new EndpointSender({
       ...{ runtime, ledger, lease, times, log },
       holds: () => runtime.monotonicMs() - this.beatAtMs < leaseMs,
@@ -114,7 +116,10 @@ export class WebhookSender {
         this.counts[outcome]++;
       },
       send: async (event, stopped) => {
-        const answer = await deliver(this.options, lease, event, stopped);
+        const options = { ...this.options, keepalive: kept.usable };
+        const answer = await deliver(options, lease, event, stopped);
+        if (answer.status === 0) kept.unanswered();
+        else kept.answered();
         this.took.observe(answer.tookMs / 1_000);
         return answer;
       },

@@ -2,8 +2,10 @@ import { expect, test } from "bun:test";
 import { topLines } from "../../cli/top-lines.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { figures, Looks, quantile, verdictOf } from "./figures.ts";
+import { FINDINGS, type FindingCode } from "./finding.ts";
 import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
-import { gatewayReport, workerReport } from "./test-reports.ts";
+import { gatewayReport, overviewItem, overviewOf, workerReport } from "./test-reports.ts";
+import { verdictOfFindings } from "./verdict.ts";
 
 function look(
   atMs: number,
@@ -38,27 +40,14 @@ function look(
     outcomes: { sold_out: done },
     ...change.worker,
   });
-  return {
+  const sale = { id: "s", name: "S", opensAtMs: 0, closesAtMs: 1, stockAsOfMs: 1, revenue: null };
+  return overviewOf({
     atMs,
-    redis: { state: "up", usedBytes: 1, maxBytes: 0 },
-    ledger: { state: "up" },
-    shardCount: 1,
     owners: [{ shard: 0, worker: "w1" }],
-    sales: [
-      {
-        id: "s",
-        name: "S",
-        opensAtMs: 0,
-        closesAtMs: 1,
-        items: [
-          { sku: "lamp", name: "L", total: 10, available: 4, releasing: 0, held: 1, sold: 5 },
-        ],
-      },
-    ],
+    sales: [{ ...sale, items: [overviewItem({ name: "L" })] }],
     roles: [gateway, worker],
-    dead: [],
     ...change.overview,
-  };
+  });
 }
 
 test("rates and quantiles come from the difference of two overviews", () => {
@@ -93,30 +82,20 @@ test("quantiles are interpolated between bounds; without counts there is none", 
   expect(quantile({ bounds: [1], counts: [0, 0], sum: 0 }, 0.5)).toBeNaN();
 });
 
-test("the verdict names the worst condition: trouble, then pressure", () => {
-  expect(verdictOf(look(0, 1))).toEqual({ level: "ok", words: "All is well" });
-  const slowed = {
-    governor: {
-      state: "slowed",
-      level: 1,
-      reasons: ["ledger_ms"],
-      signals: {},
-      transitions: { running: 0, slowed: 1, paused: 0 },
-      eased: {},
-    },
-  } as const;
-  expect(verdictOf(look(0, 1, { worker: slowed }))).toEqual({
-    level: "pressure",
-    words: "w1: slowed (ledger_ms)",
-  });
-  const blocked = look(0, 1, {
-    worker: slowed,
-    gateway: { broker: "blocked" },
-    overview: { owners: [] },
-  });
-  expect(verdictOf(blocked)).toEqual({
+test("the verdict in a line has the most serious findings alone; a notice is no trouble", () => {
+  const line = (...codes: FindingCode[]) => {
+    const findings = codes.map((code) => ({
+      ...{ code, level: FINDINGS[code].level, subject: "", what: code, affects: "", next: "" },
+      ...{ sinceMs: null, anchor: "" },
+    }));
+    return verdictOf(look(0, 1, { overview: { verdict: verdictOfFindings(findings) } }));
+  };
+  expect(line()).toEqual({ level: "ok", words: "All is well" });
+  expect(line("no_sale")).toEqual({ level: "ok", words: "no_sale" });
+  expect(line("dead_letters", "slowed")).toEqual({ level: "pressure", words: "dead_letters" });
+  expect(line("redis_away", "no_worker", "dead_letters")).toEqual({
     level: "trouble",
-    words: "1 shards have no owner; the broker of eu is blocked",
+    words: "redis_away; no_worker",
   });
 });
 

@@ -1,5 +1,5 @@
-// What the console and `sluice top` compute from two overviews: rates, quantiles, extremes and one
-// verdict. Pure and without imports of code, because the console's page loads this file as it is.
+// What the console and `sluice top` compute from two overviews: rates, quantiles, extremes and the
+// verdict in a line. Pure and without imports of code: the console's page loads this file as it is.
 import type {
   FulfilReport,
   GatewayReport,
@@ -33,23 +33,26 @@ export interface Figures {
   readonly confirmP99Ms: number;
   readonly pending: number;
   readonly worstLagMs: number;
-  readonly available: number;
-  readonly total: number;
+  /** null: unknown. */
+  readonly available: number | null;
+  readonly total: number | null;
   readonly dead: number;
   readonly shards: readonly ShardFigure[];
   readonly verdict: { readonly level: "ok" | "pressure" | "trouble"; readonly words: string };
 }
 
-export const gatewaysOf = (o: Overview): GatewayReport[] =>
+export type Reports = Pick<Overview, "roles">;
+
+export const gatewaysOf = (o: Reports): GatewayReport[] =>
   o.roles.filter((r): r is GatewayReport => r.kind === "gateway");
-export const workersOf = (o: Overview): WorkerReport[] =>
+export const workersOf = (o: Reports): WorkerReport[] =>
   o.roles.filter((r): r is WorkerReport => r.kind === "worker");
 /** Roles that compete for a queue's messages: payment workers and services. */
-export const competingOf = (o: Overview): (PaymentsReport | FulfilReport)[] =>
+export const competingOf = (o: Reports): (PaymentsReport | FulfilReport)[] =>
   o.roles.filter(
     (r): r is PaymentsReport | FulfilReport => r.kind === "payments" || r.kind === "fulfil",
   );
-export const paymentsOf = (o: Overview): PaymentsReport[] =>
+export const paymentsOf = (o: Reports): PaymentsReport[] =>
   o.roles.filter((r): r is PaymentsReport => r.kind === "payments");
 
 /**
@@ -59,11 +62,11 @@ export const paymentsOf = (o: Overview): PaymentsReport[] =>
 const SPAN_MS = 4_000;
 
 /** The overviews of the last seconds. */
-export class Looks {
-  private kept: Overview[] = [];
+export class Looks<O extends { readonly atMs: number } = Overview> {
+  private kept: O[] = [];
 
   /** The overview to compare this one with: SPAN_MS old, or the oldest available. */
-  before(now: Overview): Overview | undefined {
+  before(now: O): O | undefined {
     for (let next = this.kept[1]; next && now.atMs - next.atMs >= SPAN_MS; next = this.kept[1])
       this.kept.shift();
     const before = this.kept[0];
@@ -104,45 +107,21 @@ export function figures(before: Overview | undefined, now: Overview): Figures {
       ) * 1_000,
     pending: sum(gateways.flatMap((g) => g.shards.map((s) => s.pending))),
     worstLagMs: Math.max(0, ...shards.map((s) => s.lagMs)),
-    available: sum(items.map((i) => i.available)),
-    total: sum(items.map((i) => i.total)),
+    available: sumKnown(items.map((i) => i.available)),
+    total: sumKnown(items.map((i) => i.total)),
     dead: sum(now.dead.map((d) => d.messages)),
     shards,
     verdict: verdictOf(now),
   };
 }
 
-/** The most serious condition, in words. */
-export function verdictOf(now: Overview): Figures["verdict"] {
-  const gateways = gatewaysOf(now);
-  const workers = workersOf(now);
-  const trouble: string[] = [];
-  if (now.redis.state === "away") trouble.push("Redis is away");
-  if (now.ledger.state === "away" || workers.some((w) => w.ledger === "away"))
-    trouble.push("the ledger is away");
-  if (now.redis.state === "up" && now.owners.length < now.shardCount)
-    trouble.push(`${now.shardCount - now.owners.length} shards have no owner`);
-  for (const w of workers) if (w.state.startsWith("halted")) trouble.push(w.state);
-  for (const g of gateways)
-    if (g.broker !== "up") trouble.push(`the broker of ${g.region} is ${g.broker}`);
-  for (const w of workers)
-    for (const b of w.brokers)
-      if (b.state !== "up") trouble.push(`the broker of ${b.region} is ${b.state}`);
-  if (gateways.length === 0 && now.redis.state === "up") trouble.push("no gateway has reported");
-  if (trouble.length > 0) return { level: "trouble", words: [...new Set(trouble)].join("; ") };
-  const pressure: string[] = [];
-  for (const g of gateways)
-    if (g.admission !== "open")
-      pressure.push(`${g.region}: admission ${g.admission} (${g.reasons.join(", ")})`);
-  for (const w of [...workers, ...competingOf(now)])
-    if (w.governor.state !== "running")
-      pressure.push(`${w.id}: ${w.governor.state} (${w.governor.reasons.join(", ")})`);
-  for (const p of paymentsOf(now))
-    if (p.breaker !== "closed") pressure.push("charging is paused: the provider fails");
-  if (workers.some((w) => w.state === "rebuilding")) pressure.push("Redis is being rebuilt");
-  return pressure.length > 0
-    ? { level: "pressure", words: [...new Set(pressure)].join("; ") }
-    : { level: "ok", words: "All is well" };
+/** The most serious findings of the overview's verdict, in one line of words. */
+export function verdictOf({ verdict }: Overview): Figures["verdict"] {
+  const level = ({ ok: "ok", notice: "ok", warning: "pressure", trouble: "trouble" } as const)[
+    verdict.level
+  ];
+  const words = verdict.findings.filter((f) => f.level === verdict.level).map((f) => f.what);
+  return { level, words: words.length > 0 ? words.join("; ") : "All is well" };
 }
 
 /**
@@ -164,6 +143,11 @@ export function quantile({ bounds, counts }: HistogramReport, share: number): nu
   return bounds.at(-1) ?? Number.NaN;
 }
 
+/** null: one of them is unknown. */
+function sumKnown(list: readonly (number | null)[]): number | null {
+  return list.reduce((sum, n) => (sum === null || n === null ? null : sum + n), 0);
+}
+
 function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): ShardFigure[] {
   const holder = new Map(owners.map(({ shard, worker }) => [shard, worker]));
   return workers
@@ -179,14 +163,17 @@ function shardsOf({ owners }: Overview, workers: readonly WorkerReport[]): Shard
 }
 
 /** By process, so a restarted one does not count twice. */
-function byId<R extends { readonly id: string }>(
+export function byId<R extends { readonly id: string }, V>(
   reports: readonly R[],
-  read: (report: R) => number,
-): Map<string, number> {
+  read: (report: R) => V,
+): Map<string, V> {
   return new Map(reports.map((r) => [r.id, read(r)]));
 }
 
-function growth(before: ReadonlyMap<string, number>, now: ReadonlyMap<string, number>): number {
+export function growth(
+  before: ReadonlyMap<string, number>,
+  now: ReadonlyMap<string, number>,
+): number {
   let sum = 0;
   for (const [id, value] of now) sum += Math.max(0, value - (before.get(id) ?? value));
   return sum;
@@ -205,11 +192,11 @@ function reasonsOf(before: Overview | undefined, now: Overview): [reason: string
 }
 
 /** What the histograms of several processes counted between two overviews. */
-function between<R extends { readonly id: string }>(
-  reports: (o: Overview) => readonly R[],
+export function between<R extends { readonly id: string }>(
+  reports: (o: Reports) => readonly R[],
   read: (report: R) => HistogramReport,
-  before: Overview | undefined,
-  now: Overview,
+  before: Reports | undefined,
+  now: Reports,
 ): HistogramReport {
   const earlier = new Map((before ? reports(before) : []).map((r) => [r.id, read(r)]));
   let bounds: readonly number[] = [];

@@ -1,6 +1,13 @@
-// For tests: reports of roles where nothing happens.
+// For tests: reports of roles where nothing happens, and an overview of them.
 import { Histogram } from "../metrics/histogram.ts";
-import type { GatewayReport, WorkerReport } from "./report.ts";
+import type {
+  GatewayReport,
+  Overview,
+  OverviewItem,
+  OverviewPart,
+  PaymentsReport,
+  WorkerReport,
+} from "./report.ts";
 
 const none = new Histogram().report();
 const process = {
@@ -65,6 +72,61 @@ export function gatewayReport(change: Partial<GatewayReport>): GatewayReport {
     undecided: 0,
     followed: 0,
     ...{ confirm: none, outcome: none },
+    ...change,
+  };
+}
+
+export function paymentsReport(change: Partial<PaymentsReport> = {}): PaymentsReport {
+  const { governor } = workerReport({});
+  return {
+    ...process,
+    ...{ id: "payments-1", kind: "payments", governor, breaker: "closed", load: 0 },
+    ...{ answers: {}, call: none },
+    ...change,
+  };
+}
+
+/** An item of which Redis has told the units. */
+export function overviewItem(change: Partial<OverviewItem>): OverviewItem {
+  return {
+    ...{ sku: "lamp", name: "Lamp", total: 10, available: 4, releasing: 0, held: 1, sold: 5 },
+    ...{ unitsPerS: null, soldOutAtMs: null },
+    ...change,
+  };
+}
+
+/** Everything answers, one role of each needed kind runs, and a sale is open. */
+export function overviewOf(change: Partial<Overview> = {}): Overview {
+  const atMs = change.atMs ?? 100_000;
+  const parts = ["roles", "memory", "rates", "sales", "halt", "routes", "webhooks", "revenue"];
+  const asOf = Object.fromEntries([...parts, "dead"].map((part) => [part, atMs]));
+  return {
+    atMs,
+    asOf: asOf as Record<OverviewPart, number>,
+    unasked: [],
+    verdict: { level: "ok", findings: [] },
+    redis: { state: "up", usedBytes: 1, maxBytes: 0 },
+    ledger: { state: "up" },
+    halt: null,
+    shardCount: 1,
+    owners: [{ shard: 0, worker: "worker-1" }],
+    sales: [
+      {
+        ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: atMs + 3_600_000 },
+        ...{ stockAsOfMs: atMs, revenue: null, items: [overviewItem({})] },
+      },
+    ],
+    roles: [gatewayReport({}), paymentsReport(), workerReport({})],
+    lost: [],
+    dead: [],
+    routing: [],
+    webhooks: { endpoints: 0, troubled: [] },
+    rates: null,
+    orders: {
+      ...{ overMs: null, accepted: null, decided: null, byOutcome: {}, soldOut: null },
+      ...{ rejected: null, refused: {}, shed: null },
+    },
+    flow: { steps: [], bottleneck: null },
     ...change,
   };
 }

@@ -130,6 +130,15 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family("counter", "sluice_batches_confirmed_total", "Batches that a region has confirmed.", (r) =>
     r.publishing.regions.map((g) => [{ to: g.region }, g.confirmed]),
   ),
+  family(
+    "counter",
+    "sluice_http_parts_total",
+    "Parts that services claimed over HTTP, by what became of them.",
+    (r) => by("outcome", r.claims?.parts ?? {}),
+  ),
+  family("gauge", "sluice_http_part_claims_waiting", "Services waiting for parts over HTTP.", (r) =>
+    one(r.claims?.waiting ?? 0),
+  ),
   family("gauge", "sluice_gateway_sockets", "Open WebSockets.", (r) => one(r.sockets)),
   family(
     "gauge",

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "../domain/at.ts";
 import type { Overview, RoleReport, WorkerReport } from "../domain/report.ts";
+import { overviewItem, overviewOf } from "../domain/test-reports.ts";
 import { realRuntime } from "../runtime/runtime.ts";
 import { familiesOf } from "./families.ts";
 import type { Family } from "./family.ts";
@@ -64,29 +65,25 @@ const worker: WorkerReport = {
   recorded: times.report(),
 };
 
-const overview = (items: number): Overview => ({
-  atMs: 0,
-  redis: { state: "up", usedBytes: 10, maxBytes: 100 },
-  ledger: { state: "up" },
-  shardCount: 8,
-  owners: [],
-  roles: [],
-  dead: [],
-  sales: [
-    {
-      ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
-      items: Array.from({ length: items }, (_, i) => ({
-        sku: `sku-${i}`,
-        name: "x",
-        total: 4,
-        available: 1,
-        releasing: 1,
-        held: 1,
-        sold: 1,
-      })),
-    },
-  ],
-});
+const overview = (items: number): Overview =>
+  overviewOf({
+    redis: { state: "up", usedBytes: 10, maxBytes: 100 },
+    shardCount: 8,
+    owners: [],
+    roles: [],
+    sales: [
+      {
+        ...{ id: "spring", name: "Spring", opensAtMs: 0, closesAtMs: 1 },
+        ...{ stockAsOfMs: 1, revenue: null },
+        items: Array.from({ length: items }, (_, i) =>
+          overviewItem({
+            ...{ sku: `sku-${i}`, name: "x", total: 4 },
+            ...{ available: 1, releasing: 1, held: 1, sold: 1 },
+          }),
+        ),
+      },
+    ],
+  });
 
 const { version } = await Bun.file(join(import.meta.dir, "..", "..", "package.json")).json();
 

@@ -47,8 +47,8 @@ export const STORES: readonly Family<Overview>[] = [
 ];
 
 /** Values from Redis are left out while it is away: unknown is not zero. */
-function known({ redis }: Overview, value: number): readonly Sample[] {
-  return redis.state === "up" ? [[{}, value]] : [];
+function known({ redis }: Overview, value: number | null): readonly Sample[] {
+  return redis.state === "up" && value !== null ? [[{}, value]] : [];
 }
 
 function stockSamples({ sales, redis }: Overview): readonly Sample[] {
@@ -58,10 +58,11 @@ function stockSamples({ sales, redis }: Overview): readonly Sample[] {
   let items = 0;
   for (const sale of sales) {
     for (const item of sale.items) {
-      if (items++ >= MAX_ITEMS) for (const state of STATES) rest[state] += item[state];
-      else
-        for (const state of STATES)
-          samples.push([{ sale: sale.id, sku: item.sku, state }, item[state]]);
+      if (item.total === null) continue;
+      const known = items++ < MAX_ITEMS;
+      for (const state of STATES)
+        if (known) samples.push([{ sale: sale.id, sku: item.sku, state }, item[state] ?? 0]);
+        else rest[state] += item[state] ?? 0;
     }
   }
   if (items > MAX_ITEMS)

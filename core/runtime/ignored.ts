@@ -23,6 +23,7 @@ export const IGNORABLE = {
   queue_depth: "the next reading asks again",
   queue_resume: "the next pause or retry subscribes again",
   rates_held: "the feed repeats every rate",
+  rates_look: "rates that cannot be read are answered 503, and the next caller asks again",
   rebuild_announcement: "the announcement is renewed every second and expires by itself",
   rebuild_look: "the incarnation known before the rebuild is used",
   recorded_mark: "the next entry, or the next check, marks it too",

@@ -1,5 +1,10 @@
 // Settings of the tokens that callers present (docs/auth.md).
-import { duration, oneOf, text } from "./setting-readers.ts";
+import { duration, oneOf, SettingError, text, url } from "./setting-readers.ts";
+
+function address(value: string, variable: string): string {
+  if (!URL.canParse(value)) throw new SettingError(`${variable} must be a URL`);
+  return url("http", "https")(value, variable);
+}
 
 export const TOKEN_SETTINGS = {
   jwtAlgorithm: {
@@ -74,6 +79,24 @@ export const TOKEN_SETTINGS = {
     variable: "SLUICE_JWT_SCOPE_CLAIM",
     says: "claim that holds the scopes",
     fallback: "scope",
+    read: text,
+  },
+  consoleOidcIssuer: {
+    variable: "SLUICE_CONSOLE_OIDC_ISSUER",
+    says: "where operators sign in to the console (OpenID Connect)",
+    fallback: "",
+    read: address,
+  },
+  consoleOidcClient: {
+    variable: "SLUICE_CONSOLE_OIDC_CLIENT",
+    says: "the console's client id there",
+    fallback: "",
+    read: text,
+  },
+  consoleOidcScope: {
+    variable: "SLUICE_CONSOLE_OIDC_SCOPE",
+    says: "scopes that the console asks for there",
+    fallback: "openid",
     read: text,
   },
 } as const;

@@ -104,6 +104,12 @@ export const SETTINGS = {
     fallback: [] as readonly string[],
     read: list,
   },
+  shop: {
+    variable: "SLUICE_SHOP",
+    says: "serve a shop to try things with at /shop, whose visitors get tokens without signing in",
+    fallback: "no",
+    read: oneOf("no", "yes"),
+  },
   trustedProxies: {
     variable: "SLUICE_TRUSTED_PROXIES",
     says: "proxies whose X-Forwarded-For is trusted",

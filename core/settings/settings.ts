@@ -29,6 +29,7 @@ export function readSettings(given: Readonly<Record<string, string | undefined>>
   }
   const settings = Object.freeze(settled) as Settings;
   mustFailOverInTime(settings);
+  mustNameClient(settings);
   return settings;
 }
 
@@ -43,6 +44,13 @@ function mustFailOverInTime(settings: Settings): void {
     `SLUICE_FAILOVER_AFTER (${failoverAfterMs} ms) must be shorter than ` +
       `SLUICE_CONFIRM_TIMEOUT (${confirmTimeoutMs} ms), or no order of a slow broker would ever ` +
       "go to the next region; SLUICE_FAILOVER=no keeps them at home",
+  );
+}
+
+function mustNameClient({ consoleOidcIssuer, consoleOidcClient }: Settings): void {
+  if ((consoleOidcIssuer === "") === (consoleOidcClient === "")) return;
+  throw new SettingError(
+    "SLUICE_CONSOLE_OIDC_ISSUER and SLUICE_CONSOLE_OIDC_CLIENT need each other: set both or none",
   );
 }
 

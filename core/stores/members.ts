@@ -15,6 +15,14 @@ export interface Membership {
   readonly pausedBy: string;
 }
 
+export interface Running {
+  readonly id: string;
+  /** JSON text. */
+  readonly report: string;
+  /** When its lease ends if it does not report again, Redis's clock, Unix ms. */
+  readonly endsMs: number;
+}
+
 /**
  * A lease that ends later was set before Redis's clock was put back: its holder may be long gone.
  * The longest lease of a worker is a minute (setting-table.ts).
@@ -64,6 +72,34 @@ export class Members {
       workers: running(workers, nowMs),
       owners: shardKeys(running(owners, nowMs)),
       pausedBy: "",
+    };
+  }
+
+  /** Everyone who runs, with the end of each lease: an operator sees who left and who was lost. */
+  async everyone(): Promise<{
+    readonly nowMs: number;
+    readonly owners: ReadonlyMap<number, string>;
+    readonly running: readonly Running[];
+  }> {
+    const { nowMs, workers, owners, roles } = await this.redis.run(async (c) => {
+      const [time, workers, owners, roles] = await Promise.all([
+        c.time(),
+        c.hgetall(WORKERS_KEY),
+        c.hgetall(OWNERS_KEY),
+        c.hgetall(ROLES_KEY),
+      ]);
+      const nowMs = Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000);
+      return { nowMs, workers, owners, roles };
+    });
+    const list = (leases: Record<string, string>): Running[] =>
+      [...running(leases, nowMs)].map(([id, report]) => ({
+        ...{ id, report },
+        endsMs: endOf(leases[id] ?? ""),
+      }));
+    return {
+      nowMs,
+      owners: shardKeys(running(owners, nowMs)),
+      running: [...list(workers), ...list(roles)],
     };
   }
 

@@ -36,11 +36,11 @@ export class RateStore {
   }
 
   /** Every stored rate, including expired ones. */
-  async all(): Promise<HeldRate[]> {
+  async all(): Promise<(HeldRate & { readonly untilMs: number })[]> {
     const held = Object.entries(await this.redis.run((client) => client.hgetall(RATES_KEY)));
     return held.map(([pair, text]) => {
-      const [id = "", value = "", , , at = ""] = text.split(" ");
-      return { id, pair, value, atMs: Number(at) };
+      const [id = "", value = "", , , at = "", until = ""] = text.split(" ");
+      return { id, pair, value, atMs: Number(at), untilMs: Number(until) };
     });
   }
 }

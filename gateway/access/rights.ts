@@ -14,9 +14,10 @@ const HOLDERS: readonly Caller[] = ["buyer", ...SCOPES];
 
 export const RIGHTS = {
   look: {
-    what: "see sales and stock, health, metrics and the interface's description",
+    what: "see sales, stock and rates, health, metrics and the interface's description",
     who: EVERYBODY,
   },
+  visit: { what: "with `SLUICE_SHOP`: get a token as a new buyer of `/shop`", who: EVERYBODY },
   order: { what: "place, skip and cancel one's own orders", who: HOLDERS },
   read: { what: "read and follow one's own orders; watch stock over a WebSocket", who: HOLDERS },
   order_for: {
@@ -25,6 +26,10 @@ export const RIGHTS = {
   },
   read_for: { what: "read and follow another user's orders over HTTP", who: SCOPES },
   feed: { what: "read the feed of all orders' events", who: ["service", "operator"] },
+  serve: {
+    what: "claim and report parts over HTTP, of the service that is the token's subject",
+    who: ["service"],
+  },
   oversee: { what: "read `/v1/admin/…` and the console", who: ["viewer", "operator"] },
   operate: { what: "change anything under `/v1/admin/…`", who: ["operator"] },
 } as const satisfies Record<string, { what: string; who: readonly Caller[] }>;

@@ -34,7 +34,7 @@ function numberOf(name: string, text: string | undefined, most: number): number 
 }
 
 /** `status` is missing while no result is on record. */
-function shown({ seq, atMs, subject, action, target, detail, result }: AuditRecord) {
+export function shown({ seq, atMs, subject, action, target, detail, result }: AuditRecord) {
   return {
     ...{ seq, at: rfc3339(atMs), subject: subjectOf(subject), action, target },
     detail: JSON.parse(detail) as unknown,

@@ -7,10 +7,13 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { LetterFilter } from "../ports.ts";
 import { Fields } from "./fields.ts";
 
-const MAX_BODY_BYTES = 4_096;
+const MAX_BODY_BYTES = 16_384;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 const FILTERS = ["queue", "reason", "user"] as const;
+/** Letters chosen one by one; each call walks the queues once. */
+const MAX_CHOSEN = 500;
+const LETTER_ID = /^[0-9a-f]{8}$/;
 
 export function addAdminDead(app: App, { options }: AppParts): void {
   const letters = () => {
@@ -45,15 +48,19 @@ export function addAdminDead(app: App, { options }: AppParts): void {
     app.post(`/v1/admin/dead/${what}`, async (c) => {
       const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
         ...FILTERS,
+        "ids",
         "all",
         "limit",
       ]);
-      const filter = Object.fromEntries(
-        FILTERS.flatMap((name) => (fields.has(name) ? [[name, fields.text(name)]] : [])),
-      );
+      const filter: LetterFilter = {
+        ...Object.fromEntries(
+          FILTERS.flatMap((name) => (fields.has(name) ? [[name, fields.text(name)]] : [])),
+        ),
+        ...(fields.has("ids") ? { ids: chosenIn(fields) } : {}),
+      };
       if (Object.keys(filter).length === 0 && !fields.isTrue("all"))
-        fields.refuse("missing_field", "all", "or queue, reason or user, to choose letters");
-      c.set("target", JSON.stringify(filter));
+        fields.refuse("missing_field", "all", "or queue, reason, user or ids, to choose letters");
+      c.set("target", JSON.stringify(filter).slice(0, 1_000));
       return deal(c, filter, fields.has("limit") ? fields.whole("limit", 1, MAX_LIMIT) : MAX_LIMIT);
     });
     app.post(`/v1/admin/dead/:id/${what}`, async (c) => {
@@ -61,6 +68,13 @@ export function addAdminDead(app: App, { options }: AppParts): void {
       return deal(c, { id: c.req.param("id") }, MAX_LIMIT);
     });
   }
+}
+
+function chosenIn(fields: Fields): string[] {
+  return fields.list("ids", 1, MAX_CHOSEN).map((id, i) => {
+    if (typeof id === "string" && LETTER_ID.test(id)) return id;
+    return fields.refuse("out_of_range", `ids[${i}]`, "a letter's id: eight hex digits");
+  });
 }
 
 function filterOf({ limit: _, ...query }: Record<string, string>): LetterFilter {

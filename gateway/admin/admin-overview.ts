@@ -13,11 +13,18 @@ export function addAdminOverview(app: App, parts: AppParts): void {
   const { monotonicMs } = runtime;
   let last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  app.get("/v1/admin/overview", async (c) => {
+  const look = (): Promise<Overview> => {
     if (!operator?.overview) throw new Refused(problem("not_found"));
     if (!last || monotonicMs() - last.atMs > FRESH_MS)
       last = { atMs: monotonicMs(), answer: operator.overview() };
-    return c.json(await last.answer, 200, { "cache-control": "no-store" });
+    return last.answer;
+  };
+  app.get("/v1/admin/overview", async (c) =>
+    c.json(await look(), 200, { "cache-control": "no-store" }),
+  );
+  app.get("/v1/admin/verdict", async (c) => {
+    const { atMs, verdict } = await look();
+    return c.json({ atMs, verdict }, 200, { "cache-control": "no-store" });
   });
 }
 

@@ -78,8 +78,9 @@ export function addAdminWebhooks(app: App, { options }: AppParts): void {
 
   app.get("/v1/admin/webhooks/:id/deliveries", async (c) => {
     const { limit } = queryOf(c.req.query(), ["limit"]);
-    const most = limit === undefined ? DEFAULT_LOG_PAGE : Number(limit);
-    if (!Number.isInteger(most) || most < 1 || most > MAX_LOG_PAGE)
+    const given = /^\d{1,4}$/.test(limit ?? "") ? Number(limit) : 0;
+    const most = limit === undefined ? DEFAULT_LOG_PAGE : given;
+    if (most < 1 || most > MAX_LOG_PAGE)
       throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_LOG_PAGE}`));
     const log = await webhooks.log(idOf(c), most);
     found(log !== undefined);

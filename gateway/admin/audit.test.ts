@@ -116,9 +116,14 @@ test("of a console's looks one a minute is recorded, and every stranger's", asyn
   const t = await start({ overview });
   for (let i = 0; i < 3; i++)
     expect((await call(t, "/v1/admin/overview")).body).toEqual({ at: "a glance" });
+  for (let i = 0; i < 2; i++)
+    expect((await call(t, "/v1/admin/me")).body).toMatchObject({ subject: "olga", operate: true });
+  const viewer = await bearer("olga", { scope: "viewer" });
+  expect((await call(t, "/v1/admin/me", undefined, viewer)).body).toMatchObject({ operate: false });
   await call(t, "/v1/admin/overview", undefined, await bearer("ann"));
   expect(audited(t)).toMatchObject([
     { subject: "olga", action: "overview.list", status: 200 },
+    { subject: "olga", action: "me.list", status: 200 },
     { subject: "ann", action: "overview.list", status: 403 },
   ]);
 });

@@ -66,9 +66,13 @@ export function changesOf(parts: AppParts) {
 }
 
 /** Changes after which something may be sold that was not before. */
-const SELLS: ReadonlySet<string> = new Set(["create", "open", "add", "offer"]);
+export const SELLS: ReadonlySet<string> = new Set(["create", "open", "add", "offer"]);
 
-const SOLD = problem("conflict", "units", "fewer units are free: the others are held or sold");
+export const SOLD = problem(
+  "conflict",
+  "units",
+  "fewer units are free: the others are held or sold",
+);
 
 /** The caller's reference, which makes repeating a change harmless. */
 export function refOf(c: Context<Env>): string | undefined {
@@ -78,11 +82,12 @@ export function refOf(c: Context<Env>): string | undefined {
   return ref;
 }
 
-function saleOf(operation: SaleOperation): string {
+export function saleOf(operation: SaleOperation): string {
   return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 
-function refusalOf(result: OperationResult): Problem | undefined {
+/** undefined: it was done. */
+export function refusalOf(result: OperationResult): Problem | undefined {
   switch (result) {
     case "done":
     case "repeated":

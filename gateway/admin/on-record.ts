@@ -12,9 +12,16 @@ import { type AppParts, type Env, principalOf } from "../http/calls.ts";
 import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
-/** Consoles ask for the overview every second; of each subject one in this time is recorded. */
-const OVERVIEW = "/v1/admin/overview";
-const OVERVIEW_EVERY_MS = 60_000;
+/**
+ * Consoles ask for the overview or the verdict every second, and on each page who is calling; of
+ * each subject one in this time is recorded.
+ */
+const LOOKS: ReadonlySet<string> = new Set([
+  "/v1/admin/overview",
+  "/v1/admin/verdict",
+  "/v1/admin/me",
+]);
+const LOOK_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 
 const UNRECORDED = problem(
@@ -28,11 +35,13 @@ export function onRecord(parts: AppParts, audit: Audit) {
   const { monotonicMs } = parts.options.runtime;
   const looked = new Map<string, number>();
   const isLooking = (c: Context<Env>, subject: string): boolean => {
-    if (c.req.path !== OVERVIEW) return false;
+    const { path } = c.req;
+    if (!LOOKS.has(path)) return false;
     const nowMs = monotonicMs();
-    if (nowMs - (looked.get(subject) ?? Number.NEGATIVE_INFINITY) < OVERVIEW_EVERY_MS) return true;
+    const key = `${path} ${subject}`;
+    if (nowMs - (looked.get(key) ?? Number.NEGATIVE_INFINITY) < LOOK_EVERY_MS) return true;
     if (looked.size >= MOST_LOOKERS) looked.clear();
-    looked.set(subject, nowMs);
+    looked.set(key, nowMs);
     return false;
   };
 
@@ -77,8 +86,8 @@ export function onRecord(parts: AppParts, audit: Audit) {
       await audit.end(entry, call(), c.res.status).catch(failed); // 2
     else if (operator === undefined || !isLooking(c, operator)) {
       const recorded = await audit.record(call(), c.res.status).then(() => true, failed); // 3
-      // The overview shows what is away, the ledger too, and no personal data.
-      if (recorded || operator === undefined || c.req.path === OVERVIEW) return;
+      // The overview shows what is away, the ledger too. Looks show no personal data.
+      if (recorded || operator === undefined || LOOKS.has(c.req.path)) return;
       c.res = parts.orders.intake.refuse(UNRECORDED).response();
     }
   });

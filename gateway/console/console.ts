@@ -1,44 +1,88 @@
-// /console: one live page for operators. Its files are served as they are in gateway/console/, the
-// chart library from its package, and the code shared with `sluice top` (core/domain/figures.ts)
-// without its types. Nothing is loaded from elsewhere, and nothing inline runs.
-import { readFileSync } from "node:fs";
+// /console: the operators' application. Its scripts and sheets are served as they are in
+// gateway/console/, its libraries from their packages, and code in TypeScript without its types:
+// running it needs no build. Nothing is loaded from elsewhere, and nothing inline runs.
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { App } from "../http/calls.ts";
+import type { ConsoleOidc } from "../ports.ts";
+import { guidePage } from "./guide.ts";
 
 const HERE = import.meta.dir;
 const read = (path: string): string => readFileSync(path, "utf8");
-const module = (name: string): string => Bun.resolveSync(name, import.meta.dir);
+const packaged = (name: string): string => read(Bun.resolveSync(name, HERE));
 
+const PAGE = "text/html; charset=utf-8";
 const SCRIPT = "text/javascript; charset=utf-8";
 const SHEET = "text/css; charset=utf-8";
 
-const HEADERS = {
+/** Nothing but this gateway is reached, and the issuer where operators sign in. */
+const headersFor = (oidc: ConsoleOidc | undefined) => ({
   "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+    "default-src 'none'; script-src 'self'; style-src 'self'; " +
+    `connect-src 'self'${oidc ? ` ${new URL(oidc.issuer).origin}` : ""}; ` +
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
     "require-trusted-types-for 'script'; trusted-types 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-cache",
-};
+});
+
+/** The pages with an address of their own; each is the same document. */
+const PAGES = [
+  ...["orders", "sales", "dead", "workers", "rates-and-routes", "audit", "timeline"],
+] as const;
+const FOLDERS = ["", "ui/", "overview/", "pages/", "style/"] as const;
+
+type Served = readonly [type: string, text: string];
 
 /** Path → [content type, text]. */
-function files(): Record<string, readonly [type: string, text: string]> {
-  const figures = read(join(import.meta.dir, "..", "..", "core", "domain", "figures.ts"));
-  const own = ["app.js", "charts.js", "dead.js", "dom.js"].map(
-    (name) => [`/console/${name}`, [SCRIPT, read(join(HERE, name))]] as const,
-  );
+function files(): Record<string, Served> {
+  const page: Served = [PAGE, read(join(HERE, "page.html"))];
   return {
-    "/console": ["text/html; charset=utf-8", read(join(HERE, "page.html"))],
-    "/console/style.css": [SHEET, read(join(HERE, "style.css"))],
-    ...Object.fromEntries(own),
-    "/console/figures.js": [SCRIPT, new Bun.Transpiler({ loader: "ts" }).transformSync(figures)],
-    "/console/uplot.js": [SCRIPT, read(module("uplot/dist/uPlot.iife.min.js"))],
-    "/console/uplot.css": [SHEET, read(module("uplot/dist/uPlot.min.css"))],
+    "/console": page,
+    ...Object.fromEntries(PAGES.map((name) => [`/console/${name}`, page])),
+    ...ownFiles(),
+    ...libraries(),
+    "/console/figures.js": typed("../../core/domain/figures.ts"),
+    "/console/known.js": typed("known.ts"),
   };
 }
 
-export function addConsole(app: App): void {
+function ownFiles(): Record<string, Served> {
+  const named = FOLDERS.flatMap((folder) =>
+    readdirSync(join(HERE, folder))
+      .filter((name) => /\.(js|css)$/.test(name))
+      .map((name) => `${folder}${name}`),
+  );
+  return Object.fromEntries(
+    named.map((name) => [
+      `/console/${name}`,
+      [name.endsWith(".css") ? SHEET : SCRIPT, read(join(HERE, name))],
+    ]),
+  );
+}
+
+/** Browsers need an address where the packages name each other. */
+function libraries(): Record<string, Served> {
+  const hooks = packaged("preact/hooks").replaceAll('"preact"', '"./preact.js"');
+  return {
+    "/console/lib/preact.js": [SCRIPT, packaged("preact")],
+    "/console/lib/hooks.js": [SCRIPT, hooks],
+    "/console/lib/htm.js": [SCRIPT, packaged("htm/dist/htm.module.js")],
+    "/console/lib/uplot.js": [SCRIPT, packaged("uplot/dist/uPlot.iife.min.js")],
+    "/console/lib/uplot.css": [SHEET, packaged("uplot/dist/uPlot.min.css")],
+  };
+}
+
+function typed(name: string): Served {
+  return [SCRIPT, new Bun.Transpiler({ loader: "ts" }).transformSync(read(join(HERE, name)))];
+}
+
+export function addConsole(app: App, oidc: ConsoleOidc | undefined): void {
+  const headers = headersFor(oidc);
   for (const [path, [type, text]] of Object.entries(files()))
-    app.get(path, (c) => c.body(text, 200, { ...HEADERS, "content-type": type }));
+    app.get(path, (c) => c.body(text, 200, { ...headers, "content-type": type }));
+  app.get("/console/sign-in.json", (c) => c.json(oidc ? { oidc } : {}, 200, headers));
+  const guide = guidePage();
+  app.get("/console/operations", (c) => c.body(guide, 200, { ...headers, "content-type": PAGE }));
 }

@@ -4,19 +4,23 @@ import { addAdmin } from "../admin/admin.ts";
 import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
+import { addAdminMe } from "../admin/admin-me.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
+import { addShop } from "../shop/shop.ts";
 import type { App, AppParts } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
 import { addHealth, addMetrics } from "./health.ts";
 import { oneHost } from "./host.ts";
+import { addParts } from "./parts-http.ts";
 import { PRIVATE, Problem, problem, Refused } from "./problem.ts";
 import { addFeed } from "./read-feed.ts";
 import { addOrderReads } from "./read-orders.ts";
+import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
 import { addWebhook } from "./webhook.ts";
@@ -52,9 +56,12 @@ function createCalls(parts: AppParts): App {
   addFeed(app, parts);
   addSkip(app, parts);
   addCancel(app, parts);
+  addParts(app, parts);
   addWebhook(app, parts);
   addSaleReads(app, parts);
+  addRateReads(app, parts);
   addAdmin(app, parts);
+  addAdminMe(app);
   addAdminOverview(app, parts);
   addAdminAudit(app, parts);
   addAdminItems(app, parts);
@@ -67,7 +74,8 @@ function createCalls(parts: AppParts): App {
   // With a port of their own they are not for clients.
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
-  addConsole(app);
+  addConsole(app, parts.options.access.consoleOidc);
+  if (parts.shop) addShop(app, parts, parts.shop);
   return app;
 }
 

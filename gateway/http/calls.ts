@@ -1,5 +1,5 @@
 // What the calls of the Hono app share: their parts, the caller's principal, and parsing of JSON.
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import type { Metrics } from "../../core/metrics/metrics.ts";
 import type { Auth, Principal } from "../access/auth.ts";
 import type { ClientAddress } from "../access/client-address.ts";
@@ -12,6 +12,7 @@ import { readJson } from "../intake/json.ts";
 import type { GatewayLimits } from "../intake/limits.ts";
 import type { Undecided } from "../intake/undecided.ts";
 import type { GatewayOptions } from "../ports.ts";
+import type { Shop } from "../shop/open.ts";
 import { readBody } from "./body.ts";
 import type { ByteAllowance } from "./byte-allowance.ts";
 import type { EventFeed } from "./event-feed.ts";
@@ -48,6 +49,8 @@ export interface AppParts {
   /** The operator has added units: nothing counts as sold out until Redis says so again. */
   readonly unitsBack: () => void;
   readonly metrics: () => Metrics;
+  /** Absent: there is no /shop. */
+  readonly shop: Shop | undefined;
   readonly failures: Failures;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
@@ -67,6 +70,11 @@ export async function principalOf(parts: AppParts, header: string | undefined): 
   const verdict = await parts.access.auth.header(header ?? null);
   if (verdict instanceof Problem) throw new Refused(verdict);
   return verdict;
+}
+
+/** The caller's address, as far as trusted proxies say it. */
+export function addressOf(parts: AppParts, c: Context<Env>): string {
+  return parts.access.addresses.of(c.env?.peer ?? "", c.req.header("x-forwarded-for"));
 }
 
 /** The request's JSON value; throws Refused. */

@@ -30,6 +30,8 @@ const EVENT = object(
   ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"],
 );
 
+/** Opaque: a client keeps it as it is. */
+const CURSOR = { type: "string", pattern: "^[A-Za-z0-9_-]+$" };
 const ENDPOINT: Json = {
   type: "object",
   properties: {
@@ -75,11 +77,7 @@ export function eventPaths(
           "For services and operators. Each order's events are in order; none is skipped or " +
           "repeated. See docs/webhooks.md.",
         parameters: [
-          query(
-            "after",
-            { type: "string" },
-            "`start` (default), `end`, or the `after` of the previous page",
-          ),
+          query("after", CURSOR, "`start` (default), `end`, or the `after` of the previous page"),
           query("limit", whole(1, MAX_FEED_PAGE), "About how many events; default 200"),
           query("wait", whole(0, MAX_FEED_WAIT_S), "Seconds to wait for an event; default 0"),
         ],
@@ -125,9 +123,9 @@ function webhookPaths(
         requestBody: body(
           object(
             {
-              url: { type: "string", description: "https" },
+              url: { type: "string", format: "uri", pattern: "^https?://", maxLength: 2_000 },
               types: list({ enum: FEED_TYPES }, 1, FEED_TYPES.length),
-              after: { type: "string", description: "`end` (default), `start`, or a cursor" },
+              after: { ...CURSOR, description: "`end` (default), `start`, or a cursor" },
             },
             ["url"],
           ),

@@ -39,6 +39,29 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
     ...{ sku: "lamp", initial: 100, restocked: 5 },
     ...{ available: 90, releasing: 1, held: 4, sold: 10 },
   },
+  Rates: {
+    rates: [
+      { pair: "EUR/JPY", value: "163.5", at: OPENS, until: "2027-01-31T10:01:00.000Z" },
+      { pair: "EUR/USD", value: "1.0837", at: OPENS, until: "2027-01-31T10:01:00.000Z" },
+    ],
+    digits: { EUR: 2, JPY: 0, USD: 2 },
+  },
+  Claim: { claim: "c0c0f0b2-5d1e-4c59-9a55-0d6c2f1f6a51", max: 16, wait: 20, lease: 60 },
+  Claimed: {
+    ...{ claim: "c0c0f0b2-5d1e-4c59-9a55-0d6c2f1f6a51", leaseUntil: CLOSES },
+    parts: [
+      {
+        ...{ key: `ann/${ID}/1/1`, user: "ann", id: ID, saleId: "spring", generation: 1 },
+        ...{ part: 1, of: 1, shard: 3, region: "eu", metadata: '{"to":"Ada"}' },
+        lines: [{ sku: "lamp", qty: 1, category: "home" }],
+      },
+    ],
+  },
+  Report: {
+    ...{ claim: "c0c0f0b2-5d1e-4c59-9a55-0d6c2f1f6a51", key: `ann/${ID}/1/1` },
+    outcome: "done",
+  },
+  Reported: { key: `ann/${ID}/1/1`, outcome: "done" },
   Change: { saleId: "spring", ref: "create spring", result: "done", applied: true },
   Problem: {
     ...{ type: "urn:sluice:problem:out_of_range", title: "Invalid value", status: 422 },

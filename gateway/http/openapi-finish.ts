@@ -11,11 +11,14 @@ const NAMES: Record<string, string> = {
   "DELETE /v1/orders/{id}": "cancelOrder",
   "GET /v1/orders/{id}/events": "followOrder",
   "POST /v1/orders/skip": "skipNumber",
+  "POST /v1/parts/claim": "claimParts",
+  "POST /v1/parts/done": "reportPart",
   "POST /v1/payments/webhook": "reportCharge",
   "GET /v1/sales": "listSales",
   "GET /v1/sales/{sale}": "showSale",
   "GET /v1/sales/{sale}/stock": "showStock",
   "GET /v1/sales/{sale}/stock/{sku}": "showItemStock",
+  "GET /v1/rates": "showRates",
   "GET /v1/ws": "openSocket",
   "GET /v1/admin/sales": "listSalesWithStock",
   "POST /v1/admin/sales": "createSale",
@@ -34,6 +37,7 @@ const NAMES: Record<string, string> = {
   "PUT /v1/admin/routes/{category}": "setRoute",
   "DELETE /v1/admin/routes/{category}": "removeRoute",
   "GET /v1/admin/overview": "showOverview",
+  "GET /v1/admin/verdict": "showVerdict",
   "GET /v1/admin/undecided": "listUndecided",
   "POST /v1/admin/workers/{id}/pause": "pauseWorker",
   "POST /v1/admin/workers/{id}/resume": "resumeWorker",
@@ -53,7 +57,9 @@ const TAGS: readonly [prefix: string, tag: string][] = [
   ["/v1/orders", "Orders"],
   ["/v1/ws", "Orders"],
   ["/v1/sales", "Sales"],
+  ["/v1/rates", "Sales"],
   ["/v1/admin", "Operators"],
+  ["/v1/parts", "Services"],
   ["/v1/payments", "Payment provider"],
   ["/", "Health"],
 ];
@@ -62,6 +68,7 @@ export const TAG_LIST = [
   { name: "Orders", description: "Place, read, follow and cancel orders" },
   { name: "Sales", description: "What is for sale, and how much is left; without a token" },
   { name: "Operators", description: "With scope `viewer` to read, `operator` to change" },
+  { name: "Services", description: "For services that fulfil orders; with scope `service`" },
   { name: "Payment provider", description: "For the provider's webhooks" },
   { name: "Health", description: "For balancers and monitoring; without a token" },
 ];
@@ -87,7 +94,7 @@ export const HEADERS: Record<string, Json> = {
 const ALWAYS = ["Cache-Control", "X-Content-Type-Options"];
 /** Answers about orders tell how many more the buyer may place. */
 const LIMITED = new Set(["placeOrder"]);
-const TAGGED = new Set(["listSales", "showSale", "showStock"]);
+const TAGGED = new Set(["listSales", "showSale", "showStock", "showRates"]);
 
 function headersOf(call: string, status: string): string[] {
   const names = [...ALWAYS];

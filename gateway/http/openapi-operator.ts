@@ -1,7 +1,11 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
+import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
+import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { consolePaths } from "./openapi-console.ts";
 import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
 
 const MAX_LETTERS = 10_000;
+const MAX_CHOSEN = 500;
 const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
 /** Text for people, on one line. */
 const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
@@ -40,6 +44,12 @@ const LETTERS = object(
     queue: TEXT,
     reason: { ...TEXT, description: "Text the reason contains" },
     user: { ...user("The user the letters are about."), maxLength: 200 },
+    ids: {
+      ...list({ type: "string", pattern: "^[0-9a-f]{8}$" }),
+      minItems: 1,
+      maxItems: MAX_CHOSEN,
+      description: "These letters alone",
+    },
     all: { type: "boolean", description: "Every letter; required without a filter" },
     limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
   },
@@ -48,7 +58,7 @@ const LETTERS = object(
 const FILTER: Json = {
   ...LETTERS,
   anyOf: [
-    ...["queue", "reason", "user"].map((name) => ({ required: [name] })),
+    ...["queue", "reason", "user", "ids"].map((name) => ({ required: [name] })),
     { required: ["all"], properties: { all: { const: true } } },
   ],
 };
@@ -101,10 +111,38 @@ export function operatorPaths(
       },
     },
     ...itemPaths(refusals, pathParameter),
+    "/v1/admin/me": {
+      get: {
+        summary: "Show who is calling, and whether they may change anything",
+        responses: {
+          200: ok(
+            "The caller",
+            object(
+              {
+                subject: { type: "string" },
+                operate: { type: "boolean" },
+                expiresAt: { type: "string", format: "date-time" },
+              },
+              ["subject", "operate", "expiresAt"],
+            ),
+          ),
+          ...refusals(401, 403),
+        },
+      },
+    },
     "/v1/admin/audit": {
       get: {
         summary: "Show what operators did, newest first; `next` is the `before` of the next page",
-        parameters: [query("limit"), query("before"), query("subject"), query("action")],
+        parameters: [
+          { ...query("limit"), schema: whole(1, 1_000), description: "Entries; default 100" },
+          {
+            ...query("before"),
+            schema: whole(1, Number.MAX_SAFE_INTEGER),
+            description: "The `next` of the previous page",
+          },
+          { ...query("subject"), description: "Only what this token's subject did" },
+          { ...query("action"), description: "Only this action, such as `restock`" },
+        ],
         responses: {
           200: ok(
             "A page; an entry without `status` has no result on record",
@@ -125,6 +163,7 @@ export function operatorPaths(
         },
       },
     },
+    ...consolePaths(refusals),
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",
@@ -247,7 +286,7 @@ function itemPaths(
       summary,
       parameters,
       requestBody: body(
-        object({ ...members, reason: { type: "string" } }, [
+        object({ ...members, reason: { ...TEXT, minLength: 1 } }, [
           ...Object.keys(members).filter((name) => !OPTIONAL.has(name)),
           "reason",
         ]),
@@ -256,28 +295,35 @@ function itemPaths(
     },
   });
   const item = "/v1/admin/sales/{sale}/items/{sku}";
-  const count = { type: "integer", minimum: 0 };
-  const text = { type: "string" };
-  const fresh = { sku: text, name: text, category: text, priceMinor: count };
+  const units = (least: number) => whole(least, MAX_UNITS_PER_ITEM);
+  const price = whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency");
+  const fresh = {
+    sku: name("The item"),
+    name: { ...TEXT, minLength: 1 },
+    category: name("Decides which service fulfils it"),
+    priceMinor: price,
+  };
   return {
     "/v1/admin/sales/{sale}/items": change(
       "Add an item",
       [sale],
-      { ...fresh, limitPerUser: count, initial: count },
+      { ...fresh, limitPerUser: units(0), initial: units(0) },
       { 201: ok("Added", ref("Change")) },
     ),
     [`${item}/correct`]: change(
       "Take units away, never more than are free",
       [sale, sku],
-      { units: count },
+      { units: units(1) },
       { 202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")) },
     ),
     [`${item}/price`]: change(
       "Change the price for orders accepted from a moment on; default: in five seconds",
       [sale, sku],
-      { priceMinor: count, from: time },
+      { priceMinor: price, from: time },
     ),
-    [`${item}/limit`]: change("Change the limit per user", [sale, sku], { limitPerUser: count }),
+    [`${item}/limit`]: change("Change the limit per user", [sale, sku], {
+      limitPerUser: units(0),
+    }),
     [`${item}/withdraw`]: change("Let nobody order it any more", [sale, sku], {}),
     [`${item}/offer`]: change("Offer a withdrawn item again", [sale, sku], {}),
   };

@@ -1,6 +1,6 @@
 // The calls of others than shops and operators: the payment provider, sockets, monitoring. Used by
 // openapi.ts.
-import { body, type Json, object, ok, whole } from "./openapi-schemas.ts";
+import { body, type Json, object, ok, ref, whole } from "./openapi-schemas.ts";
 
 export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
   return {
@@ -42,6 +42,16 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
           ),
           ...refusals(400, 401, 404, 413, 422, 503),
         },
+      },
+    },
+    "/v1/rates": {
+      get: {
+        summary: "Show exchange rates as they are held now",
+        description:
+          "For prices that pages show. An order's rate is fixed when it is decided; after " +
+          "`until`, none is decided by this one.",
+        security: [],
+        responses: { 200: ok("The rates", ref("Rates")), ...refusals(429, 503) },
       },
     },
     "/v1/ws": {

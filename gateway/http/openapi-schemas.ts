@@ -249,6 +249,31 @@ export const schemas: Json = {
     required: ["sku", ...UNITS, "restocked"],
     additionalProperties: false,
   },
+  Rates: object(
+    {
+      rates: list(
+        object(
+          {
+            pair: {
+              type: "string",
+              pattern: "^[A-Z]{3}/[A-Z]{3}$",
+              description: "`EUR/JPY`: one euro costs `value` yen",
+            },
+            value: { type: "string", description: "Decimal, so that no digit is lost" },
+            at: TIME,
+            until: { ...TIME, description: "No order is decided by it after this" },
+          },
+          ["pair", "value", "at", "until"],
+        ),
+      ),
+      digits: {
+        type: "object",
+        additionalProperties: { type: "integer", minimum: 0 },
+        description: "Currency → digits of its minor unit",
+      },
+    },
+    ["rates", "digits"],
+  ),
   Change: {
     type: "object",
     properties: {

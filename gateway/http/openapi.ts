@@ -8,6 +8,7 @@ import { EXAMPLES } from "./openapi-examples.ts";
 import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
 import { operatorPaths } from "./openapi-operator.ts";
 import { otherPaths } from "./openapi-others.ts";
+import { PART_SCHEMAS, partPaths } from "./openapi-parts.ts";
 import {
   body,
   ID,
@@ -306,6 +307,7 @@ const paths: Json = {
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
+  ...partPaths(refusals),
   ...eventPaths(refusals, query, pathParameter),
   ...operatorPaths(refusals, pathParameter),
   ...otherPaths(refusals),
@@ -335,7 +337,7 @@ export const OPENAPI: Json = {
   security: [{ bearer: [] }],
   paths: finished(paths, refusals),
   components: {
-    schemas: withExamples(schemas),
+    schemas: withExamples({ ...schemas, ...PART_SCHEMAS }),
     headers: HEADERS,
     responses: sharedRefusals([...new Set(PROBLEM_CODES.map(statusOf))], refusals),
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },

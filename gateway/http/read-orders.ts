@@ -112,7 +112,7 @@ export function idOf(id: string, field: string, nowMs: number): string {
 }
 
 /** What keeps the order from its next state, as far as can be known without other orders. */
-function waitOf(
+export function waitOf(
   { state, seq, currency }: StoredOrder,
   bill: Bill | undefined,
   saleCurrency: string | undefined,

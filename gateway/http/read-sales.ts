@@ -4,7 +4,7 @@ import type { Sale } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import { rfc3339, showSale } from "../admin/sale-form.ts";
 import type { KnownSale } from "../catalogue.ts";
-import type { App, AppParts, Env } from "./calls.ts";
+import { type App, type AppParts, addressOf, type Env } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
 import { queryOf } from "./read-orders.ts";
 import { answerWith, type TaggedText, tagged } from "./tagged-text.ts";
@@ -26,12 +26,7 @@ export function addSaleReads(app: App, parts: AppParts): void {
     return sale;
   };
 
-  /** Sends a text that many get, if the caller's address may have it. */
-  const send = (c: Context<Env>, text: TaggedText): Response =>
-    answerWith(text, c.req.header("if-none-match"), (bytes) => {
-      const forwarded = c.req.header("x-forwarded-for");
-      parts.reads.bytes.take(parts.access.addresses.of(c.env?.peer ?? "", forwarded), bytes);
-    });
+  const send = (c: Context<Env>, text: TaggedText): Response => sendPublic(parts, c, text);
 
   app.get("/v1/sales", (c) => {
     const query = queryOf(c.req.query(), ["limit", "before", "status"]);
@@ -77,6 +72,13 @@ export function addSaleReads(app: App, parts: AppParts): void {
     if (!item) throw new Refused(problem("unavailable", "sku", "not in Redis yet"));
     return c.json({ saleId: sale.id, ...item });
   });
+}
+
+/** Sends a text that many get, if the caller's address may have it. */
+export function sendPublic(parts: AppParts, c: Context<Env>, text: TaggedText): Response {
+  return answerWith(text, c.req.header("if-none-match"), (bytes) =>
+    parts.reads.bytes.take(addressOf(parts, c), bytes),
+  );
 }
 
 /** When a price of the sale changes next, Unix ms. */

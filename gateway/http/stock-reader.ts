@@ -84,7 +84,7 @@ export class StockReader {
 /** `initial` is the sale's, as everywhere; the operator added or took away the others. */
 export function shownUnits(
   units: readonly Units[] | undefined,
-  sale: KnownSale | undefined,
+  sale: Pick<KnownSale, "initial"> | undefined,
 ): readonly Stock[] | undefined {
   return (
     sale &&

@@ -64,6 +64,8 @@ export interface GatewayLimits {
   readonly publicBytes: { readonly perSecond: number; readonly burst: number };
   /** Handshakes without a token from one address (gateway/socket/websocket.ts). */
   readonly strangersHello: { readonly perSecond: number; readonly burst: number };
+  /** Tokens that one address gets from the shop (gateway/shop/visitors.ts). */
+  readonly visitors: { readonly perSecond: number; readonly burst: number };
   /** Orders of one user that are followed here. */
   readonly followedPerUser: number;
   /** Orders one socket may follow. */
@@ -104,6 +106,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   reads: { perSecond: 50, burst: 200 },
   publicBytes: { perSecond: 16 * 1024 * 1024, burst: 64 * 1024 * 1024 },
   strangersHello: { perSecond: 50, burst: 400 },
+  visitors: { perSecond: 1, burst: 60 },
   followed: 10_000,
   followedPerUser: 200,
   followedPerSocket: 1_000,

@@ -296,6 +296,30 @@ func TestAGapIsWaitedForOnce(t *testing.T) {
 	}
 }
 
+// The ledger shows the second decision of a redriven order; the first one held units before it.
+func TestARedrivenOrderMayHaveHeldUnitsFromItsFirstDecisionOn(t *testing.T) {
+	early := want{user: "eve", id: "e1", sku: "lamp", qty: 3}
+	late := want{user: "fay", id: "f1", sku: "lamp", qty: 1}
+	for _, second := range []string{"dispatched", "sold_out", "over_limit"} {
+		for _, told := range []bool{true, false} {
+			s := newStory()
+			s.send(early, 90, 95, 202, "")
+			s.send(late, 5_000, 5_010, 202, "")
+			s.push(5_030, "fay", "f1", "sold_out")
+			if told {
+				redrive := line{"op": "redrive", "user": "eve", "id": "e1"}
+				s.call(40_000, 40_010, redrive, line{"status": 200})
+			}
+			s.read("eve", 60_400, 60_410, early.shown(second, 41_000))
+			s.read("fay", 60_500, 60_510, late.shown("sold_out", 5_015))
+			s.add(61_000, line{"e": "end", "drained": true, "clock": "steady"})
+			if report := s.check(t); (report.Result == "pass") != told {
+				t.Fatalf("%s, told %v: %s", second, told, report.text())
+			}
+		}
+	}
+}
+
 func TestWhatNobodyCanKnowIsNotJudged(t *testing.T) {
 	cases := []lie{
 		{"an undrained end", func(s *Story) {

@@ -96,10 +96,11 @@ func bodyOf(order *Order) *Body {
 	return nil
 }
 
-// narrow uses the time of the decision that the server reports, where clocks can be compared.
+// narrow uses the time of the decision that the server reports, where clocks can be compared. Of a
+// redriven order that may be the second decision, and the first one held units long before it.
 func (f *Facts) narrow(h *History) {
 	at := f.Final.decidedMs()
-	if !h.Steady || at == 0 {
+	if !h.Steady || at == 0 || f.Redriven {
 		return
 	}
 	from, to := math.Max(f.From, at-clockMs), math.Min(f.To, at+clockMs)
@@ -111,9 +112,10 @@ func (f *Facts) narrow(h *History) {
 func (f *Facts) hold(h *History) {
 	f.FreeFrom, f.FreeTo = never, never
 	switch {
-	case f.First == never || rank[f.State] == rankNoUnits:
+	case f.First == never:
 	case f.Redriven:
-		f.Maybe = true
+		f.Maybe = true // whatever its state: an earlier decision may have held units
+	case rank[f.State] == rankNoUnits:
 	case holds(f.State):
 		f.Sure = true
 	case rank[f.State] == rankEnded:

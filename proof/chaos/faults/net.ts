@@ -172,13 +172,16 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
     recoveryMs: RECOVERY_MS,
     breaks: true,
     begin: (proxy, random) => {
-      const before = proxy.counts.cut;
+      const [before, open] = [proxy.counts.cut, proxy.connected];
       proxy.refuse();
       proxy.cut();
       const lastsMs = lasts(random);
       const cut = () => proxy.counts.cut - before;
+      // Between two calls a line may have no connection; then its near end alone shows the fault.
       const counted = () =>
-        cut() > 0 && proxy.connected === 0 ? `${cut()} connections cut, none came back` : undefined;
+        proxy.connected === 0 && (cut() > 0 || open === 0)
+          ? `${cut()} connections cut, none came back`
+          : undefined;
       return { detail: `for ${seconds(lastsMs)}`, lastsMs, counted, heal: () => proxy.serve() };
     },
   },

@@ -50,10 +50,12 @@ export class Replica {
     const child = spawnRecorded({
       name: "replica",
       command: [
-        ...[join(bin, "postgres"), "-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", data],
+        ...[join(bin, "postgres"), "-D", data, "-p", String(port), "-h", "127.0.0.1"],
+        ...["-k", ""], // no Unix socket: its path may be at most 107 bytes long
         ...["-c", `recovery_min_apply_delay=${REPLAY_DELAY}`],
       ],
       recordDir: join(dir, "run"),
+      logFile: join(dir, "replica.log"),
       cwd: "/",
       ...user,
     });

@@ -3,6 +3,7 @@
 from .amqp_parts import AmqpParts
 from .client import Sluice
 from .events import OrderEvent
+from .http_parts import HttpParts
 from .ids import uuid_v7
 from .live import Live
 from .order import Order
@@ -14,6 +15,7 @@ from .states import FINISHED_STATES, OPEN_STATES, is_decided, is_finished
 __all__ = [
     "AmqpParts",
     "FINISHED_STATES",
+    "HttpParts",
     "Live",
     "NumberedOrders",
     "OPEN_STATES",

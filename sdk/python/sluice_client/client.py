@@ -51,18 +51,24 @@ class Sluice:
     async def close(self) -> None:
         await self.gateways.close()
 
-    async def place(self, order: Mapping[str, Any], deadline_s: Optional[float] = None) -> Order:
+    async def place(
+        self, order: Mapping[str, Any], deadline_s: Optional[float] = None, again: bool = False
+    ) -> Order:
         """Places an order exactly once: returns when it is durable, or sold out already.
 
         `order` is the body of POST /v1/orders. One with an `id` (a draft) keeps it. Raises Refused
         if it is wrong, and Unfinished with its effect if time is up.
+
+        `again`: an earlier run of the program may have sent this draft. A refusal is then no proof
+        that the order does not exist: it is looked up.
         """
-        return await self._place(self._post, self._links, order, deadline_s)
+        return await self._place(self._post, self._links, order, deadline_s, again)
 
     async def draft(self, order: Mapping[str, Any]) -> Dict[str, Any]:
         """Gives an order its id, as data to store.
 
-        Placing the stored draft again after a crash, within ten minutes, makes no second order.
+        Placing the stored draft again after a crash, within ten minutes, makes no second order:
+        `place(draft, again=True)`.
         """
         if not self._clock.known:
             # Without an answer the machine's own clock must do.
@@ -97,18 +103,47 @@ class Sluice:
 
     async def stock(self, sale_id: str, deadline_s: Optional[float] = None) -> List[Dict[str, Any]]:
         """Units of each item that can be ordered now."""
+        return (await self._read(f"{_sale(sale_id)}/stock", "items", deadline_s))["items"]
 
-        async def attempt(_: str) -> Answer:
-            path = f"/v1/sales/{quote(sale_id, safe='')}/stock"
-            return await self.gateways.attempt("GET", path, lambda body: body["items"])
+    async def sale(self, sale_id: str, deadline_s: Optional[float] = None) -> Dict[str, Any]:
+        """A sale with its items and their prices."""
+        return await self._read(_sale(sale_id), "items", deadline_s)
 
-        return await settle(f"stock of {sale_id}", attempt, self._within(deadline_s))
+    async def rates(self, deadline_s: Optional[float] = None) -> Dict[str, Any]:
+        """Exchange rates as they are held now: an order's is fixed when it is decided."""
+        return await self._read("/v1/rates", "rates", deadline_s)
+
+    async def orders(
+        self, deadline_s: Optional[float] = None, **query: Union[str, int]
+    ) -> Dict[str, Any]:
+        """The user's orders, newest first: `status`, `saleId`, `limit`, `before` choose."""
+        return await self._read("/v1/orders", "orders", deadline_s, query)
+
+    def now_ms(self) -> int:
+        """The gateway's time, Unix ms, as far as its answers have shown it."""
+        return self._clock.now_ms()
 
     async def live(self, deadline_s: Optional[float] = None) -> Live:
         """Opens a WebSocket: orders go out and outcomes come in at once. Reconnects by itself."""
         live = Live(self.gateways, self._deadline_s, self._place)
         await live.open(self._within(deadline_s))
         return live
+
+    async def _read(
+        self,
+        path: str,
+        member: str,
+        deadline_s: Optional[float],
+        query: Optional[Mapping[str, Any]] = None,
+    ) -> Dict[str, Any]:
+        def read(body: Any) -> Any:
+            return body if isinstance(body, dict) and member in body else None
+
+        async def attempt(_: str) -> Answer:
+            asked = {name: str(value) for name, value in (query or {}).items()}
+            return await self.gateways.attempt("GET", path, read, query=asked)
+
+        return await settle(path, attempt, self._within(deadline_s))
 
     async def _post(self, draft: Mapping[str, Any]) -> Answer:
         return await self.gateways.attempt("POST", "/v1/orders", _accepted, dict(draft))
@@ -119,9 +154,10 @@ class Sluice:
         links: Links,
         order: Mapping[str, Any],
         deadline_s: Optional[float],
+        again: bool = False,
     ) -> Order:
         if order.get("id") is not None:
-            return await self._place_draft(carrier, links, order, deadline_s)
+            return await self._place_draft(carrier, links, order, deadline_s, again)
         try:
             draft = {**order, "id": uuid_v7(self._clock.now_ms())}
             return await self._place_draft(carrier, links, draft, deadline_s)
@@ -138,6 +174,7 @@ class Sluice:
         links: Links,
         draft: Mapping[str, Any],
         deadline_s: Optional[float],
+        again: bool = False,
     ) -> Order:
         id, user = draft["id"], draft.get("user")
 
@@ -156,12 +193,17 @@ class Sluice:
             return Answer("done", ("accepted", {})) if answer.kind == "done" else answer
 
         what = f"order {id}"
-        settled = settle(what, attempt, self._within(deadline_s), id, look_up)
+        earlier = "unknown" if again else "none"
+        settled = settle(what, attempt, self._within(deadline_s), id, look_up, earlier)
         status, accepted = await settled
         return Order(links, id, user, draft.get("seq"), status, accepted)
 
     def _within(self, deadline_s: Optional[float]) -> float:
         return self._deadline_s if deadline_s is None else deadline_s
+
+
+def _sale(sale_id: str) -> str:
+    return f"/v1/sales/{quote(sale_id, safe='')}"
 
 
 def _true(_: Any) -> bool:

@@ -102,9 +102,15 @@ class Live:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._notify()
 
-    async def place(self, order: Mapping[str, Any], deadline_s: Optional[float] = None) -> Order:
+    async def place(
+        self, order: Mapping[str, Any], deadline_s: Optional[float] = None, again: bool = False
+    ) -> Order:
         """As Sluice.place: exactly once, also if the socket or its gateway ends meanwhile."""
-        return await self._place(self._carry, self._links, order, deadline_s)
+        return await self._place(self._carry, self._links, order, deadline_s, again)
+
+    def order(self, id: str, user: Optional[str] = None) -> Order:
+        """An order placed earlier; its events come over this socket."""
+        return Order(self._links, id, user)
 
     async def watch_stock(self, sale_id: str, tell: Callable[[Mapping[str, int]], None]) -> None:
         """Calls with the units of a sale's items, at first and with each change."""

@@ -30,11 +30,13 @@ class NumberedOrders:
         self.next += 1
         return await self._sluice.draft({**order, **self._own, "seq": seq})
 
-    async def place(self, order: Mapping[str, Any], deadline_s: Optional[float] = None) -> Order:
+    async def place(
+        self, order: Mapping[str, Any], deadline_s: Optional[float] = None, again: bool = False
+    ) -> Order:
         """Places the next order, or a draft of this sequence."""
         draft = order if "id" in order and "seq" in order else await self.draft(order)
         try:
-            return await self._sluice.place(draft, deadline_s)
+            return await self._sluice.place(draft, deadline_s, again)
         except Refused:
             await self._give_back(draft["seq"], deadline_s)
             raise

@@ -41,10 +41,14 @@ async def settle(
     deadline_s: Optional[float],
     order_id: Optional[str] = None,
     look_up: Optional[Attempt] = None,
+    earlier: str = "none",
 ) -> Any:
-    """`attempt` gets the effect of earlier attempts: `none` or `unknown`."""
+    """`attempt` gets the effect of earlier attempts: `none` or `unknown`.
+
+    `earlier`: whether an earlier run of the program may have sent the same.
+    """
     until = time.monotonic() + checked(deadline_s, DEADLINE_S)
-    effect = "none"
+    effect = earlier
     problem: Optional[Problem] = None
     tries = 0
     while (left := until - time.monotonic()) > 0:

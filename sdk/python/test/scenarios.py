@@ -145,13 +145,33 @@ async def socket(shop):
             }
 
 
+async def again(shop):
+    """The first to buy the rare item gets it; later ones learn from the gateway that it is gone."""
+    rare = {**ORDER, "lines": [{"sku": "rare", "qty": 1}]}
+    async with client(shop, "kai") as sluice:
+        first = await sluice.draft(rare)
+        outcome = (await (await sluice.place(first)).outcome()).event
+        while (await sluice.place(draft := await sluice.draft(rare))).status == "accepted":
+            await asyncio.sleep(0.05)
+        same = (await sluice.place(first, again=True)).id == first["id"]
+        found = {"outcome": outcome, "same": same}
+        try:
+            await sluice.place(draft, deadline_s=0.5, again=True)
+        except Unfinished as error:
+            found["effect"] = error.effect
+        sale, listed = await sluice.sale("demo"), await sluice.orders(limit=1, status="sold_out")
+        found["items"] = sorted(item["sku"] for item in sale["items"])
+        found["digits"] = (await sluice.rates())["digits"]["JPY"]
+        return {**found, "listed": len(listed["orders"]) <= 1}
+
+
 async def words(_):
     return {"problems": PROBLEM_CODES, "open": OPEN_STATES, "finished": FINISHED_STATES}
 
 
 SCENARIOS = (
     *(readme, lost_answer, silent_gateway, deadline, clocks, refusals),
-    *(cancel, numbers, tokens, socket, words),
+    *(cancel, numbers, tokens, socket, again, words),
 )
 
 

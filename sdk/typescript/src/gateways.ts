@@ -24,6 +24,8 @@ export interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** It needs no token, so none is sent: a browser then asks no permission first. */
+  readonly anonymous?: boolean;
   /** If it takes longer than other calls: a long poll. */
   readonly attemptMs?: number;
 }
@@ -109,7 +111,7 @@ export class Gateways {
     let sent = false;
     try {
       return await within(call.attemptMs ?? this.options.attemptMs, signal, async (ends) => {
-        const bearer = await orAbort(this.bearer(), ends);
+        const bearer = call.anonymous ? undefined : await orAbort(this.bearer(), ends);
         sent = true;
         return this.send(url, call, bearer, ends, read);
       });
@@ -122,7 +124,7 @@ export class Gateways {
   private async send<T>(
     url: string,
     { method, path, query, body, headers }: Call,
-    bearer: string,
+    bearer: string | undefined,
     signal: AbortSignal,
     read: (reply: Reply) => T | undefined,
   ): Promise<Answer<T>> {
@@ -130,7 +132,7 @@ export class Gateways {
     const response = await this.options.fetch(url + path + queryText(query), {
       method,
       headers: {
-        authorization: `Bearer ${bearer}`,
+        ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },

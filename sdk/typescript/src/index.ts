@@ -2,6 +2,7 @@
 export { type AmqpConnection, AmqpParts, type AmqpPartsOptions } from "./amqp-parts.ts";
 export type { Following, OrderEvent } from "./event-stream.ts";
 export type { Token } from "./gateways.ts";
+export { HttpParts, type HttpPartsOptions } from "./http-parts.ts";
 export { uuidV7 } from "./ids.ts";
 export { Live, type LiveOptions, type Stock } from "./live.ts";
 export type { WebSocketClass } from "./live-socket.ts";
@@ -16,6 +17,7 @@ export {
   type OrderDetails,
   type Outcome,
 } from "./order.ts";
+export type { PlaceOptions } from "./placing.ts";
 export {
   type Estimate,
   PROBLEM_CODES,
@@ -25,6 +27,17 @@ export {
   SluiceError,
   Unfinished,
 } from "./problem.ts";
+export type {
+  OrderPage,
+  OrderQuery,
+  Rate,
+  Rates,
+  Sale,
+  SaleItem,
+  SalePage,
+  SaleQuery,
+  StockItem,
+} from "./reads.ts";
 export { Sequence, type SequenceOptions, type Skip } from "./sequence.ts";
 export {
   type Part,
@@ -35,7 +48,7 @@ export {
   type ServiceOptions,
 } from "./service.ts";
 export type { Waiting } from "./settle.ts";
-export { Sluice, type SluiceOptions, type StockItem } from "./sluice.ts";
+export { Sluice, type SluiceOptions } from "./sluice.ts";
 export {
   FINISHED_STATES,
   type FinishedState,

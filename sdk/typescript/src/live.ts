@@ -4,8 +4,8 @@ import type { EventSource, Following, OrderEvent } from "./event-stream.ts";
 import { FOLLOW_DEADLINE_MS } from "./event-stream.ts";
 import { type Gateways, orAbort } from "./gateways.ts";
 import { LiveSocket, type WebSocketClass } from "./live-socket.ts";
-import { type Draft, type NewOrder, Order } from "./order.ts";
-import { type Carrier, place } from "./placing.ts";
+import { type Draft, type NewOrder, Order, type OrderLinks } from "./order.ts";
+import { type Carrier, type PlaceOptions, place } from "./placing.ts";
 import { sleep, startTimer, stopTimer, type Timer } from "./platform.ts";
 import { type Problem, Refused, Unfinished } from "./problem.ts";
 import type { ServerClock } from "./server-clock.ts";
@@ -62,12 +62,21 @@ export class Live implements EventSource {
   }
 
   /** As Sluice.place: exactly once, also if the socket or its gateway ends meanwhile. */
-  async place(order: NewOrder | Draft, waiting: Waiting = {}): Promise<Order> {
+  async place(order: NewOrder | Draft, options: PlaceOptions = {}): Promise<Order> {
     const { gateways, clock, deadlineMs } = this.links;
     const placing = { gateways, clock, deadlineMs, carrier: this.carrier };
-    const { draft, status, accepted } = await place(placing, order, waiting);
-    const links = { gateways, source: this, deadlineMs };
-    return new Order(links, draft.id, draft.user, draft.seq, status, accepted);
+    const { draft, status, accepted } = await place(placing, order, options);
+    return new Order(this.orderLinks, draft.id, draft.user, draft.seq, status, accepted);
+  }
+
+  /** An order placed earlier; its events come over this socket. */
+  order(id: string, user?: string): Order {
+    return new Order(this.orderLinks, id, user, undefined, "accepted");
+  }
+
+  private get orderLinks(): OrderLinks {
+    const { gateways, deadlineMs } = this.links;
+    return { gateways, source: this, deadlineMs };
   }
 
   async *events(

@@ -14,6 +14,14 @@ export interface Placed {
   readonly accepted: Accepted;
 }
 
+export interface PlaceOptions extends Waiting {
+  /**
+   * An earlier run of the program may have sent this draft. A refusal is then no proof that the
+   * order does not exist: it is looked up.
+   */
+  readonly again?: boolean;
+}
+
 /** Carries an order to a gateway and brings its answer. */
 export type Carrier = (draft: Draft, signal: AbortSignal) => Promise<Answer<Accepted>>;
 
@@ -31,7 +39,7 @@ export interface Placing {
 export async function place(
   placing: Placing,
   order: NewOrder | Draft,
-  waiting: Waiting,
+  waiting: PlaceOptions,
 ): Promise<Placed> {
   if ("id" in order && order.id !== undefined) return placeDraft(placing, order, waiting);
   const make = () => ({ ...order, id: uuidV7(placing.clock.now()) });
@@ -45,11 +53,16 @@ export async function place(
   }
 }
 
-function placeDraft(placing: Placing, draft: Draft, waiting: Waiting): Promise<Placed> {
+function placeDraft(
+  placing: Placing,
+  draft: Draft,
+  { again = false, ...waiting }: PlaceOptions,
+): Promise<Placed> {
   const { gateways, carrier, deadlineMs } = placing;
   return settle<Placed>({
     deadlineMs,
     ...waiting,
+    earlier: again ? "unknown" : "none",
     what: `order ${draft.id}`,
     orderId: draft.id,
     attempt: async (signal, earlier) => {

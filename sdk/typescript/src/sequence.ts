@@ -1,6 +1,7 @@
 // A user's numbered orders in one sale: 1, 2, 3 … They are decided in this order, whichever way
 // they come. A number whose order is refused is given up, so that later ones need not wait for it.
 import type { Draft, NewOrder, Order } from "./order.ts";
+import type { PlaceOptions } from "./placing.ts";
 import { Refused } from "./problem.ts";
 import type { Waiting } from "./settle.ts";
 
@@ -13,7 +14,7 @@ export interface SequenceOptions {
 
 export interface Numbering {
   readonly draft: (order: NewOrder, waiting?: Waiting) => Promise<Draft>;
-  readonly place: (draft: Draft, waiting?: Waiting) => Promise<Order>;
+  readonly place: (draft: Draft, options?: PlaceOptions) => Promise<Order>;
   readonly skip: (skip: Skip, waiting?: Waiting) => Promise<void>;
 }
 
@@ -48,13 +49,13 @@ export class Sequence {
   /** Places the next order, or a draft of this sequence. */
   async place(
     order: Omit<NewOrder, "saleId" | "seq" | "user"> | Draft,
-    waiting?: Waiting,
+    options?: PlaceOptions,
   ): Promise<Order> {
-    const draft = "id" in order && "seq" in order ? order : await this.draft(order, waiting);
+    const draft = "id" in order && "seq" in order ? order : await this.draft(order, options);
     try {
-      return await this.numbering.place(draft, waiting);
+      return await this.numbering.place(draft, options);
     } catch (error) {
-      if (error instanceof Refused) await this.giveBack(draft.seq as number, waiting);
+      if (error instanceof Refused) await this.giveBack(draft.seq as number, options);
       throw error;
     }
   }

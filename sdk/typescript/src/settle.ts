@@ -27,6 +27,8 @@ export interface Settling<T> extends Waiting {
   readonly what: string;
   readonly orderId?: string;
   readonly attempt: (signal: AbortSignal, earlier: "none" | "unknown") => Promise<Answer<T>>;
+  /** Whether an earlier run may have sent the same: `none` unless said. */
+  readonly earlier?: "none" | "unknown";
   /** Asks for the result of earlier attempts. */
   readonly lookUp?: (signal: AbortSignal) => Promise<Answer<T>>;
 }
@@ -40,7 +42,7 @@ const SPREAD_MS = 1_000;
 export async function settle<T>(settling: Settling<T>): Promise<T> {
   const until = new Deadline(settling);
   let attempt = settling.attempt;
-  let effect: "none" | "unknown" = "none";
+  let effect = settling.earlier ?? "none";
   let problem: Problem | undefined;
   let error: unknown;
   try {

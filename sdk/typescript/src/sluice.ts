@@ -1,10 +1,27 @@
 // The client: places orders exactly once, over HTTP or a WebSocket.
 import { HttpEvents } from "./event-stream.ts";
-import { Gateways, isObject, type Token } from "./gateways.ts";
+import { type Call, Gateways, type Reply, type Token } from "./gateways.ts";
 import { uuidV7 } from "./ids.ts";
 import { Live, type LiveOptions } from "./live.ts";
 import { type Draft, type NewOrder, Order, type OrderLinks } from "./order.ts";
-import { byHttp, place } from "./placing.ts";
+import { byHttp, type PlaceOptions, place } from "./placing.ts";
+import {
+  type OrderPage,
+  type OrderQuery,
+  ordersOf,
+  publicRead,
+  type Rates,
+  ratesOf,
+  type Sale,
+  type SalePage,
+  type SaleQuery,
+  type StockItem,
+  saleOf,
+  salePath,
+  salesOf,
+  stockOf,
+  texts,
+} from "./reads.ts";
 import { Sequence, type SequenceOptions, type Skip } from "./sequence.ts";
 import { ServerClock } from "./server-clock.ts";
 import { DEADLINE_MS, settle, type Waiting, within } from "./settle.ts";
@@ -20,12 +37,6 @@ export interface SluiceOptions {
   readonly fetch?: typeof fetch;
   /** This machine's clock, Unix ms. It may be wrong. */
   readonly now?: () => number;
-}
-
-export interface StockItem {
-  readonly sku: string;
-  readonly available: number;
-  readonly [more: string]: unknown;
 }
 
 const ATTEMPT_MS = 5_000;
@@ -51,16 +62,16 @@ export class Sluice {
    * Places an order exactly once: resolves when it is durable, or sold out already. Throws Refused
    * if it is wrong, and Unfinished with its effect if time is up.
    */
-  async place(order: NewOrder | Draft, waiting: Waiting = {}): Promise<Order> {
+  async place(order: NewOrder | Draft, options: PlaceOptions = {}): Promise<Order> {
     const { gateways, clock, deadlineMs } = this;
     const placing = { gateways, clock, deadlineMs, carrier: byHttp(gateways) };
-    const { draft, status, accepted } = await place(placing, order, waiting);
+    const { draft, status, accepted } = await place(placing, order, options);
     return new Order(this.links, draft.id, draft.user, draft.seq, status, accepted);
   }
 
   /**
    * Gives an order its id, as data to store. Placing the stored draft again after a crash, within
-   * ten minutes, makes no second order.
+   * ten minutes, makes no second order: `place(draft, { again: true })`.
    */
   async draft(order: NewOrder, waiting: Waiting = {}): Promise<Draft> {
     if (!this.clock.known) await this.askTime(waiting);
@@ -76,7 +87,7 @@ export class Sluice {
   sequence(saleId: string, options: SequenceOptions = {}): Sequence {
     const numbering = {
       draft: (order: NewOrder, waiting?: Waiting) => this.draft(order, waiting),
-      place: (draft: Draft, waiting?: Waiting) => this.place(draft, waiting),
+      place: (draft: Draft, options?: PlaceOptions) => this.place(draft, options),
       skip: (skip: Skip, waiting?: Waiting) => this.skip(skip, waiting),
     };
     return new Sequence(numbering, saleId, options);
@@ -97,22 +108,35 @@ export class Sluice {
     });
   }
 
+  /** Sales, the latest opening first. The next page begins at `before`. */
+  sales(query: SaleQuery = {}, waiting?: Waiting): Promise<SalePage> {
+    return this.read("sales", publicRead("/v1/sales", query), salesOf, waiting);
+  }
+
+  sale(saleId: string, waiting?: Waiting): Promise<Sale> {
+    return this.read(`sale ${saleId}`, publicRead(salePath(saleId)), saleOf, waiting);
+  }
+
   /** Units of each item that can be ordered now. */
-  stock(saleId: string, waiting: Waiting = {}): Promise<readonly StockItem[]> {
-    return settle({
-      deadlineMs: this.deadlineMs,
-      ...waiting,
-      what: `stock of ${saleId}`,
-      attempt: (signal) =>
-        this.gateways.attempt(
-          { method: "GET", path: `/v1/sales/${encodeURIComponent(saleId)}/stock` },
-          signal,
-          ({ body }) =>
-            isObject(body) && Array.isArray(body.items)
-              ? (body.items as readonly StockItem[])
-              : undefined,
-        ),
-    });
+  stock(saleId: string, waiting?: Waiting): Promise<readonly StockItem[]> {
+    const call = publicRead(`${salePath(saleId)}/stock`);
+    return this.read(`stock of ${saleId}`, call, stockOf, waiting);
+  }
+
+  /** Exchange rates as they are held now: an order's is fixed when it is decided. */
+  rates(waiting?: Waiting): Promise<Rates> {
+    return this.read("rates", publicRead("/v1/rates"), ratesOf, waiting);
+  }
+
+  /** The user's orders, newest first. The next page begins at `before`. */
+  orders(query: OrderQuery = {}, waiting?: Waiting): Promise<OrderPage> {
+    const call: Call = { method: "GET", path: "/v1/orders", query: texts(query) };
+    return this.read("orders", call, ordersOf, waiting);
+  }
+
+  /** The gateway's time, Unix ms, as far as its answers have shown it. */
+  now(): number {
+    return this.clock.now();
   }
 
   /** Opens a WebSocket: orders go out and outcomes come in at once. Reconnects by itself. */
@@ -121,9 +145,19 @@ export class Sluice {
     return Live.open({ gateways, clock, deadlineMs, ...options });
   }
 
+  private read<T>(
+    what: string,
+    call: Call,
+    of: (reply: Reply) => T | undefined,
+    waiting: Waiting = {},
+  ): Promise<T> {
+    const attempt = (signal: AbortSignal) => this.gateways.attempt(call, signal, of);
+    return settle({ deadlineMs: this.deadlineMs, ...waiting, what, attempt });
+  }
+
   /** Without an answer the machine's own clock must do. */
   private async askTime(waiting: Waiting): Promise<void> {
-    const call = { method: "GET", path: "/healthz" } as const;
+    const call = publicRead("/healthz");
     const most = Math.min(CLOCK_MS, waiting.deadlineMs ?? CLOCK_MS);
     await within(most, waiting.signal, (signal) =>
       this.gateways.attempt(call, signal, () => true),

@@ -124,7 +124,7 @@ test(
       ...{ reason: "deadline", effect: "unknown", orderId: draft.id },
     });
     // The stored draft, placed again, is the same order.
-    const order = await (await client("dan")).place(draft);
+    const order = await (await client("dan")).place(draft, { again: true });
     expect((await order.outcome()).status).toBe("reserved");
     expect(await shop.orders("dan")).toHaveLength(1);
   },
@@ -337,6 +337,8 @@ test(
     expect(line.accepted).toBeGreaterThan(1);
     expect(seen.filter((event) => event === "reserved")).toHaveLength(1);
     expect(seen.slice(0, 1).concat(seen.slice(-1))).toEqual(["reserved", "cancelled"]);
+    // As after a restart of the program.
+    expect((await socket.order(order.id).finished()).status).toBe("cancelled");
   },
   SLOW_MS,
 );

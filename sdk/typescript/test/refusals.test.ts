@@ -83,3 +83,34 @@ test("more orders than the credit wait for answers, and none is refused", async 
   expect(t.gateway.report().refused.credit ?? 0).toBe(0);
   expect(published().sort()).toEqual(placed.map(({ id }) => id).sort());
 });
+
+test("a draft that may have been sent before is not believed to be sold out", async () => {
+  const stockOf = async () => [
+    { sku: "lamp", available: 0, releasing: 0, held: 1, sold: 99 },
+    { sku: "chair", available: 10, releasing: 0, held: 0, sold: 0 },
+  ];
+  const sluice = await client({ admission: { soldOutAtGate: true }, stockOf });
+  let draft = await sluice.draft(LAMP);
+  // The gateway looks at the stock when the first orders come.
+  while ((await sluice.place(draft)).status === "accepted") draft = await sluice.draft(LAMP);
+  const doubtful = await sluice.place(draft, { again: true, deadlineMs: 500 }).catch((e) => e);
+  expect(doubtful).toBeInstanceOf(Unfinished);
+  expect(doubtful).toMatchObject({ effect: "unknown", orderId: draft.id });
+});
+
+test("what a shop's pages show is read without a token: sales, stock, rates", async () => {
+  const at = Date.now();
+  const rate = { pair: "EUR/JPY", value: "163.5", atMs: at, untilMs: at + 60_000 };
+  t = await startTestGateway({ rates: async () => [rate] });
+  const nobody = () => Promise.reject(new Error("no token yet"));
+  const sluice = new Sluice({ gateways: t.gateway.url, token: nobody });
+  const { sales } = await sluice.sales({ status: "open", limit: 5 });
+  expect(sales).toMatchObject([{ id: SALE.id, status: "open", items: 2 }]);
+  expect(await sluice.sale(SALE.id)).toMatchObject({ currency: "EUR", items: [{}, {}] });
+  const stock = await sluice.stock(SALE.id);
+  expect(new Map(stock.map(({ sku, available }) => [sku, available])).get("lamp")).toBe(100);
+  const { rates, digits } = await sluice.rates();
+  expect([rates[0]?.value, digits.JPY, digits.EUR]).toEqual(["163.5", 0, 2]);
+  expect(Math.abs(sluice.now() - Date.now())).toBeLessThan(5_000);
+  expect(await sluice.orders().catch((error) => error)).toMatchObject({ message: "no token yet" });
+});

@@ -1,0 +1,49 @@
+// The audit log as it grows: each entry once when it begins, and once more when its result arrives.
+
+import type { AuditQuery, AuditRecord } from "../ledger/audit-log.ts";
+import type { Ledger } from "../ledger/contract.ts";
+
+/** Entries read at once. */
+const PAGE = 500;
+/** Entries without a result that are looked at again; older ones may never get one. */
+const MOST_OPEN = 100;
+
+export class AuditFollower {
+  private seen: number;
+  private readonly open = new Set<number>();
+
+  /** `shown`: what the caller has already, in any order. */
+  constructor(
+    private readonly ledger: Pick<Ledger, "auditLog">,
+    private readonly filter: Pick<AuditQuery, "subjects" | "action">,
+    shown: readonly AuditRecord[],
+  ) {
+    this.seen = Math.max(0, ...shown.map(({ seq }) => seq));
+    for (const record of shown) this.note(record);
+  }
+
+  /** What has happened since the last call, oldest first. */
+  async news(): Promise<AuditRecord[]> {
+    const least = Math.min(this.seen, ...[...this.open].map((seq) => seq - 1));
+    const fresh: AuditRecord[] = [];
+    let before: number | undefined;
+    do {
+      const page = await this.ledger.auditLog({ ...this.filter, limit: PAGE, before });
+      const own = page.records.filter(({ seq }) => seq > least);
+      fresh.push(...own);
+      before = own.length === page.records.length ? page.next : undefined;
+    } while (before !== undefined && before > least);
+    const told = fresh
+      .reverse()
+      .filter(({ seq, result }) => seq > this.seen || (this.open.has(seq) && result !== undefined));
+    for (const record of told) this.note(record);
+    this.seen = Math.max(this.seen, ...told.map(({ seq }) => seq));
+    return told;
+  }
+
+  private note({ seq, result }: AuditRecord): void {
+    if (result) this.open.delete(seq);
+    else this.open.add(seq);
+    if (this.open.size > MOST_OPEN) this.open.delete(Math.min(...this.open));
+  }
+}

@@ -1,0 +1,51 @@
+// The verdict on the running system, as the console and `sluice top` show it.
+import type { FindingCode, Level, Verdict } from "../../core/domain/finding.ts";
+import { ageWords } from "../../core/domain/finding-words.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
+import type { Settings } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { overview } from "../operator/overview.ts";
+import { openRedis } from "../roles/parts.ts";
+import type { Finding } from "./finding.ts";
+
+const STATES: Readonly<Record<Level, Finding["state"]>> = {
+  trouble: "fail",
+  warning: "warn",
+  notice: "ok",
+};
+/** The other checks report these, with the addresses and settings at fault. */
+const REPORTED: ReadonlySet<FindingCode> = new Set([
+  ...(["redis_away", "ledger_away", "broker_away"] as const),
+  ...(["shards_without_owner", "no_route", "no_consumer", "webhooks_paused"] as const),
+]);
+/** Younger than this is as good as now. */
+const NEW_MS = 2_000;
+
+/** Nothing, if the stores are not named or do not answer: the other checks say why. */
+export async function checkVerdict(settings: Settings): Promise<Finding[]> {
+  const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
+  if (redisUrl === "" || url === "") return [];
+  const ledger = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
+  if (!ledger) return [];
+  const redis = await openRedis(realRuntime, settings, () => undefined);
+  try {
+    if (!redis.connected) return [];
+    const look = { runtime: realRuntime, redis, ledger, redisMemory, rateMaxAgeMs };
+    const { verdict, atMs } = await overview(look);
+    return verdictFindings(verdict, atMs);
+  } finally {
+    await redis.close();
+    await ledger.close();
+  }
+}
+
+export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[] {
+  return findings
+    .filter(({ code }) => !REPORTED.has(code))
+    .map(({ code, level, what, affects, next, sinceMs }) => {
+      const age = sinceMs === null ? 0 : nowMs - sinceMs;
+      const since = age < NEW_MS ? "" : `, for ${ageWords(age)}`;
+      const detail = `${what}${since}; it affects ${affects}`;
+      return { what: code.replaceAll("_", " "), state: STATES[level], detail, mend: next };
+    });
+}

@@ -1,0 +1,103 @@
+// An operator's change of a sale from the command line: the same checks, results and refusals as
+// over HTTP. It is on record, then in the ledger, then in Redis.
+import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
+import { SettingError } from "../../core/settings/settings.ts";
+import type { RedisStore } from "../../core/stores/redis.ts";
+import { StockStore } from "../../core/stores/stock-store.ts";
+import { refusalOf, SELLS, SOLD, saleOf } from "../../gateway/admin/changes.ts";
+import { type Problem, Refused, titleOf } from "../../gateway/http/problem.ts";
+import type { SaleOperation } from "../../ledger/contract.ts";
+import { type OpenLedger, withLedger } from "../ledger.ts";
+import { openRedis } from "../roles/parts.ts";
+import { UsageError } from "../usage.ts";
+import { applyOperation } from "./apply-operation.ts";
+import { commandLine, onRecord } from "./on-record.ts";
+
+/** As HTTP answers a change. */
+export interface Changed {
+  readonly saleId: string;
+  readonly ref: string;
+  readonly result: "done" | "repeated";
+  /** Whether Redis has it already; otherwise it follows as soon as possible. */
+  readonly applied: boolean;
+  readonly warnings?: readonly string[];
+}
+
+/** `action`: as the audit names it, such as `sales.restock`. `make` gets Redis's clock, Unix ms. */
+export async function changeSale(
+  action: string,
+  make: (nowMs: number) => SaleOperation,
+): Promise<Changed> {
+  const changed = Promise.withResolvers<Changed>();
+  await withLedger(async (open) => {
+    const redis = await openRedis(realRuntime, open.settings, () => undefined);
+    try {
+      const operation = make(await clockOf(redis));
+      const deed = { action, target: saleOf(operation), detail: { ...operation } };
+      changed.resolve(await onRecord(open.ledger, deed, () => apply(open, redis, operation)));
+    } finally {
+      await redis.close();
+    }
+  });
+  return changed.promise;
+}
+
+/** Sales open and close by Redis's clock. Without Redis, this machine's has to do. */
+async function clockOf(redis: RedisStore): Promise<number> {
+  const asked = redis.connected
+    ? await ignore(
+        redis.run((client) => client.time()),
+        "clock_sync",
+      )
+    : undefined;
+  if (!asked) return realRuntime.wallMs();
+  const [seconds, micros] = asked.map(Number) as [number, number];
+  return Math.floor(seconds * 1_000 + micros / 1_000);
+}
+
+async function apply(
+  { ledger }: OpenLedger,
+  redis: RedisStore,
+  operation: SaleOperation,
+): Promise<Changed> {
+  const saleId = saleOf(operation);
+  const result = await ledger.operate(operation, commandLine());
+  const refusal = refusalOf(result);
+  if (refusal || (result !== "done" && result !== "repeated"))
+    throw new SettingError(refusal ? `${saleId}: ${textOf(refusal)}` : `${saleId}: ${result}`);
+  const store = new StockStore(redis);
+  const applied = await applyOperation(realRuntime, ledger, store, operation).then(
+    () => true,
+    () => false, // the ledger has it, and a worker applies it
+  );
+  if (operation.kind === "correct" && (await ledger.correction(operation.ref)) === "refused")
+    throw new SettingError(`${saleId}: ${textOf(SOLD)}`);
+  const warnings = SELLS.has(operation.kind) ? await warningsOf(ledger, saleId) : [];
+  return {
+    ...{ saleId, ref: operation.ref, result, applied },
+    ...(warnings.length > 0 ? { warnings } : {}),
+  };
+}
+
+/** What the operator should know before the sale opens. */
+async function warningsOf(ledger: OpenLedger["ledger"], saleId: string): Promise<string[]> {
+  const [sales, routes] = await Promise.all([ledger.sales([saleId]), ledger.routes()]);
+  return unroutedOf(sales, routes, realRuntime.wallMs()).map(unroutedText);
+}
+
+/** A refusal as one line: `items[3].sku: Missing field`. */
+function textOf({ field, code, detail }: Problem): string {
+  return [field, detail ?? titleOf(code)].filter((part) => part !== undefined).join(": ");
+}
+
+/** Reads what the caller typed; a refusal becomes an error about usage. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Refused) throw new UsageError(textOf(error.problem));
+    throw error;
+  }
+}

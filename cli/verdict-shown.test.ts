@@ -1,0 +1,56 @@
+// The verdict where operators read it on a terminal: `sluice top` and `sluice doctor`.
+import { expect, test } from "bun:test";
+import { figures } from "../core/domain/figures.ts";
+import { FINDINGS, type Finding, type FindingCode } from "../core/domain/finding.ts";
+import { overviewOf } from "../core/domain/test-reports.ts";
+import { verdictFindings } from "./doctor/verdict.ts";
+import { topLines } from "./top-lines.ts";
+
+const NOW_MS = 1_000_000;
+
+function finding(code: FindingCode, what: string, sinceMs: number | null): Finding {
+  const { level, affects, next } = FINDINGS[code];
+  return { code, level, subject: "", what, affects, next, sinceMs, anchor: "" };
+}
+
+const FOUND = [
+  finding("halted", "everything is halted: \u001b[2J", NOW_MS - 125_000),
+  finding("dead_letters", "3 dead letters in payments.dead of eu", null),
+  finding("no_route", "category 'art' of sale demo has no route", null),
+  finding("slowed", "worker-1 is slowed: Redis is slow", NOW_MS - 5_000),
+  finding("no_sale", "no sale is open or to come", null),
+];
+
+test("top names each finding with its age and what to do next, and how many are left out", () => {
+  const now = {
+    ...overviewOf({ atMs: NOW_MS }),
+    verdict: { level: "trouble" as const, findings: FOUND },
+  };
+  const [head, ...rest] = topLines(figures(undefined, now), now, 200, false);
+  expect(head).toBe("Sluice   Trouble");
+  expect(rest.slice(0, 2)).toEqual(
+    ["  everything is halted: [2J (for 2 min)", `    → ${FINDINGS.halted.next}`].map((line) =>
+      line.slice(0, 200),
+    ),
+  );
+  expect(rest.slice(8, 9)).toEqual(["  … and 1 more"]);
+  const well = { ...now, verdict: { level: "ok" as const, findings: [] } };
+  expect(topLines(figures(undefined, well), well, 200, false).slice(0, 2)).toEqual([
+    "Sluice   All is well",
+    "",
+  ]);
+});
+
+test("doctor fails for trouble, warns of what is due, and repeats no other check's finding", () => {
+  const shown = verdictFindings({ level: "trouble", findings: FOUND }, NOW_MS);
+  expect(shown.map(({ what, state }) => [what, state])).toEqual([
+    ["halted", "fail"],
+    ["dead letters", "warn"],
+    ["slowed", "ok"],
+    ["no sale", "ok"],
+  ]);
+  expect(shown[0]).toMatchObject({
+    detail: expect.stringMatching(/^everything is halted.*, for 2 min; it affects everybody/),
+    mend: FINDINGS.halted.next,
+  });
+});

@@ -1,0 +1,237 @@
+// What can be wrong with a running system: one table for the console, `sluice top`, `sluice
+// doctor`, the alerts and docs/operations.md. A test compares them with it. No imports of code:
+// browsers load this file as it is.
+
+/** `trouble`: something stands still. `warning`: act soon. `notice`: nothing to do. */
+export type Level = "trouble" | "warning" | "notice";
+
+export interface FindingKind {
+  readonly level: Level;
+  /** The heading in docs/operations.md, from which the anchor follows. */
+  readonly title: string;
+  /** Whom it affects, and how. */
+  readonly affects: string;
+  /** What an operator does next. */
+  readonly next: string;
+  /** Alerts of deploy/prometheus/alerts.yml about the same condition. */
+  readonly alerts?: readonly string[];
+}
+
+/** The most serious first. A verdict lists its findings in this order. */
+export const FINDINGS = {
+  halted: {
+    level: "trouble",
+    title: "Sluice is halted",
+    affects: "everybody: orders are accepted up to a bound, and none is decided",
+    next:
+      "bring the right ledger or Redis back and restart workers and gateways; or, if the ledger " +
+      "that is there shall be the truth, run 'sluice recover --accept-ledger'",
+    alerts: ["SluiceHalted"],
+  },
+  redis_away: {
+    level: "trouble",
+    title: "Redis does not answer",
+    affects: "everybody: orders are accepted up to a bound, and none is decided",
+    next: "bring Redis back; whatever it has lost is rebuilt from the ledger",
+    alerts: ["SluiceRedisAway"],
+  },
+  ledger_away: {
+    level: "trouble",
+    title: "The ledger does not answer",
+    affects: "everybody: nothing is recorded or charged, and order states cannot be read",
+    next: "bring the ledger back; workers resume on their own",
+    alerts: ["SluiceLedgerAway"],
+  },
+  no_gateway: {
+    level: "trouble",
+    title: "No gateway is running",
+    affects: "customers: nobody can order",
+    next: "start one: 'sluice gateway', or 'sluice up'",
+  },
+  no_worker: {
+    level: "trouble",
+    title: "No worker is running",
+    affects: "everybody: accepted orders wait in the brokers",
+    next: "start one: 'sluice worker', or 'sluice up'; then read its log",
+    alerts: ["SluiceRoleDown"],
+  },
+  shards_without_owner: {
+    level: "trouble",
+    title: "Shards have no owner",
+    affects: "the users of these shards: their orders wait in the brokers",
+    next: "check 'sluice workers', then the workers' logs for 'shard not acquired'",
+    alerts: ["SluiceShardWithoutOwner"],
+  },
+  broker_away: {
+    level: "trouble",
+    title: "A broker does not answer",
+    affects: "orders that wait in its queues; new ones go to another region",
+    next: "bring the broker or the network to it back; Sluice reconnects on its own",
+    alerts: ["SluiceBrokerAway"],
+  },
+  broker_blocked: {
+    level: "trouble",
+    title: "A broker has an alarm",
+    affects: "nothing is published there; new orders go to another region",
+    next: "free memory or disk at that broker; the alarm ends on its own",
+    alerts: ["SluiceBrokerBlocked"],
+  },
+  payments_paused: {
+    level: "trouble",
+    title: "Charging is paused",
+    affects: "customers with reserved orders: their charge waits",
+    next: "check the payment provider; charging resumes on its own",
+    alerts: ["SluiceProviderBreaker"],
+  },
+  no_payments: {
+    level: "trouble",
+    title: "No payment worker is running",
+    affects: "customers with reserved orders: their charge waits",
+    next: "start one: 'sluice payments', or 'sluice up'",
+  },
+  rebuilding: {
+    level: "warning",
+    title: "Redis is being rebuilt",
+    affects: "everybody: orders wait for a few seconds",
+    next: "wait; if it repeats, read 'rebuild failed' in the workers' logs",
+    alerts: ["SluiceRebuildsRepeat"],
+  },
+  role_lost: {
+    level: "warning",
+    title: "A process has stopped reporting",
+    affects: "little for a while: others take over what it did",
+    next: "read its log, and start it again; if it hangs, end it first",
+    alerts: ["SluiceRoleDown"],
+  },
+  worker_paused: {
+    level: "warning",
+    title: "A worker is paused",
+    affects: "nobody while others have its work; otherwise its orders wait",
+    next: "'sluice workers resume ID' if an operator paused it; otherwise relieve what it names",
+    alerts: ["SluiceWorkerEased"],
+  },
+  publishes_elsewhere: {
+    level: "warning",
+    title: "A region publishes elsewhere",
+    affects: "nobody, as long as another region takes the orders",
+    next: "check the region's own broker; the gateway returns on its own",
+    alerts: ["SluicePublishesElsewhere"],
+  },
+  redis_memory: {
+    level: "warning",
+    title: "Redis is nearly full",
+    affects: "customers, at 90%: gateways stop accepting orders",
+    next: "give Redis more memory, or shorten SLUICE_DEDUP_WINDOW",
+    alerts: ["SluiceRedisMemory"],
+  },
+  dead_letters: {
+    level: "warning",
+    title: "Dead letters wait",
+    affects: "the customers whose orders or payments they are",
+    next: "'sluice dead' lists them with their reasons; redrive or drop each",
+    alerts: ["SluiceDeadLetters"],
+  },
+  unrouted_parts: {
+    level: "warning",
+    title: "Paid parts have no route",
+    affects: "customers who have paid: nobody ships these parts",
+    next: "'sluice routes set CATEGORY SERVICE'; the parts then leave on their own",
+    alerts: ["SluiceUnroutedParts"],
+  },
+  no_route: {
+    level: "warning",
+    title: "A category has no route",
+    affects: "customers who will buy it: their paid parts will wait",
+    next: "'sluice routes set CATEGORY SERVICE', before the sale opens",
+  },
+  no_consumer: {
+    level: "warning",
+    title: "A service is not running",
+    affects: "customers who have paid: their parts wait in the service's queue",
+    next: "start it: 'sluice fulfil SERVICE', or set another route",
+  },
+  money_owed: {
+    level: "warning",
+    title: "Money is owed",
+    affects: "customers who wait for a refund, or whose charge is unclear",
+    next: "settle it at the provider, then 'sluice dead redrive' the letter",
+    alerts: ["SluiceMoneyOwed"],
+  },
+  orders_wait: {
+    level: "warning",
+    title: "Orders wait too long",
+    affects: "the users of these shards: their outcome is late",
+    next: "add a worker if all are busy; otherwise relieve the slow step that is marked",
+    alerts: ["SluiceQueueLag"],
+  },
+  shedding: {
+    level: "warning",
+    title: "A gateway holds orders back",
+    affects: "customers: some orders are answered 503, and their clients try again",
+    next: "nothing in a rush; if it lasts, add workers or raise SLUICE_TARGET_WAIT",
+    alerts: ["SluiceShedding"],
+  },
+  rates_stale: {
+    level: "warning",
+    title: "Exchange rates are out of date",
+    affects: "customers who pay in another currency: their orders wait for a rate",
+    next: "check the source of rates and the role 'sluice rates'",
+  },
+  no_sender: {
+    level: "warning",
+    title: "No webhook sender is running",
+    affects: "receivers of webhooks: events wait in the ledger",
+    next: "start one: 'sluice sender', or 'sluice up'",
+  },
+  webhooks_paused: {
+    level: "warning",
+    title: "Webhooks are not delivered",
+    affects: "the receivers named: events wait in the ledger",
+    next: "'sluice webhooks' says why; 'sluice webhooks resume ID' goes on where it was",
+    alerts: ["SluiceWebhookPaused"],
+  },
+  slowed: {
+    level: "notice",
+    title: "A worker slows down",
+    affects: "customers, if it lasts: outcomes take longer",
+    next: "relieve what the signal names; the worker resumes on its own",
+    alerts: ["SluiceWorkerEased"],
+  },
+  no_sale: {
+    level: "notice",
+    title: "There is no sale",
+    affects: "customers: there is nothing to order",
+    next: "create one: POST /v1/admin/sales, or the console's page of sales",
+  },
+} as const satisfies Record<string, FindingKind>;
+
+export type FindingCode = keyof typeof FINDINGS;
+
+export interface Finding {
+  readonly code: FindingCode;
+  readonly level: Level;
+  /** A role, region, queue or category; empty: it is about the whole system. */
+  readonly subject: string;
+  /** What is wrong, in a sentence without its full stop. */
+  readonly what: string;
+  readonly affects: string;
+  readonly next: string;
+  /** Unix ms; null: unknown. */
+  readonly sinceMs: number | null;
+  /** In docs/operations.md. */
+  readonly anchor: string;
+}
+
+/** The level of the most serious finding; `ok`: there is none. */
+export interface Verdict {
+  readonly level: "ok" | Level;
+  readonly findings: readonly Finding[];
+}
+
+/** The anchor that a heading has. */
+export function anchorOf(code: FindingCode): string {
+  return FINDINGS[code].title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9 -]/g, "")
+    .replaceAll(" ", "-");
+}

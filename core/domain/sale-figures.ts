@@ -1,0 +1,55 @@
+// The figures of a sale and of the orders' way through the system, as an overview has them. null
+// stands for unknown, never for zero.
+
+/** Money by currency. */
+export interface Revenue {
+  readonly currency: string;
+  /** Minor units. */
+  readonly amount: number;
+}
+
+export interface ItemFigures {
+  /** Units that left the shelf each second, measured over the last minute or less. */
+  readonly unitsPerS: number | null;
+  /**
+   * When the item will be sold out at this rate, Unix ms; a time that has passed: since then it is.
+   * null: nothing sells, or the rate is unknown, or the sale closes before.
+   */
+  readonly soldOutAtMs: number | null;
+}
+
+/** Orders per second between two overviews. */
+export interface OrderRates {
+  /** Over this time, ms; null: there is no earlier overview, so nothing below is known. */
+  readonly overMs: number | null;
+  readonly accepted: number | null;
+  readonly decided: number | null;
+  /** Decided ones by outcome (`reserved`, `sold_out`, …), without those that are zero. */
+  readonly byOutcome: Readonly<Record<string, number>>;
+  /** Those who came too late: decided so, or told so at the gateway. Normal in a sale. */
+  readonly soldOut: number | null;
+  /** Every other outcome than `reserved` and `sold_out`: a limit, a bad order. */
+  readonly rejected: number | null;
+  /** Requests refused before they were accepted, by problem code, without those that are zero. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** Of `refused`: for want of room (`shed`, `unconfirmed`, …). Trouble if it lasts. */
+  readonly shed: number | null;
+}
+
+export const STEPS = ["gateway", "queue", "decider", "ledger", "payments", "services"] as const;
+export type Step = (typeof STEPS)[number];
+
+/** The orders' way, step by step. */
+export interface Flow {
+  readonly steps: readonly {
+    readonly step: Step;
+    /** What passed it each second; null: unknown. */
+    readonly perS: number | null;
+    /** How long one waits there, ms: the slower ones (p99), or the oldest; null: unknown. */
+    readonly waitMs: number | null;
+    /** How many wait there now; null: unknown. */
+    readonly waiting: number | null;
+  }[];
+  /** The step that holds the others up; null: none does, or it is unknown. */
+  readonly bottleneck: Step | null;
+}

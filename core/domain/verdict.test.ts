@@ -1,0 +1,185 @@
+// Each condition by the overview that shows it: what is said, of whom, since when, and what not.
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { anchorOf, FINDINGS, type FindingCode } from "./finding.ts";
+import type { Overview, WorkerReport } from "./report.ts";
+import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
+import { verdict } from "./verdict.ts";
+
+const NOW = 1_000_000;
+const LIMITS = { rateMaxAgeMs: 60_000 };
+const found = (change: Partial<Overview>) =>
+  verdict(overviewOf({ atMs: NOW, ...change }), LIMITS).findings;
+const codes = (change: Partial<Overview>) => found(change).map(({ code }) => code);
+const withWorker = (change: Partial<WorkerReport>) => [
+  gatewayReport({}),
+  paymentsReport(),
+  workerReport(change),
+];
+
+test("a system in which everything answers has no findings", () => {
+  expect(verdict(overviewOf(), LIMITS)).toEqual({ level: "ok", findings: [] });
+});
+
+test("while Redis is away, nothing is concluded from who does not report", () => {
+  const away = { state: "away", usedBytes: null, maxBytes: null } as const;
+  const asOf = { ...overviewOf().asOf, roles: NOW - 125_000 };
+  const [only, ...others] = found({
+    redis: away,
+    asOf,
+    unasked: ["redis"],
+    roles: [],
+    owners: [],
+    lost: [{ id: "worker-1", kind: "worker", lastSeenMs: 1 }],
+  });
+  expect(others).toEqual([]);
+  expect(only).toMatchObject({ code: "redis_away", level: "trouble", sinceMs: NOW - 125_000 });
+  expect(only?.what).toContain("the last known ones, 2 min old");
+  const [never] = found({ redis: away, asOf: { ...asOf, roles: null }, unasked: ["redis"] });
+  expect(never?.what).toContain("its figures are unknown");
+});
+
+test("while the ledger is away, the sales it last knew are no reason to say there is none", () => {
+  const asOf = { ...overviewOf().asOf, sales: null };
+  expect(codes({ ledger: { state: "away" }, unasked: ["ledger"], sales: [], asOf })).toEqual([
+    "ledger_away",
+  ]);
+});
+
+test("a halt has its cause, its time and both ways out; the shards it stops are no finding", () => {
+  const roles = withWorker({ state: "halted: the ledger is behind" });
+  const [halt, ...others] = found({ roles, owners: [], halt: { reason: "it is behind", atMs: 7 } });
+  expect(others).toEqual([]);
+  expect(halt).toMatchObject({ code: "halted", what: "everything is halted: it is behind" });
+  expect(halt?.sinceMs).toBe(7);
+  expect(halt?.next).toMatch(/bring the right ledger.*sluice recover --accept-ledger/);
+  expect(codes({ roles, owners: [] })).toEqual(["halted"]);
+});
+
+test("without a worker its shards are not reported apart; with one they are", () => {
+  const gateway = gatewayReport({});
+  expect(codes({ roles: [gateway, paymentsReport()], owners: [] })).toEqual(["no_worker"]);
+  expect(found({ shardCount: 4 })[0]?.what).toBe("3 shards of 4 without an owner");
+  expect(codes({ roles: [workerReport({})] })).toEqual(["no_gateway", "no_payments"]);
+  expect(codes({ owners: [], roles: withWorker({ state: "rebuilding" }) })).toEqual(["rebuilding"]);
+});
+
+test("dead letters and unrouted parts are warnings as long as they lie there, with age", () => {
+  const dead = [
+    { queue: "payments.dead", region: "eu", messages: 1_215, atMs: NOW - 30_000, sinceMs: 5 },
+    { queue: "fulfilment.unrouted", region: "eu", messages: 1, atMs: NOW, sinceMs: 6 },
+    { queue: "orders.dead", region: "eu", messages: 0, atMs: NOW, sinceMs: null },
+  ];
+  expect(found({ dead }).map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
+    ["dead_letters", "1,215 dead letters in payments.dead of eu, counted 30 s ago", 5],
+    ["unrouted_parts", "1 paid part without a route in eu", 6],
+  ]);
+});
+
+test("a category without a route or a reader is a warning before anybody has paid", () => {
+  const routing = [
+    { category: "art", saleId: "spring", service: null },
+    { category: "home", saleId: "spring", service: "depot" },
+  ];
+  expect(found({ routing }).map(({ code, subject }) => [code, subject])).toEqual([
+    ["no_route", "art"],
+    ["no_consumer", "depot"],
+  ]);
+});
+
+test("a broker that is away is named with those who miss it; an alarm is another finding", () => {
+  const away = { region: "us", state: "away" } as const;
+  const roles = withWorker({ brokers: [{ region: "eu", state: "blocked" }, away] });
+  expect(found({ roles }).map(({ code, subject }) => [code, subject])).toEqual([
+    ["broker_away", "us"],
+    ["broker_blocked", "eu"],
+  ]);
+  expect(found({ roles })[0]?.what).toBe("the broker of us does not answer worker-1");
+});
+
+test("a gateway that publishes elsewhere or holds back says why, and since when", () => {
+  const home = { region: "eu", broker: "up", breaker: "open", why: "no confirm" } as const;
+  const regions = [{ ...home, sinceMs: 42, confirmed: 0 }];
+  const gateway = gatewayReport({
+    publishing: { publishesTo: "us", regions },
+    admission: "closed",
+    reasons: ["wait", "stalled"],
+  });
+  const all = found({ roles: [gateway, paymentsReport(), workerReport({})] });
+  expect(all.map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
+    ["publishes_elsewhere", "eu.gateway sends its orders to us: no confirm", 42],
+    [
+      "shedding",
+      "eu.gateway accepts no orders: orders would wait too long and nothing is decided",
+      null,
+    ],
+  ]);
+});
+
+test("payments, a paused worker, owed money, late orders, rates and webhooks", () => {
+  const { governor } = workerReport({});
+  const lags = [{ region: "eu", lagMs: 9_000, ready: 1, lookedAtMs: 0 }];
+  const worker = workerReport({
+    governor: { ...governor, state: "paused", level: 4, reasons: ["operator"] },
+    owed: { refund_failed: 1, unresolved: 1, unknown: 9 },
+    shards: [{ shard: 3, regions: lags, load: 0, parked: 0 }],
+  });
+  const all = found({
+    roles: [gatewayReport({}), paymentsReport({ breaker: "open" }), worker],
+    lost: [{ id: "worker-2", kind: "worker", lastSeenMs: 3 }],
+    rates: { pairs: 2, newestAtMs: NOW - 61_000 },
+    webhooks: { endpoints: 2, troubled: [{ id: "wh_1", sinceMs: 9 }] },
+    redis: { state: "up", usedBytes: 85, maxBytes: 100 },
+  });
+  expect(all.map(({ code }) => code)).toEqual([
+    ...(["payments_paused", "role_lost", "worker_paused", "redis_memory", "money_owed"] as const),
+    ...(["orders_wait", "rates_stale", "no_sender", "webhooks_paused"] as const),
+  ]);
+  const by = (code: FindingCode) => all.find((f) => f.code === code);
+  expect(by("worker_paused")?.what).toBe("worker-1 is paused: by an operator");
+  expect(by("orders_wait")).toMatchObject({ sinceMs: NOW - 9_000 });
+  expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
+});
+
+test("the table is ordered by level, and a sale that is over counts as none", () => {
+  const levels = Object.values(FINDINGS).map(({ level }) => level);
+  const rank = { trouble: 0, warning: 1, notice: 2 };
+  expect(levels).toEqual(levels.toSorted((a, b) => rank[a] - rank[b]));
+  expect(verdict(overviewOf({ sales: [] }), LIMITS)).toMatchObject({
+    level: "notice",
+    findings: [{ code: "no_sale" }],
+  });
+});
+
+const ROOT = join(import.meta.dir, "..", "..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+test("docs/operations.md has a section for each finding, and no other below its heading", () => {
+  const [, incidents = ""] = read("docs/operations.md").split("\n## When something is wrong\n");
+  const [section = ""] = incidents.split(/\n## /);
+  const titles = [...section.matchAll(/^### (.+)$/gm)].map(([, title]) => title);
+  expect(titles.sort()).toEqual(
+    Object.values(FINDINGS)
+      .map(({ title }) => title)
+      .sort() as never,
+  );
+  // The tree leads to each of them.
+  const tree = section.slice(0, section.indexOf("\n### "));
+  const anchors = (Object.keys(FINDINGS) as FindingCode[]).map(anchorOf);
+  expect(anchors.filter((anchor) => !tree.includes(`(#${anchor})`))).toEqual([]);
+});
+
+test("each alert that a finding names says what to do next in the table's words", () => {
+  const { groups } = parse(read("deploy/prometheus/alerts.yml")) as {
+    groups: { rules: { alert: string; annotations: { next?: string } }[] }[];
+  };
+  const said = new Map(groups.flatMap((g) => g.rules.map((r) => [r.alert, r.annotations.next])));
+  const table = new Map<string, string>();
+  for (const kind of Object.values(FINDINGS))
+    for (const alert of "alerts" in kind ? kind.alerts : [])
+      if (!table.has(alert)) table.set(alert, kind.next);
+  expect(table.size).toBeGreaterThan(15);
+  expect([...table].filter(([alert, next]) => said.get(alert) !== next)).toEqual([]);
+});

@@ -1,0 +1,340 @@
+// What is wrong, from one overview: a pure function. Unknown is not zero: where a store could not
+// be asked, nothing is concluded from what it last told, except that it does not answer.
+import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
+import { ageWords, and, countWords } from "./finding-words.ts";
+import type {
+  DeadCount,
+  GatewayReport,
+  GovernorReport,
+  Overview,
+  RoleReport,
+  WorkerReport,
+} from "./report.ts";
+
+/** What a verdict is made of. */
+export type Facts = Omit<Overview, "verdict">;
+
+export interface VerdictLimits {
+  /** Rates older than this are not used (SLUICE_RATE_MAX_AGE). */
+  readonly rateMaxAgeMs: number;
+}
+
+const MANY_ATTEMPTS = "refunds or charges";
+/** Orders that wait longer are late; as in the alert SluiceQueueLag. */
+const LATE_MS = 5_000;
+/** As in the alert SluiceRedisMemory. */
+const FULL_SHARE = 0.8;
+/** A count of dead letters that is older than this says so. */
+const OLD_COUNT_MS = 10_000;
+const UNROUTED = "fulfilment.unrouted";
+const ORDER = Object.keys(FINDINGS) as FindingCode[];
+
+/** A finding before its table's part is added. */
+interface Seen {
+  readonly code: FindingCode;
+  readonly subject?: string;
+  readonly what: string;
+  readonly sinceMs?: number | null;
+}
+
+export function verdict(facts: Facts, limits: VerdictLimits): Verdict {
+  const seen = [
+    ...stores(facts),
+    ...halts(facts),
+    ...(facts.unasked.includes("redis") ? [] : roles(facts)),
+    ...brokers(facts),
+    ...payments(facts),
+    ...workers(facts),
+    ...gateways(facts),
+    ...letters(facts),
+    ...routing(facts),
+    ...others(facts, limits),
+  ];
+  const findings = seen
+    .map(findingOf)
+    .toSorted(
+      (a, b) => ORDER.indexOf(a.code) - ORDER.indexOf(b.code) || a.subject.localeCompare(b.subject),
+    );
+  return verdictOfFindings(findings);
+}
+
+/** The findings' levels follow the table's order, so the first is the most serious. */
+export function verdictOfFindings(findings: readonly Finding[]): Verdict {
+  return { level: findings[0]?.level ?? "ok", findings };
+}
+
+function findingOf({ code, subject = "", what, sinceMs = null }: Seen): Finding {
+  const { level, affects, next } = FINDINGS[code];
+  return { code, level, subject, what, affects, sinceMs, next, anchor: anchorOf(code) };
+}
+
+const ofKind = <K extends RoleReport["kind"]>({ roles }: Facts, kind: K) =>
+  roles.filter((r): r is Extract<RoleReport, { kind: K }> => r.kind === kind);
+
+function stores({ atMs, asOf, redis, ledger, unasked, ...facts }: Facts): Seen[] {
+  const seen: Seen[] = [];
+  if (redis.state === "away")
+    seen.push({
+      code: "redis_away",
+      what: `Redis does not answer: its figures are ${lastKnown(asOf.roles, atMs)}`,
+      sinceMs: asOf.roles,
+    });
+  if (ledger.state === "away")
+    seen.push({
+      code: "ledger_away",
+      what: `the ledger does not answer: its figures are ${lastKnown(asOf.sales, atMs)}`,
+      sinceMs: asOf.sales,
+    });
+  else if (!unasked.includes("redis"))
+    for (const { id, kind, ...role } of facts.roles)
+      if ("ledger" in role && role.ledger === "away")
+        seen.push({
+          code: "ledger_away",
+          subject: id,
+          what: `the ledger does not answer the ${kind} ${id}`,
+        });
+  const { usedBytes, maxBytes } = redis;
+  if (usedBytes !== null && maxBytes && usedBytes > FULL_SHARE * maxBytes)
+    seen.push({
+      code: "redis_memory",
+      what: `Redis uses ${Math.round((100 * usedBytes) / maxBytes)}% of its memory`,
+    });
+  return seen;
+}
+
+function lastKnown(asOfMs: number | null, atMs: number): string {
+  return asOfMs === null ? "unknown" : `the last known ones, ${ageWords(atMs - asOfMs)} old`;
+}
+
+function halts(facts: Facts): Seen[] {
+  const { halt } = facts;
+  const halted = ofKind(facts, "worker").find(({ state }) => state.startsWith("halted"));
+  if (!halt && !halted) return [];
+  const reason = halt?.reason ?? halted?.state.replace(/^halted: ?/, "") ?? "";
+  return [{ code: "halted", what: `everything is halted: ${reason}`, sinceMs: halt?.atMs ?? null }];
+}
+
+/** Who should be there and is not. Only while Redis, which lists them, answers. */
+function roles(facts: Facts): Seen[] {
+  const { roles: all, owners, shardCount, lost, sales, unasked } = facts;
+  const has = (kind: RoleReport["kind"]) => all.some((role) => role.kind === kind);
+  const seen: Seen[] = lost.map(({ id, kind, lastSeenMs }) => ({
+    code: "role_lost",
+    subject: id,
+    what: `the ${kind} ${id} has stopped reporting`,
+    sinceMs: lastSeenMs,
+  }));
+  if (!has("gateway")) seen.push({ code: "no_gateway", what: "no gateway is running" });
+  if (!has("worker")) seen.push({ code: "no_worker", what: "no worker is running" });
+  else if (owners.length < shardCount && !isBusyWithItself(facts))
+    seen.push({
+      code: "shards_without_owner",
+      what: `${countWords(shardCount - owners.length, "shard")} of ${shardCount} without an owner`,
+    });
+  if (sales.length > 0 && !has("payments"))
+    seen.push({ code: "no_payments", what: "no payment worker is running" });
+  if ((facts.webhooks?.endpoints ?? 0) > 0 && !has("sender") && !unasked.includes("ledger"))
+    seen.push({
+      code: "no_sender",
+      what: `no sender is running for ${countWords(facts.webhooks?.endpoints ?? 0, "webhook")}`,
+    });
+  return seen;
+}
+
+/** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
+function isBusyWithItself(facts: Facts): boolean {
+  return ofKind(facts, "worker").some(({ state }) => state !== "running");
+}
+
+function brokers(facts: Facts): Seen[] {
+  const away = new Map<string, { state: string; by: string[] }>();
+  const note = (region: string, state: string, by: string) => {
+    if (state === "up") return;
+    const known = away.get(region) ?? { state, by: [] };
+    if (state === "away") known.state = "away";
+    known.by.push(by);
+    away.set(region, known);
+  };
+  for (const { id, region, broker, publishing } of ofKind(facts, "gateway")) {
+    note(region, broker, id);
+    for (const other of regionsOf(publishing))
+      if (other.region !== region) note(other.region, other.broker, id);
+  }
+  for (const { id, brokers: all } of ofKind(facts, "worker"))
+    for (const { region, state } of all) note(region, state, id);
+  return [...away].map(([region, { state, by }]) => ({
+    code: state === "away" ? "broker_away" : "broker_blocked",
+    subject: region,
+    what:
+      state === "away"
+        ? `the broker of ${region} does not answer ${and(by)}`
+        : `the broker of ${region} has an alarm and accepts nothing (${and(by)})`,
+  }));
+}
+
+/** A gateway of an earlier release does not tell where it publishes. */
+function regionsOf(publishing: GatewayReport["publishing"] | undefined) {
+  return publishing?.regions ?? [];
+}
+
+function payments(facts: Facts): Seen[] {
+  const all = ofKind(facts, "payments");
+  const paused = all.filter(({ breaker }) => breaker !== "closed").map(({ id }) => id);
+  if (paused.length === 0) return [];
+  return [
+    { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
+  ];
+}
+
+function workers(facts: Facts): Seen[] {
+  const all = ofKind(facts, "worker");
+  const seen: Seen[] = [];
+  const rebuilding = all.filter(({ state }) => state === "rebuilding").map(({ id }) => id);
+  if (rebuilding.length > 0)
+    seen.push({ code: "rebuilding", what: `Redis is being rebuilt by ${and(rebuilding)}` });
+  for (const { id, governor } of facts.roles.filter((r) => "governor" in r)) {
+    if (governor.state === "running") continue;
+    const paused = governor.state === "paused";
+    seen.push({
+      code: paused ? "worker_paused" : "slowed",
+      subject: id,
+      what: `${id} is ${governor.state}: ${governorWords(governor)}`,
+    });
+  }
+  const owed = all.map(({ owed: o }) => (o?.refund_failed ?? 0) + (o?.unresolved ?? 0));
+  const attempts = Math.max(0, ...owed);
+  if (attempts > 0)
+    seen.push({
+      code: "money_owed",
+      what: `${countWords(attempts, "refund or charge", MANY_ATTEMPTS)} must be settled by hand`,
+    });
+  return [...seen, ...late(facts, all)];
+}
+
+const SIGNALS: Readonly<Record<string, string>> = {
+  operator: "by an operator",
+  cpu_others_percent: "other programs need the CPU",
+  loop_delay_ms: "it runs late",
+  redis_ms: "Redis is slow",
+  ledger_ms: "the ledger is slow",
+  outbox_ms: "entries wait for the ledger",
+};
+
+function governorWords({ reasons }: GovernorReport): string {
+  return reasons.length === 0 ? "recovering" : and(reasons.map((r) => SIGNALS[r] ?? r));
+}
+
+function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
+  if (unasked.includes("redis")) return [];
+  const shards = all.flatMap((w) =>
+    w.shards.map(({ shard, regions }) => ({
+      shard,
+      lagMs: Math.max(0, ...regions.map((r) => r.lagMs)),
+    })),
+  );
+  const slow = shards.filter(({ lagMs }) => lagMs > LATE_MS).sort((a, b) => a.shard - b.shard);
+  if (slow.length === 0) return [];
+  const worstMs = Math.max(...slow.map(({ lagMs }) => lagMs));
+  const names = and(slow.map(({ shard }) => String(shard)));
+  const shardWord = slow.length === 1 ? "shard" : "shards";
+  return [
+    {
+      code: "orders_wait",
+      what: `orders of ${shardWord} ${names} wait ${ageWords(worstMs)}`,
+      sinceMs: atMs - worstMs,
+    },
+  ];
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  wait: "orders would wait too long",
+  stalled: "nothing is decided",
+  late: "it is short of CPU",
+  broker: "no broker takes orders",
+  redis_memory: "Redis is nearly full",
+  draining: "it is stopping",
+};
+
+function gateways(facts: Facts): Seen[] {
+  return ofKind(facts, "gateway").flatMap((g) => [...holdingBack(g), ...elsewhere(g)]);
+}
+
+function holdingBack({ id, admission, reasons }: GatewayReport): Seen[] {
+  if (admission === "open") return [];
+  const deed = admission === "closed" ? "accepts no orders" : "holds orders back";
+  const why = and(reasons.map((r) => REASONS[r] ?? r));
+  return [{ code: "shedding", subject: id, what: `${id} ${deed}${why === "" ? "" : `: ${why}`}` }];
+}
+
+function elsewhere({ id, region, publishing }: GatewayReport): Seen[] {
+  const home = regionsOf(publishing).find((r) => r.region === region);
+  const publishesTo = publishing?.publishesTo ?? region;
+  if (publishesTo === region && (home?.queues ?? []).length === 0) return [];
+  const orders =
+    publishesTo === region ? `orders of shard ${and(home?.queues ?? [])}` : "its orders";
+  const where = publishesTo === region ? "another region" : publishesTo;
+  const why = home && publishesTo !== region ? `: ${home.why}` : "";
+  return [
+    {
+      code: "publishes_elsewhere",
+      subject: id,
+      what: `${id} sends ${orders} to ${where}${why}`,
+      sinceMs: publishesTo === region ? null : (home?.sinceMs ?? null),
+    },
+  ];
+}
+
+function letters({ dead, atMs }: Facts): Seen[] {
+  return dead
+    .filter(({ messages }) => messages > 0)
+    .map((count) => {
+      const { queue, region, messages, sinceMs = null } = count;
+      const unrouted = queue === UNROUTED;
+      const what = unrouted
+        ? `${countWords(messages, "paid part")} without a route in ${region}`
+        : `${countWords(messages, "dead letter")} in ${queue} of ${region}`;
+      return {
+        code: unrouted ? "unrouted_parts" : "dead_letters",
+        subject: `${queue} ${region}`,
+        what: `${what}${countAge(count, atMs)}`,
+        sinceMs,
+      };
+    });
+}
+
+function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
+  if (countedMs === undefined || atMs - countedMs < OLD_COUNT_MS) return "";
+  return `, counted ${ageWords(atMs - countedMs)} ago`;
+}
+
+function routing({ routing: all }: Facts): Seen[] {
+  return all.map(({ category, saleId, service }) => ({
+    code: service === null ? "no_route" : "no_consumer",
+    subject: service ?? category,
+    what:
+      service === null
+        ? `category '${category}' of sale ${saleId} has no route`
+        : `service '${service}' gets '${category}', and nobody reads its queue`,
+  }));
+}
+
+function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
+  const { atMs, rates, webhooks, sales, asOf } = facts;
+  const seen: Seen[] = [];
+  if (rates && atMs - rates.newestAtMs > rateMaxAgeMs)
+    seen.push({
+      code: "rates_stale",
+      what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,
+      sinceMs: rates.newestAtMs + rateMaxAgeMs,
+    });
+  for (const { id, sinceMs } of webhooks?.troubled ?? [])
+    seen.push({
+      code: "webhooks_paused",
+      subject: id,
+      what: `webhook ${id} receives no events`,
+      sinceMs,
+    });
+  if (asOf.sales !== null && !sales.some(({ closesAtMs }) => closesAtMs > atMs))
+    seen.push({ code: "no_sale", what: "no sale is open or to come" });
+  return seen;
+}

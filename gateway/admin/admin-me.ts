@@ -1,0 +1,14 @@
+// GET /v1/admin/me: who is calling, and whether they may change anything. The console shows viewers
+// no buttons that would be refused.
+import { subjectOf } from "../../core/domain/user-name.ts";
+import { may } from "../access/rights.ts";
+import type { App } from "../http/calls.ts";
+
+export function addAdminMe(app: App): void {
+  app.get("/v1/admin/me", (c) => {
+    const principal = c.get("principal");
+    const expiresAt = new Date(principal.expiresAtMs).toISOString();
+    const answer = { subject: subjectOf(principal.user), operate: may(principal, "operate") };
+    return c.json({ ...answer, expiresAt });
+  });
+}

@@ -1,0 +1,48 @@
+// Asks for the overview once a second while somebody is signed in, and keeps what is known.
+import { figures, Looks } from "./figures.js";
+import { History } from "./history.js";
+import { learn, lose, nothing } from "./known.js";
+import { call, session } from "./session.js";
+import { store } from "./ui/store.js";
+
+const EVERY_MS = 1_000;
+/** Longer without an answer is no longer "live". */
+const LATE_MS = 3_000;
+
+const looks = new Looks();
+export const past = new History();
+/** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
+export const live = store({ known: nothing("not asked yet"), sinceMs: Number.NaN, late: false });
+let asking = false;
+
+async function look() {
+  if (asking || !session.get().me) return;
+  asking = true;
+  const { ok, value } = await call("GET", "/v1/admin/overview");
+  asking = false;
+  if (ok) take(value);
+}
+
+function take(overview) {
+  const atMs = performance.now();
+  const earlier = looks.before(overview);
+  const known = learn(live.get().known, overview, () => figures(earlier, overview), atMs);
+  past.add(overview.atMs, known);
+  live.set({ known, sinceMs: atMs, late: false });
+}
+
+/** Everything ages while no answer comes. */
+function age() {
+  if (!session.get().me) return;
+  const { known, sinceMs } = live.get();
+  const answered = !Number.isNaN(sinceMs);
+  if (answered && performance.now() - sinceMs < LATE_MS) return;
+  live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late: answered });
+}
+
+export function startLive() {
+  session.follow(({ me }) => me && look());
+  look();
+  setInterval(look, EVERY_MS);
+  setInterval(age, EVERY_MS);
+}

@@ -1,0 +1,40 @@
+// Orders per second by what became of them. "Sold out" is normal in a sale; "held back" is not.
+import { brief, duration } from "../ui/format.js";
+import { html } from "../ui/html.js";
+import { Figure } from "../ui/parts.js";
+
+export function Rates({ value: orders, waits }) {
+  const wait = waits.why === "" ? waits.value : undefined;
+  return html`<dl class="figures six">
+    <${Figure} label="Accepted" value=${brief(orders.accepted)} />
+    <${Figure} label="Reserved" value=${brief(reserved(orders))} note="got their units" />
+    <${Figure} label="Sold out" value=${brief(orders.soldOut)} note="came too late" />
+    <${Figure} label="Rejected" value=${brief(orders.rejected)} note=${reasons(orders)} />
+    <${Figure} label="Held back" value=${brief(orders.shed)}
+      level=${orders.shed > 0 ? "warning" : ""}
+      note=${orders.shed > 0 ? "too many at once: answered 503" : "answered 503"} />
+    <${Figure} label="Until the outcome" value=${wait ? waitOf(wait.outcomeP99Ms) : "unknown"}
+      note=${
+        wait && !Number.isNaN(wait.outcomeP50Ms)
+          ? `99 of 100; half within ${duration(wait.outcomeP50Ms)}`
+          : "99 of 100 orders"
+      } />
+  </dl>`;
+}
+
+const waitOf = (ms) => (Number.isNaN(ms) ? "none" : duration(ms));
+
+export const reserved = ({ decided, byOutcome }) =>
+  decided === null ? undefined : (byOutcome.reserved ?? 0);
+
+/** The two most frequent reasons, in words. */
+function reasons({ byOutcome, rejected }) {
+  if (!rejected) return "limits, bad orders";
+  const normal = new Set(["reserved", "sold_out"]);
+  return Object.entries(byOutcome)
+    .filter(([outcome]) => !normal.has(outcome))
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, 2)
+    .map(([outcome]) => outcome.replaceAll("_", " "))
+    .join(", ");
+}

@@ -1,0 +1,61 @@
+// Gateways, and where each publishes.
+import { bytes, count, duration, timeOfDay } from "../ui/format.js";
+import { html } from "../ui/html.js";
+import { State } from "../ui/parts.js";
+import { Table } from "../ui/table.js";
+
+const ADMISSION = { open: "ok", pressured: "warning", closed: "trouble" };
+const REASONS = {
+  wait: "orders would wait too long",
+  stalled: "nothing is decided",
+  late: "its loop runs late",
+  broker: "no broker takes orders",
+  redis_memory: "Redis is nearly full",
+  draining: "it is stopping",
+};
+
+export function Gateways({ value }) {
+  const columns = [
+    { head: "Region", cell: (g) => html`<b>${g.region}</b>` },
+    { head: "Gateway", wide: true, cell: (g) => g.id },
+    { head: "Publishes to", wide: true, cell: (g) => html`<${Publishes} gateway=${g} />` },
+    { head: "Admission", wide: true, cell: (g) => html`<${Admission} gateway=${g} />` },
+    {
+      head: "Wait",
+      num: true,
+      cell: (g) => duration(Math.max(0, ...g.shards.map((s) => s.waitMs))),
+    },
+    { head: "Pending", num: true, cell: (g) => count(g.shards.reduce((n, s) => n + s.pending, 0)) },
+    { head: "Sockets", num: true, cell: (g) => count(g.sockets) },
+    { head: "Loop delay", num: true, cell: (g) => duration(g.loopDelayMs) },
+    { head: "Memory", num: true, cell: (g) => bytes(g.rssBytes) },
+  ];
+  return html`<${Table} label="Gateways" columns=${columns} rows=${value} keyOf=${(g) => g.id}
+    empty="No gateway reports." />`;
+}
+
+function Admission({ gateway: { admission, reasons } }) {
+  const why = reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " ")).join("; ");
+  return html`<${State} level=${ADMISSION[admission] ?? "unknown"}>${admission}</${State}>
+    ${why && html`<small>${why}</small>`}`;
+}
+
+/** The region that gets a gateway's orders, and the regions that are not as they should be. */
+function Publishes({ gateway: { region, publishing: p } }) {
+  if (!p) return region; // of an earlier release: it publishes to its own region only
+  const own = p.regions.find((r) => r.region === region);
+  const home = p.publishesTo === region && !own?.queues?.length;
+  const odd = p.regions.filter(
+    (r) => r.broker !== "up" || r.breaker !== "closed" || r.queues?.length,
+  );
+  return html`<${State} level=${home ? "ok" : "warning"}>${p.publishesTo}</${State}>
+    ${odd.map((r) => html`<small>${wordsOf(r)}</small>`)}`;
+}
+
+function wordsOf(r) {
+  return [
+    `${r.region}: broker ${r.broker}, breaker ${r.breaker}`,
+    ...(r.why === "" ? [] : [`since ${timeOfDay(r.sinceMs)} (${r.why})`]),
+    ...(r.queues?.length ? [`not the queues of shards ${r.queues.join(", ")}`] : []),
+  ].join(", ");
+}

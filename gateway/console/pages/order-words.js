@@ -1,0 +1,44 @@
+// States and events of orders, in words.
+import { html } from "../ui/html.js";
+import { State } from "../ui/parts.js";
+
+const LEVELS = {
+  ...{ accepted: "notice", parked: "notice", reserved: "notice", paid: "ok", dispatched: "ok" },
+  ...{ payment_failed: "warning", rejected: "trouble", fx_unavailable: "warning" },
+};
+
+/** The states that can be searched for. */
+export const STATES = [
+  ...["parked", "reserved", "paid", "dispatched", "sold_out", "over_limit", "over_max_total"],
+  ...["sale_closed", "unknown_item", "fx_unavailable", "superseded", "stale", "rejected"],
+  ...["cancelled", "payment_failed", "expired"],
+];
+
+export const OrderState = ({ state }) =>
+  html`<${State} level=${LEVELS[state] ?? "unknown"}>${state.replaceAll("_", " ")}</${State}>`;
+
+const EVENTS = {
+  accepted: "accepted by a gateway",
+  parked: "waits for an earlier number or a rate",
+  reserved: "its units are held",
+  paid: "the charge is captured",
+  dispatched: "every part is done",
+  sold_out: "refused: sold out",
+  over_limit: "refused: more than the limit per user",
+  cancelled: "cancelled by the customer",
+  payment_failed: "the last charge failed; its units are free again",
+  expired: "the hold ran out; its units are free again",
+  conflict: "the same id was sent with another body",
+  charge_failed: "a charge failed",
+  charge_unknown: "the provider's answer is not known",
+  claimed: "a service works on a part",
+  done: "a service has done a part",
+  refund: "a refund is due",
+  refunded: "the refund is done",
+  refund_failed: "the provider refused the refund",
+  redriven: "an operator had it tried again",
+};
+
+export const eventWords = (event) => EVENTS[event] ?? event.replaceAll("_", " ");
+
+export const linesOf = ({ lines }) => lines.map(({ sku, qty }) => `${qty} × ${sku}`).join(", ");

@@ -1,0 +1,157 @@
+// Which service gets which category, and where exchange rates come from.
+import { call } from "../session.js";
+import { useAsked } from "../ui/asked.js";
+import { ask } from "../ui/dialog.js";
+import { count } from "../ui/format.js";
+import { html } from "../ui/html.js";
+import { Panel } from "../ui/panel.js";
+import { Figure, State } from "../ui/parts.js";
+import { Table } from "../ui/table.js";
+import { Ago } from "../ui/time.js";
+import { newRef } from "./sale-fields.js";
+
+export function RoutesPage({ known, me }) {
+  const routes = useAsked("/v1/admin/routes");
+  const actions = html`<button onClick=${routes.again}>Refresh</button>
+    ${
+      me.operate &&
+      html`<button class="primary" onClick=${() => setRoute({}, routes.again)}>
+      Set a route…</button>`
+    }`;
+  return html`<${Panel} id="unrouted" title="On sale and not shipped" known=${known.routing}
+      view=${Unrouted} me=${me} again=${routes.again} />
+    <${Panel} id="routes" title="Routes" known=${routes} view=${Routes} actions=${actions} me=${me}
+      again=${routes.again} note="Which service gets the paid parts of a category." />
+    <${Panel} id="pairs" title="Exchange rates" known=${known.pairs} view=${Pairs} />
+    <${Panel} id="sources" title="Sources of rates" known=${known.others} view=${Sources} />`;
+}
+
+/** Categories on sale whose paid parts reach nobody. */
+function Unrouted({ value, me, again }) {
+  const columns = [
+    { head: "Category", cell: (r) => html`<b>${r.category}</b>` },
+    { head: "Sale", cell: (r) => r.saleId },
+    {
+      head: "What is missing",
+      wide: true,
+      cell: (r) =>
+        html`<${State} level="warning">${
+          r.service ? `service ${r.service} is not running` : "it has no route"
+        }</${State}>`,
+    },
+    ...(me.operate
+      ? [
+          {
+            head: "Change",
+            cell: (r) => html`<button
+        onClick=${() => setRoute({ category: r.category }, again)}>Set a route…</button>`,
+          },
+        ]
+      : []),
+  ];
+  return html`<${Table} label="On sale and not shipped" columns=${columns} rows=${value}
+    keyOf=${(r) => `${r.saleId} ${r.category}`}
+    empty="Every category on sale has a route to a running service." />`;
+}
+
+function Routes({ value: { routes }, me, again }) {
+  const columns = [
+    { head: "Category", cell: (r) => html`<b>${r.category}</b>` },
+    { head: "Region", cell: (r) => r.region || "every region" },
+    { head: "Service", cell: (r) => r.service },
+    ...(me.operate
+      ? [
+          {
+            head: "Change",
+            wide: true,
+            cell: (r) => html`<span class="acts">
+        <button class="small" aria-label="Change the route of ${r.category}"
+          onClick=${() => setRoute(r, again)}>Change…</button>
+        <button class="small danger" aria-label="Remove the route of ${r.category}"
+          onClick=${() => unset(r, again)}>Remove…</button></span>`,
+          },
+        ]
+      : []),
+  ];
+  return html`<${Table} label="Routes" columns=${columns} rows=${routes}
+    keyOf=${(r) => `${r.category} ${r.region}`}
+    empty="There is no route: paid parts wait until there is one." />`;
+}
+
+function setRoute({ category = "", region = "", service = "" }, again) {
+  const ref = newRef();
+  ask({
+    title: category ? `Route of ${category}` : "Set a route",
+    verb: "Set the route",
+    fields: [
+      { name: "category", label: "Category", required: true, value: category },
+      { name: "service", label: "Service", required: true, value: service },
+      { name: "region", label: "Region", value: region, hint: "Empty: every region." },
+      {
+        name: "coming",
+        label: "Not running yet?",
+        placeholder: "no",
+        hint: "Write yes if the service is yet to come.",
+      },
+    ],
+    lines: (v) => [
+      [`Parts of ${v.category || "the category"} go to`, service || "nobody", v.service || "?"],
+      v.region
+        ? `For orders accepted in ${v.region}`
+        : "In every region without a route of its own",
+      "Parts that wait without a route leave at once",
+    ],
+    async act({ category: of, coming, ...body }) {
+      const sent = {
+        service: body.service,
+        ...(body.region ? { region: body.region } : {}),
+        ...(/^y(es)?$/i.test(coming) ? { new: true } : {}),
+      };
+      return change("PUT", `/v1/admin/routes/${encodeURIComponent(of)}`, sent, ref, again);
+    },
+  });
+}
+
+function unset({ category, region, service }, again) {
+  const ref = newRef();
+  ask({
+    ...{ title: `Remove the route of ${category}`, verb: "Remove the route", danger: true },
+    lines: [
+      [`Parts of ${category} go to`, service, "nobody"],
+      "Paid parts wait until there is a new route",
+    ],
+    act() {
+      const query = region ? `?region=${encodeURIComponent(region)}` : "";
+      const path = `/v1/admin/routes/${encodeURIComponent(category)}${query}`;
+      return change("DELETE", path, undefined, ref, again);
+    },
+  });
+}
+
+async function change(method, path, body, ref, again) {
+  const { ok, problem, value } = await call(method, path, body, ref);
+  if (!ok) throw new Error(problem);
+  again();
+  return value.applied ? "Every region has the change" : "On record; the brokers get it later";
+}
+
+const Pairs = ({ value: { pairs, newestAtMs } }) =>
+  pairs === 0
+    ? html`<p class="empty">There are no rates: orders in another currency
+        than their sale's wait for one.</p>`
+    : html`<dl class="figures">
+        <${Figure} label="Pairs of currencies" value=${count(pairs)} />
+        <${Figure} label="Newest rate" value=${html`<${Ago} ms=${newestAtMs} />`} />
+      </dl>`;
+
+function Sources({ value }) {
+  const columns = [
+    { head: "Role", cell: (r) => html`<b>${r.id}</b>` },
+    { head: "Source", wide: true, cell: (r) => r.source },
+    { head: "Pairs", num: true, cell: (r) => count(r.pairs) },
+    { head: "Last sent", cell: (r) => (r.lastMs > 0 ? html`<${Ago} ms=${r.lastMs} />` : "never") },
+  ];
+  return html`<${Table} label="Sources of rates" columns=${columns} keyOf=${(r) => r.id}
+    rows=${value.filter((r) => r.kind === "rates")}
+    empty="No source of rates is running. Orders in other currencies wait for one." />`;
+}

@@ -1,0 +1,86 @@
+// One sale: its window and its items, each with what an operator can change.
+import { count, dateMinute, money } from "../ui/format.js";
+import { html } from "../ui/html.js";
+import { Figure, State } from "../ui/parts.js";
+import { Table } from "../ui/table.js";
+import * as change from "./sale-changes.js";
+import { SaleState } from "./sales.js";
+
+export function OneSale({ value: { sales }, wanted, me, again }) {
+  const sale = sales.find(({ id }) => id === wanted);
+  if (!sale) return html`<p class="empty">There is no sale with this id.</p>`;
+  return html`<div class="sale-window">
+      <dl class="figures">
+        <${Figure} label="State" value=${html`<${SaleState} sale=${sale} />`} />
+        <${Figure} label="Opens" value=${dateMinute(sale.opensAt)} />
+        <${Figure} label="Closes" value=${dateMinute(sale.closesAt)} />
+        <${Figure} label="Currency" value=${sale.currency} />
+      </dl>
+      ${
+        me.operate &&
+        html`<div class="actions">
+        <button onClick=${() => change.openNow(sale, again)}>Open now…</button>
+        <button onClick=${() => change.moveWindow(sale, again)}>Change the window…</button>
+        <button class="danger" onClick=${() => change.closeNow(sale, again)}>Close now…</button>
+        <button class="primary" onClick=${() => change.addItem(sale, again)}>Add an item…</button>
+      </div>`
+      }
+    </div>
+    <${Items} sale=${sale} me=${me} again=${again} />`;
+}
+
+function Items({ sale, me, again }) {
+  const of = new Map(sale.stock.map((s) => [s.sku, s]));
+  const rows = sale.items.map((item) => ({ ...item, units: of.get(item.sku) }));
+  const columns = [
+    {
+      head: "Item",
+      wide: true,
+      cell: (i) => html`<b>${i.name}</b><small>${i.sku} · ${i.category}
+        </small>${i.withdrawn && html`<${State} level="warning">withdrawn</${State}>`}`,
+    },
+    {
+      head: "Price",
+      num: true,
+      cell: (i) => html`${money(i.priceMinor, sale.currency)}
+        ${(i.prices ?? []).map(
+          (p) => html`<small>${money(p.priceMinor, sale.currency)} from
+        ${" "}${dateMinute(p.from)}</small>`,
+        )}`,
+    },
+    {
+      head: "Per user",
+      num: true,
+      cell: (i) => (i.limitPerUser ? count(i.limitPerUser) : "no limit"),
+    },
+    { head: "Left", num: true, cell: (i) => count(i.units?.available) },
+    { head: "Held", num: true, cell: (i) => count(i.units?.held) },
+    { head: "Sold", num: true, cell: (i) => count(i.units?.sold) },
+    { head: "Added later", num: true, cell: (i) => count(i.units?.restocked) },
+    {
+      head: "Taken away",
+      num: true,
+      cell: (i) => count(i.units ? (i.units.corrected ?? 0) : undefined),
+    },
+    ...(me.operate
+      ? [
+          {
+            head: "Change",
+            wide: true,
+            cell: (i) => html`<${Acts} sale=${sale} item=${i}
+          again=${again} />`,
+          },
+        ]
+      : []),
+  ];
+  return html`<${Table} label="Items" columns=${columns} rows=${rows} keyOf=${(i) => i.sku} />`;
+}
+
+function Acts({ sale, item, again }) {
+  const act = (label, what) => html`<button class="small" aria-label="${label} ${item.name}"
+    onClick=${() => what(sale, item, again)}>${label}</button>`;
+  return html`<span class="acts">${act("Restock", change.restock)}
+    ${act("Correct", change.correct)} ${act("Price", change.price)}
+    ${act("Limit", change.limit)}
+    ${item.withdrawn ? act("Offer", change.offer) : act("Withdraw", change.withdraw)}</span>`;
+}

@@ -1,0 +1,91 @@
+// What happened in the last day, and its main figures: roles, shards, alarms, admission, operators.
+import { address } from "../router.js";
+import { useAsked } from "../ui/asked.js";
+import { Chart } from "../ui/chart.js";
+import { brief, duration } from "../ui/format.js";
+import { html } from "../ui/html.js";
+import { Panel } from "../ui/panel.js";
+import { State } from "../ui/parts.js";
+import { Table } from "../ui/table.js";
+import { At } from "../ui/time.js";
+
+const PAGE = 100;
+
+export function TimelinePage({ query }) {
+  const before = query.get("before");
+  const ask = new URLSearchParams({ limit: PAGE, ...(before ? { before } : {}) });
+  const events = useAsked(`/v1/admin/timeline?${ask}`);
+  const day = useAsked("/v1/admin/history");
+  return html`<div class="two">
+      <${Panel} id="day-orders" title="Orders per minute" known=${day} view=${Orders} />
+      <${Panel} id="day-waits" title="Waits" known=${day} view=${Waits} />
+    </div>
+    <${Panel} id="timeline" title="The last day" known=${events} view=${Events}
+      actions=${html`<button onClick=${events.again}>Refresh</button>`} />`;
+}
+
+const perMinute = (n) => (n === null || n === undefined ? "unknown" : brief(n));
+const wait = (n) => (n === null || n === undefined ? "unknown" : duration(n));
+/** Counts by word: absent is none, and null is unknown. */
+const of = (counts, word) => (counts === null ? null : (counts[word] ?? 0));
+
+function Orders({ value: { minutes } }) {
+  if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
+  return html`<${Chart} label="Orders per minute" unit=${perMinute}
+    times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
+      { name: "accepted", colour: "c1", values: minutes.map((m) => m.accepted) },
+      {
+        name: "reserved",
+        colour: "c2",
+        dash: [6, 3],
+        values: minutes.map((m) => of(m.decided, "reserved")),
+      },
+      {
+        name: "sold out",
+        colour: "c3",
+        dash: [2, 3],
+        values: minutes.map((m) => of(m.decided, "sold_out")),
+      },
+      {
+        name: "held back",
+        colour: "c4",
+        dash: [8, 3, 2, 3],
+        values: minutes.map((m) => of(m.refused, "shed")),
+      },
+    ]} />`;
+}
+
+function Waits({ value: { minutes } }) {
+  if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
+  return html`<${Chart} label="Waits" unit=${wait}
+    times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
+      { name: "outcome, 99 of 100", colour: "c4", values: minutes.map((m) => m.p99Ms) },
+      { name: "outcome, half", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },
+      { name: "oldest order", colour: "c3", dash: [2, 3], values: minutes.map((m) => m.lagMs) },
+    ]} />`;
+}
+
+const LEVELS = {
+  ...{ role_lost: "warning", alarm_raised: "warning", region_away: "trouble", halted: "trouble" },
+  ...{ alarm_ended: "ok", region_back: "ok", halt_ended: "ok", rebuild_ended: "ok" },
+};
+
+function Events({ value: { entries, next } }) {
+  const columns = [
+    { head: "When", cell: (e) => html`<${At} at=${e.atMs} />` },
+    {
+      head: "Kind",
+      cell: (e) => html`<${State} level=${LEVELS[e.kind] ?? "notice"}>
+        ${e.kind.replaceAll("_", " ")}</${State}>`,
+    },
+    { head: "About", cell: (e) => e.subject },
+    { head: "What happened", wide: true, cell: (e) => e.what },
+  ];
+  return html`<${Table} label="Timeline" columns=${columns} rows=${entries} keyOf=${(e) => e.seq}
+      empty="Nothing has happened in the last day." />
+    ${
+      next !== undefined &&
+      html`<nav class="pager" aria-label="Pages of the timeline">
+      <a href=${address("timeline", { before: next })}>Earlier</a></nav>`
+    }`;
+}

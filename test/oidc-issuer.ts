@@ -1,0 +1,56 @@
+// For tests: an issuer of OpenID Connect that lets everybody in at once. It checks what a real one
+// checks of PKCE, and lets pages of any origin ask for tokens.
+
+const CORS = { "access-control-allow-origin": "*" };
+
+export interface TestIssuer {
+  readonly url: string;
+  /** Why it refused, oldest first. */
+  readonly refused: string[];
+  stop(): Promise<void>;
+}
+
+export function startIssuer(clientId: string, token: () => Promise<string>): TestIssuer {
+  const challenges = new Map<string, string>();
+  const refused: string[] = [];
+  const refuse = (error: string): Response => {
+    refused.push(error);
+    return Response.json({ error }, { status: 400, headers: CORS });
+  };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    routes: {
+      "/.well-known/openid-configuration": (request) => {
+        const { origin } = new URL(request.url);
+        const endpoints = { authorization_endpoint: `${origin}/a`, token_endpoint: `${origin}/t` };
+        return Response.json({ issuer: origin, ...endpoints }, { headers: CORS });
+      },
+      "/a": (request) => {
+        const query = new URL(request.url).searchParams;
+        const asked = ["response_type", "client_id", "code_challenge_method"].map((n) =>
+          query.get(n),
+        );
+        if (asked.join() !== `code,${clientId},S256`) return refuse(`asked for ${asked}`);
+        const code = crypto.randomUUID();
+        challenges.set(code, query.get("code_challenge") ?? "");
+        const back = new URL(query.get("redirect_uri") ?? "");
+        back.search = `${new URLSearchParams({ code, state: query.get("state") ?? "" })}`;
+        return Response.redirect(back.href, 302);
+      },
+      "/t": {
+        POST: async (request) => {
+          const body = new URLSearchParams(await request.text());
+          const verifier = body.get("code_verifier") ?? "";
+          const hash = new Bun.CryptoHasher("sha256").update(verifier).digest("base64url");
+          const code = body.get("code") ?? "";
+          if (challenges.get(code) !== hash) return refuse("the verifier does not fit");
+          challenges.delete(code);
+          return Response.json({ access_token: await token() }, { headers: CORS });
+        },
+      },
+    },
+  });
+  const { origin } = server.url;
+  return { url: origin, refused, stop: () => server.stop(true) };
+}
