@@ -46,17 +46,16 @@ for (const [name, value] of Object.entries(SECRETS)) writeFileSync(join(mounted,
 
 /** What a role reads from its container's environment. */
 function settingsOf({ env }: Container): Settings {
-  const pairs = env.map(({ name, value = "a-pod" }) => [
-    name,
-    value.replace(MOUNT, `${mounted}/`),
-  ]);
+  const pairs = env.map(({ name, value = "a-pod" }) => [name, value.replace(MOUNT, `${mounted}/`)]);
   return readSettings(Object.fromEntries(pairs));
 }
 
 const containerOf = (workload: Item): Container => at(workload.spec.template.spec.containers, 0);
 
 test.each(EXAMPLES)("rendered/%s.yaml is what the chart makes now", (name) => {
-  const sum = Bun.spawnSync([join(HELM, "render.sh"), "--sum", name]).stdout.toString().trim();
+  const sum = Bun.spawnSync([join(HELM, "render.sh"), "--sum", name])
+    .stdout.toString()
+    .trim();
   const [first] = file(`rendered/${name}.yaml`).split("\n");
   expect(first).toBe(`# Made by deploy/helm/render.sh from ${sum}`);
   if (!helm) return;
