@@ -27,11 +27,15 @@ test.each([
   ["check", "config", "prometheus.yml"],
   ["check", "rules", "alerts.yml"],
   ["test", "rules", "alerts.test.yml"],
-])("promtool %s %s %s", async (verb, what, file) => {
-  const { code, text } = await promtool(verb, what, file);
-  expect(text).toContain("SUCCESS");
-  expect(code).toBe(0);
-}, 30_000);
+])(
+  "promtool %s %s %s",
+  async (verb, what, file) => {
+    const { code, text } = await promtool(verb, what, file);
+    expect(text).toContain("SUCCESS");
+    expect(code).toBe(0);
+  },
+  30_000,
+);
 
 test("each alert has a section in docs/operations.md, where its annotation points", () => {
   const rules = readFileSync(join(dir, "alerts.yml"), "utf8");

@@ -8,7 +8,9 @@ import { testDir } from "./services.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const DIR = join(ROOT, "deploy", "systemd");
-const UNITS = readdirSync(DIR).filter((name) => name.endsWith(".service"));
+const UNITS = readdirSync(DIR)
+  .filter((name) => name.endsWith(".service"))
+  .sort();
 /** The most that a role needs after a gateway's notice. */
 const STOP_S = 30;
 
