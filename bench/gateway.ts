@@ -136,7 +136,7 @@ class Bench {
     const claimKeys = () => Promise.reject(new Error("orders have ids here"));
     const ledger = { order: () => Promise.resolve(undefined) };
     const keys = new KeyedOrders({
-      keys: new OrderKeys({ runtime, claimKeys }),
+      keys: new OrderKeys({ runtime, clock: runtime.wallMs, claimKeys }),
       ...{ intake, ledger, runtime, clock },
     });
     const origins = new Origins([]);

@@ -75,7 +75,7 @@ export function joinRunning(command: string, args: readonly string[]): void {
     return own && own !== env[name] && own !== given[name];
   });
   if (elsewhere) return; // 1
-  const role = command === "fulfil" ? services[serviceIn(args)] : roles[command];
+  const role = roleEnv(command, args, { roles, services });
   // The default port is taken by a gateway of `up`.
   const port = command === "gateway" ? { SLUICE_HTTP_PORT: "0" } : {};
   // Its private services are no strangers to a role of ours.
@@ -83,6 +83,19 @@ export function joinRunning(command: string, args: readonly string[]): void {
   for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...starter }))
     if (!process.env[name]) process.env[name] = value;
 }
+
+/** What a role has besides; an operator's command, such as `rates list`, has what all have. */
+function roleEnv(
+  command: string,
+  args: readonly string[],
+  { roles, services }: Pick<Recorded, "roles" | "services">,
+): Variables | undefined {
+  if (command === "fulfil") return services[serviceIn(args)];
+  const ofOperator = command === "rates" && args.some((arg) => RATES_COMMANDS.has(arg));
+  return ofOperator ? undefined : roles[command];
+}
+
+const RATES_COMMANDS: ReadonlySet<string> = new Set(["list", "accept", "refuse"]);
 
 /** Whether `up` runs here, or something that a killed one has left. */
 function runs(dir: string): boolean {

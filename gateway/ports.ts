@@ -3,11 +3,19 @@
 
 import type { Part } from "../core/domain/part.ts";
 import type { Push } from "../core/domain/push.ts";
+import type { Rate, WaitingRate } from "../core/domain/rate.ts";
 import type { Overview, PartClaimsReport, Publishing } from "../core/domain/report.ts";
 import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Fate, Ledger, LedgerWriter, Operation, PartId } from "../ledger/contract.ts";
+import type {
+  Fate,
+  Ledger,
+  LedgerWriter,
+  Operation,
+  PartId,
+  RateOperation,
+} from "../ledger/contract.ts";
 import type { AuthOptions } from "./access/auth.ts";
 import type { AdminAddress } from "./http/admin-server.ts";
 import type { GatewayLimits } from "./intake/limits.ts";
@@ -173,6 +181,11 @@ export interface StoresPort {
     | "sales"
     | "stock"
     | "routes"
+    | "ordersWithId"
+    | "ordersOfAll"
+    | "orderStory"
+    | "timeline"
+    | "history"
   >;
   /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
   readonly claimKeys: LedgerWriter["claimKeys"];
@@ -187,6 +200,22 @@ export interface StoresPort {
   readonly applyOperation: (operation: Operation) => Promise<void>;
 }
 
+/** A verdict on a rate that jumped: done, or why not (cli/operator/rates-by-hand.ts). */
+export interface RatesPort {
+  list(): Promise<{
+    readonly rates: readonly Rate[];
+    readonly waiting: readonly WaitingRate[];
+  }>;
+  settle(
+    verdict: Omit<RateOperation, "kind">,
+    subject: string,
+  ): Promise<
+    | { readonly result: "done" | "repeated"; readonly applied: boolean }
+    | { readonly result: "ref_conflict" }
+    | { readonly result: "not_waiting"; readonly now?: string }
+  >;
+}
+
 /** What only operators use; calls to an absent part are answered 404. */
 export interface OperatorPort {
   readonly letters?: LettersPort | undefined;
@@ -194,6 +223,8 @@ export interface OperatorPort {
   readonly overview?: (() => Promise<Overview>) | undefined;
   /** Fulfilment services that run or ever had a route; absent: any name is taken. */
   readonly services?: (() => Promise<readonly string[]>) | undefined;
+  /** The exchange rates, and verdicts on those that jumped. */
+  readonly ratesByHand?: RatesPort | undefined;
   /** Pauses and resumes workers (`*`: all); returns those found. */
   readonly workers?:
     | {

@@ -144,7 +144,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const { ledger, claimKeys } = stores;
   const keys = new KeyedOrders({
-    keys: new OrderKeys({ runtime, claimKeys }),
+    keys: new OrderKeys({ runtime, clock, claimKeys }),
     intake,
     ledger,
     runtime,

@@ -181,7 +181,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       rates: options.rates ?? (() => Promise.resolve([])),
       applyOperation: options.applyOperation ?? (() => Promise.resolve()),
     },
-    operator: { letters, overview, workers, services },
+    operator: { letters, overview, workers, services, ratesByHand: options.ratesByHand },
     ready: options.ready ?? (() => Promise.resolve({ ok: true, detail: {} })),
     telemetry: { spans, log },
   });

@@ -7,6 +7,7 @@ import type { FeedPosition } from "../core/domain/feed-position.ts";
 import type { Order } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
+import type { Rate } from "../core/domain/rate.ts";
 import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
@@ -16,7 +17,9 @@ import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
+import type { RevenueReads } from "./revenue.ts";
 import type { SnapshotHead } from "./snapshots.ts";
+import type { TimelineReads, TimelineWriter } from "./timeline-contract.ts";
 import type { Webhooks } from "./webhook-contract.ts";
 
 export type * from "./lease-contract.ts";
@@ -215,8 +218,11 @@ export interface KeyClaim {
 /** The order that a key stands for. */
 export type ClaimedKey = Pick<KeyClaim, "id" | "fingerprint">;
 
+/** The last rate of a pair that a worker used or an operator accepted. */
+export type RecordedRate = Pick<Rate, "pair" | "value" | "atMs">;
+
 /** What workers write, and gateways for keys and claims. With SQLite it has its own thread. */
-export interface LedgerWriter extends PartLeases {
+export interface LedgerWriter extends PartLeases, TimelineWriter {
   /**
    * Records all entries in one transaction, in order; a shard may have several in succession.
    * Result i belongs to entry i. A refused entry stops the later entries of its shard only. Rejects
@@ -242,11 +248,13 @@ export interface LedgerWriter extends PartLeases {
    * `forgetBeforeMs` may be forgotten first; 0: none.
    */
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]>;
+  /** Notes the last rate of each pair. */
+  noteRates(rates: readonly RecordedRate[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Reads, and the operators' writes. */
-export interface Ledger extends OrderSearch {
+export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
   /** Random id of this ledger: it shows whether a Redis belongs to another ledger. */
   readonly storeId: string;
   readonly shards: number;
@@ -346,6 +354,8 @@ export interface Ledger extends OrderSearch {
   /** Regions that an operator has declared lost. */
   lostRegions(): Promise<ReadonlySet<string>>;
   routes(): Promise<Route[]>;
+  /** The last rate of each pair. */
+  rates(): Promise<RecordedRate[]>;
   /** Every service that ever had a route for a category. */
   formerRoutes(): Promise<{ readonly category: string; readonly service: string }[]>;
 

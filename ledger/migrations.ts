@@ -20,6 +20,9 @@
 //   webhook_held, _log   their events that wait for another try; deliveries so far
 //   webhook_senders      running senders
 //   letters              dead letters that were dropped or redriven
+//   fx_rates             the last exchange rate of each pair
+//   timeline, _minutes   what happened in the last day, and the main figures of each minute
+//   timeline_writer      which gateway writes them, and the state they lead to
 //   order_keys           the orders that clients' idempotency keys stand for
 
 import { at } from "../core/domain/at.ts";
@@ -302,6 +305,19 @@ const MIGRATIONS: readonly Migration[] = [
     `CREATE TABLE part_claims (service TEXT NOT NULL, claim TEXT NOT NULL,
        until_ms BIGINT NOT NULL, PRIMARY KEY (service, claim)) ${clustered(d)}`,
     "CREATE INDEX part_claims_by_age ON part_claims (until_ms)",
+  ],
+  // The last exchange rate of each pair (ledger/rates.ts).
+  () => [
+    "CREATE TABLE fx_rates (pair TEXT PRIMARY KEY, value TEXT NOT NULL, at_ms BIGINT NOT NULL)",
+  ],
+  // The last day (ledger/timeline.ts). until_ms, written_ms: by the database's clock.
+  (d) => [
+    `CREATE TABLE timeline (seq ${serial(d)}, at_ms BIGINT NOT NULL, kind TEXT NOT NULL,
+       subject TEXT NOT NULL, what TEXT NOT NULL)`,
+    `CREATE TABLE timeline_minutes (at_ms ${rowId(d)}, figures TEXT NOT NULL)`,
+    `CREATE TABLE timeline_writer (one INTEGER PRIMARY KEY, holder TEXT NOT NULL,
+       until_ms BIGINT NOT NULL, written_ms BIGINT NOT NULL, state TEXT NOT NULL)`,
+    "INSERT INTO timeline_writer VALUES (1, '', 0, 0, '')",
   ],
 ];
 

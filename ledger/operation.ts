@@ -29,7 +29,8 @@ export type Operation =
   | { readonly kind: "retire"; readonly ref: string; readonly saleId: string }
   /** Empty region: all regions. Empty service: the route is removed. */
   | ({ readonly kind: "route"; readonly ref: string } & Route)
-  | RegionOperation;
+  | RegionOperation
+  | RateOperation;
 
 /** A change of one item: see ledger/item-operations.ts. */
 export type ItemOperation = {
@@ -62,8 +63,17 @@ export interface RegionOperation {
   readonly state: "lost" | "back";
 }
 
+/** An operator's verdict on a rate that waits with about this value (core/lua/settle_rate.lua). */
+export interface RateOperation {
+  readonly kind: "rate";
+  readonly ref: string;
+  readonly pair: string;
+  readonly value: string;
+  readonly verdict: "accept" | "refuse";
+}
+
 /** An operation that changes a sale. */
-export type SaleOperation = Exclude<Operation, { kind: "route" | "region" }>;
+export type SaleOperation = Exclude<Operation, { kind: "route" | "region" | "rate" }>;
 
 /**
  * `done`, `repeated` (same ref, same content), `ref_conflict` (same ref, other content), or why the

@@ -4,6 +4,7 @@ import type { Sale } from "../core/domain/sale.ts";
 import type { Operation, OperationResult, RegionOperation } from "./contract.ts";
 import { type Db, insertRows, type Runner } from "./db.ts";
 import { arrival, changeItem, insertItems } from "./item-operations.ts";
+import { noteRates } from "./rates.ts";
 import { retiredOf, retireSale } from "./retire.ts";
 import { setRoute } from "./routes.ts";
 
@@ -18,7 +19,7 @@ export async function operate(
     const text = JSON.stringify(operation);
     const known = await knownBy(tx, operation);
     if (known !== undefined) return sameRequest(known, operation) ? "repeated" : "ref_conflict";
-    const result = await apply(tx, operation, atMs);
+    const result = await apply(db, tx, operation, atMs);
     // A trigger writes the row's number to the sale (migrations.ts).
     if (result === "done")
       await tx.run(
@@ -75,9 +76,10 @@ export async function operationsOpen(db: Db): Promise<{ id: number; operation: O
   }));
 }
 
-/** The sale that an operation changes; undefined for routes and regions. */
+/** The sale that an operation changes; undefined for routes, regions and rates. */
 export function saleOf(operation: Operation): string | undefined {
-  if (operation.kind === "route" || operation.kind === "region") return undefined;
+  const { kind } = operation;
+  if (kind === "route" || kind === "region" || kind === "rate") return undefined;
   return operation.kind === "create" ? operation.sale.id : operation.saleId;
 }
 
@@ -95,7 +97,12 @@ function sameRequest(known: string, operation: Operation): boolean {
   return comparable(JSON.parse(known) as Operation) === comparable(operation);
 }
 
-async function apply(tx: Runner, operation: Operation, atMs: number): Promise<OperationResult> {
+async function apply(
+  db: Db,
+  tx: Runner,
+  operation: Operation,
+  atMs: number,
+): Promise<OperationResult> {
   if ("saleId" in operation && (await retiredOf(tx, [operation.saleId])).size > 0)
     return "sale_retired";
   switch (operation.kind) {
@@ -105,6 +112,9 @@ async function apply(tx: Runner, operation: Operation, atMs: number): Promise<Op
       await setRoute(tx, operation);
       return "done";
     case "region":
+      return "done";
+    case "rate":
+      if (operation.verdict === "accept") await noteRates(db, tx, [{ ...operation, atMs }]);
       return "done";
     case "retire":
       return (await retireSale(tx, operation.saleId, atMs)) ? "done" : "unknown_sale";

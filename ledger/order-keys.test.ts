@@ -73,13 +73,31 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(d).toEqual(a as never);
   });
 
-  test("old keys are forgotten on request, young ones never", async () => {
+  test("old keys are forgotten by those that follow, faster than these come", async () => {
     const [one, two] = await writers();
-    const first = claim("k");
-    await one.claimKeys([first], 0);
+    const old = Array.from({ length: 30 }, (_, i) => claim(`old${i}`));
+    await one.claimKeys(old, 0);
     const anHourAgo = Date.now() - 3_600_000;
-    expect(await two.claimKeys([claim("k")], anHourAgo)).toEqual([standsFor(first)]);
-    const again = claim("k");
-    expect(await two.claimKeys([again], Date.now() + 60_000)).toEqual([standsFor(again)]);
+    expect(await two.claimKeys([claim("old0")], anHourAgo)).toEqual([
+      standsFor(old[0] as KeyClaim),
+    ]);
+    const later = Date.now() + 60_000;
+    const young = Array.from({ length: 15 }, (_, i) => claim(`young${i}`, { id: idAt(later + 1) }));
+    await two.claimKeys(young, later);
+    const again = old.map(({ key }) => claim(key, { id: idAt(later + 1) }));
+    expect(await two.claimKeys(again, later)).toEqual(again.map(standsFor));
+  });
+
+  test("a key's age is that of its order's id, whatever its gateway's clock says", async () => {
+    const [one, two] = await writers();
+    // Claimed through a gateway whose own clock is a day behind.
+    const first = claim("k", { id: idAt(Date.now() + DAY_MS) });
+    await one.claimKeys([first], 0);
+    const claims = [claim("x"), claim("y")];
+    await two.claimKeys(claims, Date.now() + DAY_MS / 2);
+    expect(await two.claimKeys([claim("k")], 0)).toEqual([standsFor(first)]);
   });
 });
+
+const DAY_MS = 24 * 3_600_000;
+const idAt = (ms: number) => Bun.randomUUIDv7("hex", ms);

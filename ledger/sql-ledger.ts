@@ -28,6 +28,7 @@ import type {
   Owed,
   PageRequest,
   RecordedAttempt,
+  RecordedRate,
   ShardPosition,
   StoredOrder,
   Target,
@@ -42,13 +43,17 @@ import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
 import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
+import { rates } from "./rates.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
+import { revenueAfter } from "./revenue.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
 import { states } from "./states.ts";
 import { orderPage, ordersOf, selectOrders, storedOrder } from "./stored-orders.ts";
+import { history, timeline } from "./timeline.ts";
+import type { TimelineQuery } from "./timeline-contract.ts";
 import { SqlWebhooks } from "./webhooks.ts";
 import { positionOf } from "./writer.ts";
 
@@ -157,6 +162,18 @@ export class SqlLedger implements Ledger {
     return orderStory(this.db, bucketOf(user, shardOf(user, this.shards)), user, id);
   }
 
+  revenueAfter(...of: Parameters<Ledger["revenueAfter"]>): ReturnType<Ledger["revenueAfter"]> {
+    return revenueAfter(this.db, ...of);
+  }
+
+  timeline(query: TimelineQuery): ReturnType<Ledger["timeline"]> {
+    return timeline(this.db, query);
+  }
+
+  history(sinceMs: number): ReturnType<Ledger["history"]> {
+    return history(this.db, sinceMs);
+  }
+
   states(...of: Parameters<Ledger["states"]>): ReturnType<Ledger["states"]> {
     return states(this.db, ...of);
   }
@@ -218,6 +235,10 @@ export class SqlLedger implements Ledger {
 
   operate(operation: Operation, subject: string): Promise<OperationResult> {
     return operate(this.db, operation, subject, this.db.runtime.wallMs());
+  }
+
+  rates(): Promise<RecordedRate[]> {
+    return rates(this.db);
   }
 
   lostRegions(): Promise<ReadonlySet<string>> {

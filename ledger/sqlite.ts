@@ -180,7 +180,11 @@ async function patiently<T>(runtime: Runtime, work: () => Promise<T>): Promise<T
   }
 }
 
+const SQLITE_BUSY = 5;
+
 function isBusy(error: unknown): boolean {
-  const { code, errno, message } = error as { code?: string; errno?: unknown; message?: string };
-  return code?.startsWith("SQLITE_BUSY") || errno === 5 || /database is locked/.test(message ?? "");
+  const { code, errno } = error as { code?: string; errno?: unknown };
+  // Extended result codes have the primary one in their last byte.
+  const primary = typeof errno === "number" ? errno & 0xff : undefined;
+  return primary === SQLITE_BUSY || code?.startsWith("SQLITE_BUSY") === true;
 }

@@ -24,7 +24,13 @@ type Read =
   | "saleVersions"
   | "catalogueVersion"
   | "stock"
-  | "routes";
+  | "routes"
+  | "ordersWithId"
+  | "ordersOfAll"
+  | "orderStory"
+  | "revenueAfter"
+  | "timeline"
+  | "history";
 
 export class ThreadedReader extends SqlLedger {
   private readonly thread: ThreadCalls;
@@ -94,6 +100,36 @@ export class ThreadedReader extends SqlLedger {
 
   override routes(...of: Parameters<Ledger["routes"]>): ReturnType<Ledger["routes"]> {
     return this.ask("routes", of);
+  }
+
+  override ordersWithId(
+    ...of: Parameters<Ledger["ordersWithId"]>
+  ): ReturnType<Ledger["ordersWithId"]> {
+    return this.ask("ordersWithId", of);
+  }
+
+  override ordersOfAll(
+    ...of: Parameters<Ledger["ordersOfAll"]>
+  ): ReturnType<Ledger["ordersOfAll"]> {
+    return this.ask("ordersOfAll", of);
+  }
+
+  override orderStory(...of: Parameters<Ledger["orderStory"]>): ReturnType<Ledger["orderStory"]> {
+    return this.ask("orderStory", of);
+  }
+
+  override revenueAfter(
+    ...of: Parameters<Ledger["revenueAfter"]>
+  ): ReturnType<Ledger["revenueAfter"]> {
+    return this.ask("revenueAfter", of);
+  }
+
+  override timeline(...of: Parameters<Ledger["timeline"]>): ReturnType<Ledger["timeline"]> {
+    return this.ask("timeline", of);
+  }
+
+  override history(...of: Parameters<Ledger["history"]>): ReturnType<Ledger["history"]> {
+    return this.ask("history", of);
   }
 
   override async close(): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   LeaseRequest,
   LedgerWriter,
   PartId,
+  RecordedRate,
   RecordResult,
   ReportBegin,
   ReportBegun,
@@ -18,6 +19,7 @@ import type {
   ShardPosition,
 } from "./contract.ts";
 import { ThreadCalls } from "./thread-calls.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 /** Longer than a call waits for another process's transaction (db.ts), even behind other calls. */
 const ANSWER_MS = 30_000;
@@ -72,6 +74,14 @@ export class ThreadedWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return this.call("claimKeys", claims, forgetBeforeMs) as Promise<ClaimedKey[]>;
+  }
+
+  noteRates(rates: readonly RecordedRate[]): Promise<void> {
+    return this.call("noteRates", rates) as Promise<void>;
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return this.call("keepTimeline", addition) as Promise<TimelineKept>;
   }
 
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {

@@ -23,7 +23,7 @@ import {
 } from "./webhook-contract.ts";
 
 /** The database's clock, Unix ms. */
-const NOW: Readonly<Record<Dialect, string>> = {
+export const NOW: Readonly<Record<Dialect, string>> = {
   sqlite: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   postgres: "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
 };

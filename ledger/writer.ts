@@ -14,6 +14,7 @@ import type {
   LeaseRequest,
   LedgerWriter,
   PartId,
+  RecordedRate,
   RecordResult,
   ReportBegin,
   ReportBegun,
@@ -24,7 +25,10 @@ import { type Db, LedgerUnavailable } from "./db.ts";
 import { jsonRows, rowsFrom, wholeIn } from "./json-rows.ts";
 import { claimKeys } from "./order-keys.ts";
 import { beginReport, endLease, lapsedParts, leaseParts, settleClaim } from "./part-leases.ts";
+import { noteRates } from "./rates.ts";
 import { record } from "./record.ts";
+import { keepTimeline } from "./timeline.ts";
+import type { TimelineAddition, TimelineKept } from "./timeline-contract.ts";
 
 export class DirectWriter implements LedgerWriter {
   constructor(private readonly db: Db) {}
@@ -81,6 +85,14 @@ export class DirectWriter implements LedgerWriter {
 
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]> {
     return reachable(claimKeys(this.db, claims, forgetBeforeMs));
+  }
+
+  noteRates(rates: readonly RecordedRate[]): Promise<void> {
+    return reachable(noteRates(this.db, this.db, rates));
+  }
+
+  keepTimeline(addition: TimelineAddition): Promise<TimelineKept> {
+    return reachable(keepTimeline(this.db, addition));
   }
 
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased> {

@@ -2,6 +2,7 @@
 // restarted after a short delay; one that was killed on purpose stays down.
 import { join } from "node:path";
 import { localUrl } from "../core/domain/local-url.ts";
+import { messageOf } from "../core/domain/message-of.ts";
 import { ignore } from "../core/runtime/ignored.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePorts } from "./ports.ts";
@@ -169,10 +170,23 @@ export class Fleet {
         `${name} exited with code ${code}; restarting it ` +
           `(log: ${join(this.options.dir, `${name}.log`)})`,
       );
-      await realRuntime.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
-      if (idle()) return;
-      child = spawn();
-      await watch(realRuntime.monotonicMs() - startedMs > RESTART_MAX_MS * 2 ? 0 : attempt + 1);
+      const steady = realRuntime.monotonicMs() - startedMs > RESTART_MAX_MS * 2;
+      const tries = await respawn(steady ? 0 : attempt, idle);
+      if (tries !== undefined) void watch(tries, start);
+    };
+    /** The next attempt's number; undefined: nobody wants it any more. */
+    const respawn = async (from: number, idle: () => boolean): Promise<number | undefined> => {
+      for (let attempt = from; ; attempt++) {
+        await realRuntime.sleep(Math.min(RESTART_MAX_MS, RESTART_MIN_MS * 2 ** attempt));
+        if (idle()) return undefined;
+        try {
+          child = spawn();
+          return attempt + 1;
+        } catch (error) {
+          // A full disk, for one: it may have room again.
+          this.options.say(`${name} did not start; it is tried again: ${messageOf(error)}`);
+        }
+      }
     };
     void watch(0);
     const role = {

@@ -1,16 +1,16 @@
 // The Redis, RabbitMQ and ledger of this machine. Each is a private one under the data folder,
 // unless the settings name another.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";
 import { urlsOf } from "../broker/region.ts";
-import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
 import { Keeper } from "./keeper.ts";
 import { endLeftovers } from "./processes.ts";
 import { endRabbitIn, RABBIT_LOG } from "./rabbitmq.ts";
 import { endRedisIn, type PrivateRedis, REDIS_LOG, startRedis } from "./redis.ts";
+import { secretIn } from "./secret-file.ts";
 
 export interface LocalServices {
   /** SLUICE_* variables that lead roles to these services. */
@@ -159,12 +159,5 @@ function keeperOf(say: (line: string) => void, { redis, brokers }: Stores): Keep
 
 /** A secret of this machine, created once and readable only by the user who created it. */
 export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
-  const file = join(dir, name);
-  if (!existsSync(file)) {
-    writeFileSync(file, Buffer.from(realRuntime.randomBytes(SECRET_BYTES)).toString("base64url"), {
-      mode: 0o600,
-    });
-    chmodSync(file, 0o600);
-  }
-  return readFileSync(file, "utf8");
+  return secretIn(join(dir, name), SECRET_BYTES);
 }

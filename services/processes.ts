@@ -65,7 +65,13 @@ export function spawnRecorded(options: SpawnOptions): Child {
   stepBack(options.nice ?? 0, child.pid);
   const record = join(options.recordDir, `${options.name}.pid`);
   const recorded = `${child.pid} ${startTime(child.pid)}\n`;
-  writeFileSync(record, recorded);
+  try {
+    writeFileSync(record, recorded);
+  } catch (error) {
+    // Nobody would find it again.
+    signalGroup(child.pid, "SIGKILL");
+    throw error;
+  }
   let over = false;
   const exited = child.exited.then((code) => {
     over = true;

@@ -15,6 +15,7 @@ import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { canListen, freePorts, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
+import { writeWhole } from "./secret-file.ts";
 
 export interface PrivateRabbit extends Child {
   /** Its Erlang name. */
@@ -189,8 +190,11 @@ export function startEpmd(dir: string, port: number): Child {
 /** The node's name must not change between starts, because its data folder is named after it. */
 function nodeName(dir: string): string {
   const file = join(dir, "node");
-  if (!existsSync(file)) writeFileSync(file, `sluice-${realRuntime.uuid().slice(0, 8)}@127.0.0.1`);
-  return readFileSync(file, "utf8");
+  const kept = existsSync(file) ? readFileSync(file, "utf8") : "";
+  if (kept !== "") return kept;
+  const name = `sluice-${realRuntime.uuid().slice(0, 8)}@127.0.0.1`;
+  writeWhole(file, name);
+  return name;
 }
 
 /** Created once per user and readable only by their owner. */
@@ -201,7 +205,7 @@ function passwordsIn(dir: string, accounts: readonly Account[]): Record<string, 
     ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>)
     : {};
   for (const user of [GUEST, ...accounts.map((a) => a.user)]) known[user] ??= newPassword();
-  writeFileSync(file, JSON.stringify(known), { mode: 0o600 });
+  writeWhole(file, JSON.stringify(known));
   return known;
 }
 

@@ -1,11 +1,11 @@
 // A private redis-server on loopback with its own port and folder. It writes nothing to disk: no
 // guarantee depends on a file, and it costs more than the rebuild that follows a restart without
 // one (docs/decisions/0018-redis-cost.md).
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { realRuntime } from "../core/runtime/runtime.ts";
 import { freePort, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
+import { secretIn, writeWhole } from "./secret-file.ts";
 
 export interface PrivateRedis extends Child {
   readonly url: string;
@@ -38,7 +38,6 @@ const START_TIMEOUT_MS = 20_000;
 const PID_FILE = "redis.pid";
 export const REDIS_LOG = "redis.log";
 const PASSWORD_BYTES = 24;
-const OWNER_ONLY = 0o600;
 
 export async function startRedis(
   dir: string,
@@ -47,7 +46,7 @@ export async function startRedis(
   mkdirSync(dir, { recursive: true });
   await endRedisIn(dir);
   const port = options.port ?? (await freePort());
-  const password = options.password ? passwordIn(dir) : undefined;
+  const password = options.password ? secretIn(join(dir, "password"), PASSWORD_BYTES) : undefined;
   const child = spawnRecorded({
     name: "redis",
     command: [
@@ -96,18 +95,8 @@ function settingsOf(dir: string, port: number, options: PrivateRedisOptions): st
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-function passwordIn(dir: string): string {
-  const file = join(dir, "password");
-  if (!existsSync(file)) {
-    const password = Buffer.from(realRuntime.randomBytes(PASSWORD_BYTES)).toString("base64url");
-    writeFileSync(file, password, { mode: OWNER_ONLY });
-  }
-  return readFileSync(file, "utf8");
-}
-
 function secretsFile(dir: string, password: string): string {
   const file = join(dir, "redis.conf");
-  writeFileSync(file, `requirepass ${password}\n`, { mode: OWNER_ONLY });
-  chmodSync(file, OWNER_ONLY);
+  writeWhole(file, `requirepass ${password}\n`);
   return file;
 }

@@ -1,15 +1,25 @@
 import { expect, test } from "bun:test";
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import { readSettings } from "../core/settings/settings.ts";
 import { testDir, testRabbit, testRedis } from "../test/services.ts";
+import { Fleet } from "./fleet.ts";
 import { startLocalServices } from "./local.ts";
 import { cutIfLong } from "./log-files.ts";
 import { endByPidFile, endLeftovers, recordedPid, spawnRecorded, startTime } from "./processes.ts";
 import { startRabbit } from "./rabbitmq.ts";
 import { startRedis } from "./redis.ts";
+import { secretIn, writeWhole } from "./secret-file.ts";
 
 test("the shared Redis answers", async () => {
   const client = new Redis((await testRedis()).url);
@@ -142,4 +152,58 @@ function nodesOn(dir: string): number[] {
       return []; // not a process, or it has exited
     }
   });
+}
+
+test("a role that cannot be started again is tried until it can, never unrecorded", async () => {
+  const dir = testDir("fleet");
+  const lines: string[] = [];
+  const cli = join(dir, "role.ts");
+  writeFileSync(cli, "await Bun.sleep(60_000);");
+  const fleet = new Fleet({ dir, env: {}, cli, say: (line) => void lines.push(line) });
+  const role = fleet.worker("w");
+  const first = role.pid();
+  // As on a full disk: the record cannot be written.
+  const record = join(dir, "run", "w.pid");
+  rmSync(record);
+  mkdirSync(record);
+  process.kill(first, "SIGKILL");
+  const tried = () => lines.filter((line) => line.includes("did not start")).length;
+  while (tried() < 2) await Bun.sleep(20);
+  rmSync(record, { recursive: true });
+  while (recordedPid(join(dir, "run"), "w") === undefined) await Bun.sleep(20);
+  expect(role.pid()).not.toBe(first);
+  expect(recordedPid(join(dir, "run"), "w")).toBe(role.pid());
+  const running = () => psOf(cli);
+  while (running().length > 1) await Bun.sleep(20);
+  expect(running()).toEqual([role.pid()]);
+  await fleet.stop();
+}, 60_000);
+
+test("a full disk leaves no half of a password, and does not lose one", () => {
+  const dir = testDir("secrets");
+  const file = join(dir, "password");
+  writeFileSync(file, ""); // an earlier start has created it, and no more
+  const secret = secretIn(file, 24);
+  expect(secret).toHaveLength(32);
+  expect(secretIn(file, 24)).toBe(secret);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  mkdirSync(`${file}.new`); // now nothing can be written
+  expect(() => writeWhole(file, "another")).toThrow();
+  expect(readFileSync(file, "utf8")).toBe(secret);
+});
+
+/** Processes that run a file. */
+function psOf(file: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && startTime(Number(name)) !== "")
+    .filter((name) => cmdlineOf(name).includes(file))
+    .map(Number);
+}
+
+function cmdlineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return ""; // it has ended
+  }
 }

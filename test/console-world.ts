@@ -1,26 +1,19 @@
 // For the tests of the console: a system whose overview a test changes as it needs.
 
 import type { Finding } from "../core/domain/finding.ts";
-import type { Overview, PaymentsReport } from "../core/domain/report.ts";
-import { gatewayReport, workerReport } from "../core/domain/test-reports.ts";
-import { Histogram } from "../core/metrics/histogram.ts";
-
-type Item = Overview["sales"][number]["items"][number];
+import type { OverviewItem as Item, Overview } from "../core/domain/report.ts";
+import {
+  gatewayReport,
+  overviewOf,
+  paymentsReport,
+  workerReport,
+} from "../core/domain/test-reports.ts";
 
 export const FINDING: Finding = {
   ...{ code: "redis_away", level: "trouble", subject: "", what: "Redis does not answer" },
   affects: "everybody: orders are accepted up to a bound, and none is decided",
   next: "bring Redis back; whatever it has lost is rebuilt from the ledger",
-  ...{ sinceMs: Date.now() - 90_000, anchor: "sluiceredisaway" },
-};
-
-const payments = (): PaymentsReport => {
-  const { id: _, kind: __, ...process } = workerReport({});
-  return {
-    ...process,
-    ...{ id: "payments-1", kind: "payments", breaker: "closed", load: 12 },
-    ...{ answers: { captured: 4_012, failed: 31 }, call: new Histogram().report() },
-  };
+  ...{ sinceMs: Date.now() - 90_000, anchor: "redis-does-not-answer" },
 };
 
 function item(sku: string, name: string, total: number, gone: number, unitsPerS: number): Item {
@@ -68,26 +61,27 @@ export class World {
         shards: [{ shard: 0, state: "open", pending: 44, limit: 4_000, waitMs: 90 }],
       }),
     );
-    const roles = [...gateways, ...reports, payments()];
-    const asOf = {
-      roles: nowMs,
-      memory: nowMs,
-      sales: nowMs,
-      halt: nowMs,
-      routes: nowMs,
-      rates: nowMs,
-    };
+    const roles = [
+      ...gateways,
+      ...reports,
+      paymentsReport({ answers: { captured: 4_012, failed: 31 } }),
+    ];
+    const now = overviewOf({ atMs: nowMs });
     return this.change({
-      ...{ atMs: nowMs, unasked: [], verdict: { level: "ok", findings: [] }, halt: null },
-      asOf: { ...asOf, webhooks: nowMs, revenue: nowMs, dead: nowMs },
-      redis: { state: "up", usedBytes: 1e8, maxBytes: 0 },
-      ledger: { state: "up" },
+      ...now,
       shardCount: 8,
       owners: this.workers.flatMap((worker, at) =>
         [0, 1, 2, 3].map((shard) => ({ shard: shard * 2 + at, worker })),
       ),
       sales: [this.sale(n, nowMs)],
-      ...{ roles, lost: [], dead: this.dead(nowMs), routing: [], webhooks: null, rates: null },
+      ...{
+        revenue: [
+          { currency: "EUR", amount: 48_210_950 + n * 1_000 },
+          { currency: "USD", amount: 12_998_000 },
+        ],
+      },
+      ...{ roles, dead: this.dead(nowMs), rates: { pairs: 12, newestAtMs: nowMs - 9_000 } },
+      ratesWaiting: null,
       orders: {
         ...{ overMs: 4_000, accepted: wave(720, 160), decided: wave(700, 150), shed: 0 },
         byOutcome: { reserved: wave(560, 120), sold_out: wave(92, 40), over_limit: 6 },
@@ -120,10 +114,7 @@ export class World {
     return {
       ...{ id: "autumn", name: "Autumn sale", stockAsOfMs: nowMs },
       ...{ opensAtMs: nowMs - 840_000, closesAtMs: nowMs + 6_300_000 },
-      revenue: [
-        { currency: "EUR", amount: 48_210_950 + n * 1_000 },
-        { currency: "USD", amount: 12_998_000 },
-      ],
+      revenue: null,
       items: [
         item("lamp", "Brass lamp", 3_000, 3_000, 0),
         item("clock", "Wall clock", 15_500, 2_413 + n * 31, 31),

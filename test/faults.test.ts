@@ -4,7 +4,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { overview } from "../cli/operator/overview.ts";
+import { Overviews } from "../cli/operator/overview.ts";
 import { startWorker } from "../cli/roles/worker.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
@@ -51,13 +51,29 @@ test(
     const worker = running?.worker;
     const redis = await stack.client();
     const rest = { redisMemory: 0, rateMaxAgeMs: 60_000 };
-    const look = () => overview({ runtime: realRuntime, redis, ledger: stack.ledger, ...rest });
-    expect([(await look()).redis.state, worker?.beating]).toEqual(["up", true]);
+    const { ledger } = stack;
+    const overviews = new Overviews({ runtime: realRuntime, redis, ledger, ...rest });
+    const look = async () => {
+      await Bun.sleep(300); // Looks within a moment share an answer.
+      return overviews.look();
+    };
+    const before = await look();
+    expect([before.redis.state, worker?.beating]).toEqual(["up", true]);
+    expect(before.unasked).toEqual([]);
     process.kill(stack.redis.pid, "SIGSTOP");
     try {
       const startedMs = performance.now();
-      expect((await look()).redis.state).toBe("away");
-      expect(performance.now() - startedMs).toBeLessThan(1_000);
+      const away = await look();
+      expect(away.redis.state).toBe("away");
+      expect(performance.now() - startedMs).toBeLessThan(1_300);
+      // What it last told stays, with its age, and nobody is reported as missing.
+      expect(away.sales[0]?.items).toMatchObject([{ sku: "a", total: 3, available: 3 }]);
+      expect([away.sales[0]?.stockAsOfMs, away.asOf.roles]).toEqual([before.atMs, before.atMs]);
+      expect([away.owners, away.unasked]).toEqual([before.owners, ["redis"]]);
+      const codes = away.verdict.findings.map(({ code }) => code);
+      expect(codes).toContain("redis_away");
+      expect(codes).not.toContain("no_worker");
+      expect(away.orders.accepted).toBeNull();
       await stack.until("the worker to notice", () => worker?.beating === false, 5_000);
     } finally {
       process.kill(stack.redis.pid, "SIGCONT");

@@ -112,6 +112,22 @@ const bytes = runtime.randomBytes(16);
   expect(violations(new Map([["core/a.ts", text]]))).toEqual([]);
 });
 
+test.each([
+  'if (error.message.includes("403")) throw error;',
+  "if (/already exists/i.test(messageOf(error))) return;",
+  "return isReply(error) && /Function not found/i.test(error.message);",
+  "/database is locked/.test(message ?? '');",
+  'String(error).startsWith("OOM");',
+])("no error is judged by its text: %s", (text) => {
+  for (const path of ["core/stores/a.ts", "broker/a.ts", "proof/chaos/a.ts"])
+    expect(violations(new Map([[path, `${text}\n`]]))).toEqual([
+      expect.stringContaining("judges an error by its text"),
+    ]);
+  const shown =
+    "log('away', { error: messageOf(error) });\nconst [code] = error.message.split(' ');\n";
+  expect(violations(new Map([["core/a.ts", shown]]))).toEqual([]);
+});
+
 test("only code that wires roles may name the real runtime", () => {
   const text = "run(realRuntime);\n";
   for (const path of [

@@ -102,6 +102,18 @@ const DIRECT = new RegExp(
 /** Orders, rows and steps are read by names. Format 0 was read by position. */
 const BY_POSITION = /(?<![.\w])(?:row|order|held|step|wait)\[\d+\]/g;
 const FORMAT_0 = /^core\/domain\/rows-v0/;
+/** `error.message` or a text made of an error, searched for words. */
+const ERRORS = "(?:error|reason|cause|failure)";
+const ERROR_TEXT = String.raw`(?:messageOf\(\w+\)|String\(${ERRORS}\)|\b${ERRORS}\.message)`;
+const BY_TEXT = new RegExp(
+  [
+    String.raw`${ERROR_TEXT}\.(?:includes|startsWith|endsWith|match|search|indexOf)\(`,
+    String.raw`/[gimsu]*\.test\(\s*(?:${ERROR_TEXT}|message\b)`,
+  ].join("|"),
+  "g",
+);
+/** Texts of ours: of a command run as a process; a setting's name, with which its error begins. */
+const OWN_TEXT: ReadonlySet<string> = new Set(["cli/failure.ts", "proof/chaos/faults/workers.ts"]);
 /** k6 scripts run in k6, not in Bun. */
 const FOREIGN = /^bench\/k6\//;
 /** What the runtime is to the product. */
@@ -130,9 +142,17 @@ export function violations(tree: Tree): string[] {
       for (const [place] of text.matchAll(BY_POSITION))
         found.push(`${path}: ${place} is read by position; give the field its name`);
     if (!path.endsWith(".ts")) continue;
-    found.push(...wrongImports(path, text), ...wrongTime(path, text));
+    found.push(...wrongImports(path, text), ...wrongTime(path, text), ...byText(path, text));
   }
   return [...found, ...circles(tree)];
+}
+
+/** An error is judged by its code: texts change with versions, and a port may look like a code. */
+function byText(path: string, text: string): string[] {
+  if (OWN_TEXT.has(path) || FOREIGN.test(path)) return [];
+  return [...text.matchAll(BY_TEXT)].map(
+    ([place]) => `${path}: ${place} judges an error by its text; use its code`,
+  );
 }
 
 function wideLines(path: string, text: string): string[] {

@@ -10,6 +10,7 @@ import { startRates } from "../roles/rates.ts";
 import { startSender } from "../roles/sender.ts";
 import { type RunningRole, startWorker } from "../roles/worker.ts";
 import { stopSignals } from "../signals.ts";
+import { registerRates } from "./rates.ts";
 
 export function register(program: Command): void {
   program
@@ -20,10 +21,11 @@ export function register(program: Command): void {
     .command("worker")
     .description("decide and record the orders of a share of the shards")
     .action(() => runRole("worker", startWorker));
-  program
+  const rates = program
     .command("rates")
     .description("publish exchange rates from a file, a URL or a random walk (SLUICE_RATES_SOURCE)")
     .action(() => runRole("rates", startRates));
+  registerRates(rates);
   program
     .command("payments")
     .description("charge reserved orders with the payment provider")

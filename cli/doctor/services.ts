@@ -4,9 +4,11 @@ import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
+import type { WaitingRate } from "../../core/domain/rate.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
+import { waitingRates } from "../../core/stores/rate-store.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
@@ -25,8 +27,18 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
   for (const region of settings.regions) looks.push(checkRegion(region, settings));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
-  return (await Promise.all(looks)).flat();
+  const found = (await Promise.all(looks)).flat();
+  const noRedis = found.some(({ what, state }) => what === "Redis" && state === "fail");
+  return noRedis ? found.map(forWantOfRedis) : found;
 }
+
+/** Without Redis no worker owns a shard: another worker would not help. */
+function forWantOfRedis(finding: Finding): Finding {
+  if (finding.mend !== START_WORKER) return finding;
+  return { ...finding, mend: "bring Redis back first: workers own shards through it" };
+}
+
+const START_WORKER = "start one: sluice worker (or sluice up)";
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
@@ -77,12 +89,24 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
           "synchronize both by NTP",
         ),
       );
+    found.push(...(await waitingRates(redis)).filter(isHeld).map(heldRate));
     return found;
   } catch (error) {
     return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
   }
+}
+
+const isHeld = ({ state }: WaitingRate) => state === "held";
+
+function heldRate({ pair, value, last, sinceMs }: WaitingRate): Finding {
+  const since = new Date(sinceMs).toISOString();
+  return warn(
+    `rate ${pair}`,
+    `${value} is not used since ${since}: it is too far from the last one, ${last}`,
+    `sluice rates accept ${pair}, or refuse ${pair} (docs/currencies.md)`,
+  );
 }
 
 function parseInfo(text: string): Record<string, string> {
@@ -139,7 +163,7 @@ async function checkRegion(
         warn(
           what,
           `${settings.shards - owned} of ${settings.shards} shards have no worker`,
-          "start one: sluice worker (or sluice up)",
+          START_WORKER,
         ),
         ...accounts,
       ];

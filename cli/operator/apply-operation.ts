@@ -11,7 +11,8 @@ export async function applyOperation(
   store: StockStore,
   operation: Operation,
 ): Promise<void> {
-  if (operation.kind === "region") return;
+  // Rates are settled where their verdicts come in (rates-by-hand.ts).
+  if (operation.kind === "region" || operation.kind === "rate") return;
   if (operation.kind === "route") return untilApplied(runtime, ledger, operation.ref);
   const saleId = operation.kind === "create" ? operation.sale.id : operation.saleId;
   const word = await syncSale(ledger, store, saleId);
@@ -29,7 +30,8 @@ async function untilApplied(runtime: Runtime, ledger: Ledger, ref: string): Prom
     runtime.monotonicMs() < end;
     await runtime.sleep(50)
   ) {
-    if (!(await ledger.operationsOpen()).some(({ operation }) => operation.ref === ref)) return;
+    const open = await ledger.operationsOpen();
+    if (!open.some(({ operation: o }) => o.kind === "route" && o.ref === ref)) return;
   }
   throw new Error("no worker has applied it yet");
 }

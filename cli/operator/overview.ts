@@ -2,6 +2,7 @@
 // the ledger knows. A source that cannot be asked leaves its last known values, with their time.
 import { Looks, workersOf } from "../../core/domain/figures.ts";
 import { flowOf, orderRates, type Reported } from "../../core/domain/order-rates.ts";
+import type { WaitingRate } from "../../core/domain/rate.ts";
 import type { Overview, OverviewSale, RoleReport } from "../../core/domain/report.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { Selling } from "../../core/domain/selling.ts";
@@ -9,11 +10,12 @@ import { verdict } from "../../core/domain/verdict.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
-import { type HeldRate, RateStore } from "../../core/stores/rate-store.ts";
+import { allRates, type HeldRate, waitingRates } from "../../core/stores/rate-store.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
+import { RevenueMemory } from "./revenue-memory.ts";
 import { routingOf } from "./routing.ts";
 import { Since } from "./since.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
@@ -51,12 +53,12 @@ export class Overviews {
       readonly present: readonly Present[];
     }>(),
     memory: new LastKnown<{ usedBytes: number; maxBytes: number }>(),
-    rates: new LastKnown<readonly HeldRate[]>(),
+    rates: new LastKnown<readonly [readonly HeldRate[], readonly WaitingRate[]]>(),
     sales: new LastKnown<readonly Sale[]>(),
     halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
     webhooks: new LastKnown<Overview["webhooks"]>(),
-    revenue: new LastKnown<never>(),
+    revenue: new LastKnown<NonNullable<Overview["revenue"]>>(),
     dead: new DeadMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
@@ -64,9 +66,12 @@ export class Overviews {
   private readonly looks = new Looks<Reported>();
   private readonly selling = new Selling();
   private readonly since = new Since();
+  private readonly revenue: RevenueMemory;
   private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  constructor(private readonly options: OverviewOptions) {}
+  constructor(private readonly options: OverviewOptions) {
+    this.revenue = new RevenueMemory(options.ledger, options.runtime.monotonicMs);
+  }
 
   /** Never rejects. */
   look(): Promise<Overview> {
@@ -79,14 +84,15 @@ export class Overviews {
   private async made(): Promise<Overview> {
     const { runtime, redis, ledger, redisMemory: limit } = this.options;
     const { known } = this;
-    const [everyone, memory, held, sales, halt, routes, endpoints] = await Promise.all([
+    const [everyone, memory, held, sales, halt, routes, endpoints, revenue] = await Promise.all([
       this.ask(new Members(redis).everyone()),
       this.ask(redisMemory(redis, limit)),
-      this.ask(new RateStore(redis, 0).all()),
+      this.ask(Promise.all([allRates(redis), waitingRates(redis)])),
       this.ask(ledger.sales()),
       this.ask(ledger.halt().then((found) => found ?? null)),
       this.ask(ledger.routes()),
       this.ask(ledger.webhooks.list()),
+      this.ask(this.revenue.look()),
     ]);
     const atMs = everyone?.nowMs ?? (this.options.now ?? runtime.wallMs)();
     const present = everyone?.running.map(({ report, endsMs }) => ({
@@ -103,7 +109,8 @@ export class Overviews {
     const reported = { atMs, unasked, roles };
     const before = this.looks.before(reported);
     const orders = orderRates(before, reported);
-    const rates = known.rates.keep(held, atMs) ?? [];
+    const seen = known.rates.keep(held, atMs);
+    const rates = seen?.[0] ?? [];
     const kept = known.memory.keep(memory, atMs);
     const dead = known.dead.look(workersOf(reported), atMs);
     const facts = {
@@ -127,6 +134,8 @@ export class Overviews {
         rates.length === 0
           ? null
           : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
+      ratesWaiting: seen?.[1] ?? null,
+      revenue: known.revenue.keep(revenue, atMs) ?? null,
       orders,
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),

@@ -7,7 +7,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import { SettingError, type Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { Members } from "../../core/stores/members.ts";
-import { RateStore } from "../../core/stores/rate-store.ts";
+import { allRates } from "../../core/stores/rate-store.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import type { AdmissionSettings, GatewayOptions, LettersPort } from "../../gateway/ports.ts";
 import { type Gateway, startGateway } from "../../gateway/start.ts";
@@ -16,7 +16,9 @@ import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
 import type { Log } from "../log.ts";
 import { applyOperation } from "../operator/apply-operation.ts";
 import { Letters } from "../operator/dead-letters.ts";
+import { OperatorActions } from "../operator/operator-actions.ts";
 import { Overviews } from "../operator/overview.ts";
+import { ratesByHand } from "../operator/rates-by-hand.ts";
 import { knownServices } from "../operator/services.ts";
 import { workersByHand } from "../operator/workers-by-hand.ts";
 import { Board } from "./board.ts";
@@ -26,6 +28,7 @@ import { GatewayWatch } from "./gateway-watch.ts";
 import { LedgerPulse } from "./ledger-pulse.ts";
 import { announceMetrics } from "./metrics-server.ts";
 import { openRedis, openSpans, requireStores } from "./parts.ts";
+import { TimelineKeeper } from "./timeline-keeper.ts";
 import type { RunningRole } from "./worker.ts";
 
 export async function startGatewayRole(
@@ -46,7 +49,6 @@ export async function startGatewayRole(
   await ignore(clock.start(), "clock_sync");
   const brokers = await GatewayBrokers.open({ runtime, settings, id, now: clock.now, log });
   const stock = new StockStore(redis);
-  const rates = new RateStore(redis, settings.rateMaxAgeMs);
   const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
   const { redisMemory, rateMaxAgeMs } = settings;
@@ -87,7 +89,7 @@ export async function startGatewayRole(
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
       stockOf: (saleId) => liveStock(stock, ledger, saleId),
-      rates: () => rates.all(),
+      rates: () => allRates(redis),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
     operator: {
@@ -95,6 +97,7 @@ export async function startGatewayRole(
       overview: () => overviews.look(),
       workers: workersByHand(redis),
       services: () => knownServices(ledger, redis),
+      ratesByHand: ratesByHand(ledger, redis, settings),
     },
     parts: parts.port,
     ready: async () => {
@@ -120,11 +123,15 @@ export async function startGatewayRole(
     redisMemory,
     now: clock.now,
   });
+  const actions = new OperatorActions(ledger, runtime.wallMs);
+  const look = () => overviews.look();
+  const keeper = new TimelineKeeper({ runtime, id, overview: look, writer, actions });
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     gateway.leave();
     await runtime.sleep(settings.drainNoticeMs);
     watch.stop();
+    keeper.stop();
     pulse.stop();
     withdraw();
     await gateway.close();

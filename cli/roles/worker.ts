@@ -100,6 +100,7 @@ function waitsOf({
   gapMaxMs,
   holdTtlMs,
   rateMaxAgeMs,
+  rateMaxStep,
   rateWaitMs,
   retryDelaysMs,
 }: Settings): WorkerOptions["waits"] {
@@ -110,6 +111,7 @@ function waitsOf({
     gapMaxMs,
     holdTtlMs,
     rateMaxAgeMs,
+    rateMaxStep,
     rateWaitMs,
     retryDelaysMs,
   };

@@ -1,70 +1,239 @@
-// What a worker believes of its feed, when it has once believed a wrong rate.
-import { expect, test } from "bun:test";
-import { at } from "../../core/domain/at.ts";
+// What workers believe of their feed, with a real Redis and a real ledger: rates that jump wait for
+// an operator.
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { ratesByHand } from "../../cli/operator/rates-by-hand.ts";
 import type { Rate } from "../../core/domain/rate.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
+import { readSettings } from "../../core/settings/settings.ts";
+import { RateStore } from "../../core/stores/rate-store.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
+import type { Ledger, LedgerWriter } from "../../ledger/contract.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { testDir, testRedis } from "../../test/services.ts";
+import { RateSync, settleRates } from "../shards/sync-rates.ts";
 import { RateFeed } from "./rate-feed.ts";
-import { RIVALS_LAST_MS, RIVALS_NEEDED } from "./rivals.ts";
+import { RateKeeper } from "./rate-keeper.ts";
 
-const EVERY_MS = 5_000;
+const settings = readSettings({});
+const STEP = settings.rateMaxStep;
+let redis: RedisStore;
+let ledger: Ledger;
+let writer: LedgerWriter;
+let clock: VirtualRuntime;
+const events: string[] = [];
+const closed: (() => Promise<void>)[] = [];
 
-function rig() {
-  const runtime = new VirtualRuntime();
-  const stored: string[] = [];
+beforeEach(async () => {
+  if (!redis) {
+    redis = new RedisStore({ runtime: realRuntime, url: (await testRedis()).url });
+    await redis.connect();
+    closed.push(() => redis.close());
+  }
+  await redis.client.flushall();
+  const url = `sqlite:${testDir("rates")}/ledger.db`;
+  ledger = await openLedger({ runtime: realRuntime, url, shards: 1 });
+  writer = await openLedgerWriter(realRuntime, url);
+  closed.push(
+    () => ledger.close(),
+    () => writer.close(),
+  );
+  clock = new VirtualRuntime();
+  events.splice(0);
+});
+afterAll(() => Promise.all(closed.map((close) => close())));
+
+const store = () => new RateStore(redis, { maxAgeMs: 60_000, maxStep: STEP });
+
+/** A worker that starts now. Returns how it hears rates. */
+function worker(reads: Pick<Ledger, "rates"> = ledger) {
+  const now = clock.wallMs;
+  const keeper = new RateKeeper({ runtime: clock, store: store(), ledger: reads, writer, now });
   const feed = new RateFeed({
-    ...{ runtime, id: "w1", regions: [], maxAgeMs: 3_600_000, now: runtime.wallMs },
-    put: async (rates) => void stored.push(...rates.map(({ value }) => value)),
-    held: async () => [],
-    log: () => undefined,
+    ...{ runtime: clock, id: "w1", regions: [], maxAgeMs: 60_000, now },
+    put: (rates) => keeper.put(rates),
+    kept: () => undefined,
+    log: (event) => void events.push(event),
   });
-  const hear = async (value: string, atMs = runtime.wallMs()) => {
-    const rate: Rate = { id: `r${atMs}`, pair: "EUR/USD", value, atMs };
-    await feed.heard(Buffer.from(JSON.stringify([rate])));
+  return {
+    feed,
+    hear: (rates: Record<string, string>, atMs = now()) =>
+      feed.heard(
+        Buffer.from(
+          JSON.stringify(
+            Object.entries(rates).map(
+              ([pair, value]): Rate => ({ id: `r${atMs}`, pair, value, atMs }),
+            ),
+          ),
+        ),
+      ),
   };
-  /** Each of these values at the feed's pace, in turn, for a while. Returns the values stored. */
-  const hearFor = async (ms: number, ...values: string[]) => {
-    stored.splice(0);
-    for (let i = 0; i * EVERY_MS < ms; i++) {
-      await runtime.advance(EVERY_MS);
-      await hear(at(values, i % values.length));
-    }
-    return stored;
-  };
-  return { runtime, hear, hearFor };
 }
 
-test("a wrong rate that was believed gives way to the right one within minutes", async () => {
-  const { hearFor } = rig();
-  expect(await hearFor(EVERY_MS, "1.1")).toEqual(["1.1"]);
-  expect(await hearFor(RIVALS_LAST_MS, "1500")).toEqual([]);
-  expect(await hearFor(2 * EVERY_MS, "1500")).toEqual(["1500", "1500"]);
-  expect(await hearFor(RIVALS_LAST_MS, "1.1")).toEqual([]);
-  expect(await hearFor(2 * EVERY_MS, "1.1")).toEqual(["1.1", "1.1"]);
-});
+const inUse = async () =>
+  Object.fromEntries((await store().all()).map(({ pair, value }) => [pair, value]));
+const waiting = async () =>
+  (await store().waiting()).map(({ pair, value, last, state }) =>
+    [pair, value, "after", last, state].join(" "),
+  );
+const USD = "EUR/USD";
+const byHand = () => ratesByHand(ledger, redis, settings);
+const settle = (verdict: "accept" | "refuse", value: string, ref = `${verdict} ${value}`) =>
+  byHand().settle({ verdict, pair: USD, value, ref }, "olga");
 
-test("an absurd rate now and then never wins, however long", async () => {
-  const { hearFor } = rig();
-  await hearFor(EVERY_MS, "1.1");
-  const stored = await hearFor(10 * RIVALS_LAST_MS, "1500", "1500", "1.1");
-  expect(new Set(stored)).toEqual(new Set(["1.1"]));
-});
-
-test("absurd rates that do not agree with each other never win", async () => {
-  const { hearFor } = rig();
-  await hearFor(EVERY_MS, "1.1");
-  expect(await hearFor(10 * RIVALS_LAST_MS, "1500", "900000")).toEqual([]);
-});
-
-test("an answer that is repeated is not enough, nor are many in a short time", async () => {
-  const { runtime, hear, hearFor } = rig();
-  await hearFor(EVERY_MS, "1.1");
-  const stored = await hearFor(0);
-  const repeatedMs = runtime.wallMs() + 1;
-  for (let ms = 0; ms < 2 * RIVALS_LAST_MS; ms += EVERY_MS) {
-    await hear("1500", repeatedMs);
-    await runtime.advance(EVERY_MS);
+test("a rate that jumps is held and not used; one that is normal again ends that", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.1" });
+  for (const value of ["1500", "0.0011", "1.22", "0.99"]) {
+    await clock.advance(5_000);
+    await hear({ [USD]: value });
+    expect([await inUse(), await waiting()]).toEqual([
+      { [USD]: "1.1" },
+      [`EUR/USD ${value} after 1.1 held`],
+    ]);
   }
-  await hear("0.0001");
-  for (let i = 1; i <= 2 * RIVALS_NEEDED; i++) await hear("1500", runtime.wallMs() + i);
-  expect(stored).toEqual([]);
+  await clock.advance(5_000);
+  // Exactly the largest step.
+  await hear({ [USD]: "1.21" });
+  expect([await inUse(), await waiting()]).toEqual([{ [USD]: "1.21" }, []]);
+  expect(events).toEqual(["rate held", "rate back"]);
+});
+
+test("an operator accepts what waits: it counts at once, and so do the ones after it", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.1" });
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.5" });
+  expect(await settle("accept", "15")).toEqual({ result: "not_waiting", now: "1.5" });
+  expect(await settle("accept", "1.49", "t1")).toEqual({ result: "done", applied: true });
+  expect(await settle("accept", "1.5", "t1")).toEqual({ result: "repeated", applied: true });
+  expect([await inUse(), await waiting()]).toEqual([{ [USD]: "1.5" }, []]);
+  expect(await ledger.rates()).toEqual([
+    { pair: USD, value: "1.49", atMs: expect.any(Number) as number },
+  ]);
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.52" });
+  expect(await inUse()).toEqual({ [USD]: "1.52" });
+  expect(await ledger.operationsOpen()).toEqual([]);
+});
+
+test("what an operator refuses is ignored without waiting, until a normal rate comes", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.1" });
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.5" });
+  expect(await settle("refuse", "1.5")).toEqual({ result: "done", applied: true });
+  expect(await settle("refuse", "1.5", "again")).toEqual({ result: "repeated", applied: true });
+  await clock.advance(60_000);
+  await hear({ [USD]: "1.51" });
+  expect(await waiting()).toEqual(["EUR/USD 1.5 after 1.1 refused"]);
+  await clock.advance(5_000);
+  await hear({ [USD]: "9" }); // another jump than the refused one
+  expect(await waiting()).toEqual(["EUR/USD 9 after 1.1 held"]);
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.12" });
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.5" });
+  expect([await inUse(), await waiting()]).toEqual([
+    { [USD]: "1.12" },
+    ["EUR/USD 1.5 after 1.12 held"],
+  ]);
+  expect(events).toEqual(["rate held", "rate refused", "rate held", "rate back", "rate held"]);
+});
+
+test("two workers hear the same, and one of them notices; two verdicts count once", async () => {
+  const [one, other] = [worker(), worker()];
+  await Promise.all([one.hear({ [USD]: "1.1" }), other.hear({ [USD]: "1.1" })]);
+  await clock.advance(5_000);
+  await Promise.all([one.hear({ [USD]: "1.5" }), other.hear({ [USD]: "1.5" })]);
+  expect(one.feed.counts.refused + other.feed.counts.refused).toBe(1);
+  expect(events).toEqual(["rate held"]);
+  const verdicts = [settle("accept", "1.5", "a"), settle("accept", "1.5", "b")];
+  for (const settled of await Promise.all(verdicts))
+    expect(settled).toMatchObject({ applied: true });
+  expect(await inUse()).toEqual({ [USD]: "1.5" });
+  expect(one.feed.counts.taken + other.feed.counts.taken).toBe(1);
+});
+
+test("a worker that starts while a rate is held keeps it, and since when", async () => {
+  const first = worker();
+  await first.hear({ [USD]: "1.1" });
+  await clock.advance(5_000);
+  await first.hear({ [USD]: "1.5" });
+  const [held] = await store().waiting();
+  await clock.advance(600_000);
+  await worker().hear({ [USD]: "1.51" });
+  expect(await store().waiting()).toEqual([
+    { ...(held as Rate), value: "1.51", id: expect.any(String), atMs: clock.wallMs() } as never,
+  ]);
+  expect(await inUse()).toEqual({ [USD]: "1.1" });
+});
+
+test("a Redis without rates compares with the ledger's last; times may repeat", async () => {
+  const { hear } = worker();
+  const atMs = clock.wallMs();
+  await hear({ [USD]: "1.1" }, atMs);
+  while ((await ledger.rates()).length === 0) await Bun.sleep(5);
+  await redis.client.flushall();
+  await hear({ [USD]: "1.5" });
+  expect([await inUse(), await waiting()]).toEqual([{}, ["EUR/USD 1.5 after 1.1 held"]]);
+  // The source repeats a rate under the same time, as a daily file does.
+  await hear({ [USD]: "1.1" }, atMs);
+  expect([await inUse(), await waiting()]).toEqual([{ [USD]: "1.1" }, []]);
+});
+
+test("a first rate is not believed while the ledger cannot be asked", async () => {
+  let away = true;
+  const asked = async () => {
+    if (away) throw new Error("the ledger is away");
+    return ledger.rates();
+  };
+  const { hear } = worker({ rates: asked });
+  await hear({ [USD]: "1.1" });
+  expect([await inUse(), events]).toEqual([{}, ["rates not stored"]]);
+  away = false;
+  await hear({ [USD]: "1.1" });
+  expect(await inUse()).toEqual({ [USD]: "1.1" });
+});
+
+test("a pair that nobody knew is judged by the other pairs", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.25", "EUR/JPY": "160" });
+  await clock.advance(5_000);
+  // The source's wrong dollar is held, and so is what is crossed from it.
+  await hear({ [USD]: "1250", "USD/JPY": "0.128", "USD/EUR": "0.0008", "EUR/CHF": "0.95" });
+  expect(await inUse()).toEqual({ [USD]: "1.25", "EUR/JPY": "160", "EUR/CHF": "0.95" });
+  expect(await waiting()).toEqual([
+    "EUR/USD 1250 after 1.25 held",
+    "USD/EUR 0.0008 after 0.8 held",
+    "USD/JPY 0.128 after 128 held",
+  ]);
+  await hear({ "USD/JPY": "128.4" }, clock.wallMs() + 1);
+  expect(await inUse()).toMatchObject({ "USD/JPY": "128.4" });
+});
+
+test("a verdict that Redis missed reaches it later, and metrics know what waits", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.1" });
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.5" });
+  const sync = new RateSync({ runtime: clock, ledger, store: store() });
+  expect(sync.report()).toEqual({});
+  await sync.look();
+  expect(sync.report()).toEqual({ ratesHeld: 1 });
+  const verdict = { kind: "rate", ref: "t", pair: USD, value: "1.5", verdict: "accept" } as const;
+  expect(await ledger.operate(verdict, "olga")).toBe("done");
+  const away = { settle: () => Promise.reject(new Error("Redis is away")) };
+  expect(settleRates(ledger, away)).rejects.toThrow("away");
+  await clock.advance(5_000);
+  await sync.look();
+  expect([await inUse(), sync.report()]).toEqual([{ [USD]: "1.5" }, { ratesHeld: 0 }]);
+  expect(await ledger.operationsOpen()).toEqual([]);
+});
+
+test("messages without sense are refused by name, and there are bounds", async () => {
+  const { feed } = worker();
+  await feed.heard(Buffer.from("not json"));
+  await feed.heard(Buffer.alloc(40 * 2 ** 20, " "));
+  expect([feed.counts, events]).toEqual([{ taken: 0, refused: 2 }, ["rate refused"]]);
 });

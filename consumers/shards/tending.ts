@@ -25,6 +25,7 @@ import type { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
 import { AcquiredShard } from "./shard-owner.ts";
 import { CLOCK_JUMPED, WITHOUT_LEDGER } from "./shares.ts";
+import type { RateSync } from "./sync-rates.ts";
 import type { RouteSync } from "./sync-routes.ts";
 import { syncSales } from "./sync-sales.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -41,6 +42,7 @@ export interface TendingOptions {
   readonly governing: Governing;
   readonly relay: Relay;
   readonly looks: {
+    readonly rateSync: RateSync;
     readonly routes: RouteSync;
     readonly dead: DeadCounts;
     readonly owed: OwedCounts;
@@ -86,7 +88,7 @@ export class Tending {
   round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
     const { recovery, governing, looks, worker } = this.options;
-    const { routes, dead, owed, upkeep, lost } = looks;
+    const { rateSync, routes, dead, owed, upkeep, lost } = looks;
     const running = [...owners.values()]
       .filter((owner) => owner instanceof AcquiredShard)
       .filter((owner) => owner.running);
@@ -107,6 +109,7 @@ export class Tending {
     }
     if (!owners.has(0)) return;
     chores.begin("sales", () => this.sales());
+    chores.begin("rates", () => rateSync.look());
     chores.begin("routes", () => routes.sync());
     chores.begin("dead letters", () => dead.look());
     chores.begin("owed", () => owed.look());

@@ -34,6 +34,8 @@ export interface WorkerOptions {
     readonly holdTtlMs: number;
     /** How old a rate may be, and how long an order waits for one. */
     readonly rateMaxAgeMs: number;
+    /** The most a rate may change at once, percent. */
+    readonly rateMaxStep: number;
     readonly rateWaitMs: number;
     /** How long each retry of a charge waits. */
     readonly retryDelaysMs: readonly number[];

@@ -9,6 +9,7 @@ import { Publishers } from "../orders/publishers.ts";
 import { Recorder } from "../orders/recorder.ts";
 import { Relay } from "../orders/relay.ts";
 import { RateFeed } from "../rates/rate-feed.ts";
+import { RateKeeper } from "../rates/rate-keeper.ts";
 import { Recovery } from "../rebuild/recovery.ts";
 import { DeadCounts } from "./dead-counts.ts";
 import { LostRegions } from "./lost-regions.ts";
@@ -16,6 +17,7 @@ import { OwedCounts } from "./owed-counts.ts";
 import type { OwnerStop } from "./owner-options.ts";
 import { pacersOf } from "./pacers.ts";
 import type { AcquiredShard } from "./shard-owner.ts";
+import { RateSync } from "./sync-rates.ts";
 import { RouteSync } from "./sync-routes.ts";
 import { Tending } from "./tending.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -59,7 +61,10 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     log,
   });
   const { snapshotEntries, makeSnapshot: makeHere } = options;
+  const { rateMaxAgeMs, rateMaxStep } = waits;
+  const rateStore = new RateStore(redis, { maxAgeMs: rateMaxAgeMs, maxStep: rateMaxStep });
   const looks = {
+    rateSync: new RateSync({ runtime, ledger, store: rateStore }),
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
     owed: new OwedCounts(runtime, ledger),
@@ -89,7 +94,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     ...pacersOf(runtime),
     recovery,
     ...looks,
-    rates: rateFeed(options, worker.ratesKept),
+    rates: rateFeed(options, rateStore, worker.ratesKept),
     tending: new Tending({
       runtime,
       stores: { redis, ledger },
@@ -107,20 +112,19 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
 
 function rateFeed(
   { runtime, id, stores, brokers, waits, clock, log }: WorkerOptions,
+  store: RateStore,
   kept: () => void,
 ): RateFeed {
-  const rates = new RateStore(stores.redis, waits.rateMaxAgeMs);
+  const { ledger, writer } = stores;
+  const keeper = new RateKeeper({ runtime, store, ledger, writer, now: clock.now });
   return new RateFeed({
     runtime,
     id,
     regions: brokers.regions,
     maxAgeMs: waits.rateMaxAgeMs,
     now: clock.now,
-    held: () => rates.all(),
-    put: async (good) => {
-      await rates.put(good);
-      kept();
-    },
+    put: (rates) => keeper.put(rates),
+    kept,
     log,
   });
 }

@@ -106,7 +106,13 @@ export class Worker {
       shards: this.running.map((owner) => owner.report()),
       unrecorded: this.parts.recorder.length,
       ...this.parts.counts.report(),
-      ...(this.owners.has(0) ? { ...this.parts.dead.report(), ...this.parts.owed.report() } : {}),
+      ...(this.owners.has(0)
+        ? {
+            ...this.parts.dead.report(),
+            ...this.parts.owed.report(),
+            ...this.parts.rateSync.report(),
+          }
+        : {}),
     };
   }
 

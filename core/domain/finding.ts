@@ -177,6 +177,13 @@ export const FINDINGS = {
     affects: "customers who pay in another currency: their orders wait for a rate",
     next: "check the source of rates and the role 'sluice rates'",
   },
+  rates_held: {
+    level: "warning",
+    title: "Exchange rates jumped",
+    affects: "customers who pay in these currencies: soon their orders wait for a rate",
+    next: "'sluice rates list' shows each; accept or refuse it",
+    alerts: ["SluiceRatesHeld"],
+  },
   no_sender: {
     level: "warning",
     title: "No webhook sender is running",

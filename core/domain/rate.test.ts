@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { judgeRate, type Rate, readRate } from "./rate.ts";
+import { crossed, judgeAge, type Rate, readRate } from "./rate.ts";
 
 const NOW = 1_790_000_000_000;
 const rate = (value: string, atMs = NOW): Rate => ({ id: "r1", pair: "EUR/USD", value, atMs });
@@ -49,18 +49,19 @@ describe("an invalid rate is refused with the name of the field:", () => {
   });
 });
 
-test("a rate must be recent, newer than the last, and within a factor of 1,000", () => {
-  const judge = (next: Rate, last?: Rate) => judgeRate(next, last, NOW, 60_000);
-  expect(judge(rate("1.1", NOW - 60_000))).toBe("good");
-  expect(judge(rate("1.1", NOW - 60_001))).toBe("too_old");
-  expect([judge(rate("1.1", NOW + 60_000)), judge(rate("1.1", NOW + 60_001))]).toEqual([
-    "good",
-    "ahead",
+test("a rate must be recent, and not ahead", () => {
+  const judge = (atMs: number) => judgeAge(rate("1.1", atMs), NOW, 60_000);
+  expect([judge(NOW - 60_000), judge(NOW - 60_001)]).toEqual(["good", "too_old"]);
+  expect([judge(NOW + 60_000), judge(NOW + 60_001)]).toEqual(["good", "ahead"]);
+});
+
+test("a pair without a rate is judged by its inverse, or through another currency", () => {
+  const known = new Map([
+    ["EUR/USD", "1.25"],
+    ["EUR/JPY", "160"],
   ]);
-  const last = rate("1", NOW - 1_000);
-  expect(judge(rate("1.2", NOW - 1_000), last)).toBe("older");
-  expect([judge(rate("999.9"), last), judge(rate("1000"), last)]).toEqual(["good", "jump"]);
-  expect([judge(rate("0.0011"), last), judge(rate("0.001"), last)]).toEqual(["good", "jump"]);
-  // As a division of floating point numbers this is 999.9999999999999.
-  expect(judge(rate("1080"), { ...last, value: "1.08" })).toBe("jump");
+  expect(crossed("USD/EUR", known)).toBe("0.8");
+  expect(crossed("USD/JPY", known)).toBe("128");
+  expect(crossed("USD/CHF", known)).toBeUndefined();
+  expect(crossed("CHF/USD", known)).toBeUndefined();
 });

@@ -2,6 +2,7 @@
 // workers` and the metrics are made only from these reports. Counters only grow while a process
 // runs; a rate is the difference of two reports.
 import type { Verdict } from "./finding.ts";
+import type { WaitingRate } from "./rate.ts";
 import type { Flow, ItemFigures, OrderRates, Revenue } from "./sale-figures.ts";
 
 /**
@@ -192,6 +193,8 @@ export interface WorkerReport extends ProcessReport {
   readonly services?: readonly ServiceCount[];
   /** From the same worker: attempts still owed or unknown after their order's end. */
   readonly owed?: Readonly<Record<string, number>>;
+  /** From the same worker: exchange rates that wait for an operator; absent: not known. */
+  readonly ratesHeld?: number;
   readonly rebuilds: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
@@ -309,7 +312,7 @@ export interface OverviewSale {
   readonly closesAtMs: number;
   /** When the items' units were read; null: never. */
   readonly stockAsOfMs: number | null;
-  /** Captured minus refunded, by currency; null: unknown. */
+  /** Of this sale alone; null: unknown, since postings do not name the sale. */
   readonly revenue: readonly Revenue[] | null;
   readonly items: readonly OverviewItem[];
 }
@@ -358,6 +361,10 @@ export interface Overview {
   } | null;
   /** Exchange rates in Redis; null: none, or unknown. */
   readonly rates: { readonly pairs: number; readonly newestAtMs: number } | null;
+  /** Exchange rates that jumped and are not used; null: unknown. */
+  readonly ratesWaiting: readonly WaitingRate[] | null;
+  /** Of all sales: captured minus refunded, by currency; null: unknown. */
+  readonly revenue: readonly Revenue[] | null;
   readonly orders: OrderRates;
   readonly flow: Flow;
 }

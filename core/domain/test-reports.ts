@@ -122,6 +122,8 @@ export function overviewOf(change: Partial<Overview> = {}): Overview {
     routing: [],
     webhooks: { endpoints: 0, troubled: [] },
     rates: null,
+    ratesWaiting: null,
+    revenue: null,
     orders: {
       ...{ overMs: null, accepted: null, decided: null, byOutcome: {}, soldOut: null },
       ...{ rejected: null, refused: {}, shed: null },

@@ -118,6 +118,8 @@ test("a gateway that publishes elsewhere or holds back says why, and since when"
   ]);
 });
 
+const JUMPED = { id: "r", pair: "EUR/USD", value: "15", last: "1.5", atMs: 1, sinceMs: 2 };
+
 test("payments, a paused worker, owed money, late orders, rates and webhooks", () => {
   const { governor } = workerReport({});
   const lags = [{ region: "eu", lagMs: 9_000, ready: 1, lookedAtMs: 0 }];
@@ -130,12 +132,16 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
     roles: [gatewayReport({}), paymentsReport({ breaker: "open" }), worker],
     lost: [{ id: "worker-2", kind: "worker", lastSeenMs: 3 }],
     rates: { pairs: 2, newestAtMs: NOW - 61_000 },
+    ratesWaiting: [
+      { ...JUMPED, state: "held" },
+      { ...JUMPED, pair: "EUR/GBP", state: "refused" },
+    ],
     webhooks: { endpoints: 2, troubled: [{ id: "wh_1", sinceMs: 9 }] },
     redis: { state: "up", usedBytes: 85, maxBytes: 100 },
   });
   expect(all.map(({ code }) => code)).toEqual([
     ...(["payments_paused", "role_lost", "worker_paused", "redis_memory", "money_owed"] as const),
-    ...(["orders_wait", "rates_stale", "no_sender", "webhooks_paused"] as const),
+    ...(["orders_wait", "rates_stale", "rates_held", "no_sender", "webhooks_paused"] as const),
   ]);
   const by = (code: FindingCode) => all.find((f) => f.code === code);
   expect(by("worker_paused")?.what).toBe("worker-1 is paused: by an operator");

@@ -319,7 +319,7 @@ function routing({ routing: all }: Facts): Seen[] {
 }
 
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
-  const { atMs, rates, webhooks, sales, asOf } = facts;
+  const { atMs, rates, ratesWaiting, webhooks, sales, asOf } = facts;
   const seen: Seen[] = [];
   if (rates && atMs - rates.newestAtMs > rateMaxAgeMs)
     seen.push({
@@ -327,6 +327,14 @@ function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
       what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,
       sinceMs: rates.newestAtMs + rateMaxAgeMs,
     });
+  for (const { pair, value, last, state, sinceMs } of ratesWaiting ?? [])
+    if (state === "held")
+      seen.push({
+        code: "rates_held",
+        subject: pair,
+        what: `${pair} jumped from ${last} to ${value}: not used until you decide`,
+        sinceMs,
+      });
   for (const { id, sinceMs } of webhooks?.troubled ?? [])
     seen.push({
       code: "webhooks_paused",

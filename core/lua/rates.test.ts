@@ -19,14 +19,14 @@ let bench: Bench;
 let rates: RateStore;
 beforeEach(async () => {
   bench ??= await Bench.open();
-  rates = new RateStore(bench.redis, MAX_AGE_MS);
+  rates = new RateStore(bench.redis, { maxAgeMs: MAX_AGE_MS, maxStep: 10 });
   await bench.reset();
   await bench.sale({ a: { units: 10, price: 1_000 }, b: { units: 10, price: 3, limit: 2 } });
 });
 afterAll(async () => bench?.close());
 
 const put = (pair: string, value: string, agoMs = 0) =>
-  rates.put([{ id: `r-${pair}-${value}`, pair, value, atMs: Date.now() - agoMs }]);
+  rates.put([{ id: `r-${pair}-${value}`, pair, value, atMs: Date.now() - agoMs }], 0, new Map());
 const usd = (user: string, more: Parameters<typeof row>[2] = {}) =>
   row(user, { a: 1 }, { currency: "USD", ...more });
 
@@ -210,7 +210,8 @@ test("Lua converts money exactly as the library does", async () => {
     fc.asyncProperty(amount, value, quote, async (price, rate, currency) => {
       await bench.sale({ x: { units: 1_000_000, price } }, undefined, at++);
       await bench.redis.client.del(RATES_KEY);
-      await rates.put([{ id: "r", pair: `EUR/${currency}`, value: rate, atMs: at }]);
+      const put = { id: "r", pair: `EUR/${currency}`, value: rate, atMs: at };
+      await rates.put([put], at, new Map());
       const cost = convert(price, rate, "EUR", currency);
       expect(minorDigits(currency)).toBeGreaterThanOrEqual(0);
       if (cost > 99_999_999_999_999 || cost < 2) return;

@@ -205,6 +205,12 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   ),
   family(
     "gauge",
+    "sluice_rates_held",
+    "Exchange rates that jumped and wait for an operator; absent while unknown.",
+    (r) => (r.ratesHeld === undefined ? [] : one(r.ratesHeld)),
+  ),
+  family(
+    "gauge",
     "sluice_charges_owed",
     "Attempts given up (unknown, unresolved) and refunds refused (refund_failed), by status.",
     (r) => (r.owed ? by("status", r.owed) : []),

@@ -22,7 +22,7 @@ export const IGNORABLE = {
   provider_record: "without the provider's record, verify reports what it could not check",
   queue_depth: "the next reading asks again",
   queue_resume: "the next pause or retry subscribes again",
-  rates_held: "the feed repeats every rate",
+  rates_noted: "a later message of the feed notes the rates again",
   rates_look: "rates that cannot be read are answered 503, and the next caller asks again",
   rebuild_announcement: "the announcement is renewed every second and expires by itself",
   rebuild_look: "the incarnation known before the rebuild is used",
@@ -35,6 +35,7 @@ export const IGNORABLE = {
   stock_look: "unread stock is not shown and refuses no order",
   subscription_open: "the next connection, or the next attempt, opens it again",
   table_created: "another process created it at the same moment",
+  timeline: "what was noticed is written with the next round",
   webhook_send: "the webhook is sent again",
 } as const;
 

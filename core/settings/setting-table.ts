@@ -203,6 +203,12 @@ export const SETTINGS = {
     fallback: 60_000,
     read: duration(1_000, 86_400_000),
   },
+  rateMaxStep: {
+    variable: "SLUICE_RATE_MAX_STEP",
+    says: "the most a rate may change at once, in percent; beyond it, it waits for an operator",
+    fallback: 10,
+    read: whole(1, 100_000),
+  },
   rateWaitMs: {
     variable: "SLUICE_RATE_WAIT",
     says: "how long an order waits for a missing rate",

@@ -51,7 +51,8 @@ export function errorReply(error: unknown): ErrorReply | undefined {
 /** ioredis exports the class, but not its type. */
 export const isReply = (error: unknown): error is Error => error instanceof ReplyError;
 
-function codeOf({ message }: Error): string {
+/** The first word. */
+export function codeOf({ message }: Error): string {
   return message.split(" ", 1)[0] ?? "";
 }
 

@@ -30,6 +30,8 @@
 //   stock:~retired          set     sales that were retired (core/lua/retire.lua)
 //   rates                   hash    <base>/<quote> →
 //                                   <id> <value> <mantissa> <scale> <at> <expires>
+//   rates:held              hash    <base>/<quote> → <state> <since> <last> and a rate
+//                                   rates that jumped, and wait for an operator
 //   {members}:workers       hash    <worker> → <lease end> <report>
 //   {members}:owners        hash    <shard> → <lease end> <worker>
 //   {members}:paused        hash    <worker> → who paused it
@@ -61,6 +63,7 @@ export const stockKey = (saleId: string): string => STOCK_PREFIX + saleId;
 /** Cannot clash with a sale: no sale's id may contain `~`. */
 export const RETIRED_KEY = `${STOCK_PREFIX}~retired`;
 export const RATES_KEY = "rates";
+export const HELD_RATES_KEY = "rates:held";
 export const WORKERS_KEY = "{members}:workers";
 export const OWNERS_KEY = "{members}:owners";
 export const PAUSED_KEY = "{members}:paused";

@@ -14,6 +14,7 @@ import reset from "../lua/reset.lua" with { type: "text" };
 import restore from "../lua/restore.lua" with { type: "text" };
 import retire from "../lua/retire.lua" with { type: "text" };
 import set_rates from "../lua/set_rates.lua" with { type: "text" };
+import settle_rate from "../lua/settle_rate.lua" with { type: "text" };
 import batch from "../lua/shared/batch.lua" with { type: "text" };
 import bought from "../lua/shared/bought.lua" with { type: "text" };
 import checks from "../lua/shared/checks.lua" with { type: "text" };
@@ -43,6 +44,7 @@ export const FUNCTIONS = [
   "expire",
   "reprice",
   "set_rates",
+  "settle_rate",
   "own",
   "check",
   "recorded",
@@ -90,6 +92,7 @@ const PARTS = [
     expire,
     reprice,
     set_rates,
+    settle_rate,
     own,
     check,
     recorded,

@@ -2,7 +2,7 @@
 import { type RedisOptions as ClientOptions, Redis, ReplyError } from "ioredis";
 import { messageOf } from "../domain/message-of.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { type ErrorReply, errorReply, isReply, Troubles } from "./error-replies.ts";
+import { codeOf, type ErrorReply, errorReply, isReply, Troubles } from "./error-replies.ts";
 import { buildLibrary, type FunctionName, type Library } from "./library.ts";
 
 /** Redis could not be reached, or its answer was lost: the call may have taken effect. */
@@ -132,9 +132,10 @@ export class RedisStore {
         this.troubles.succeeded(fn);
         return reply;
       } catch (error) {
-        if (attempt === 0 && isReply(error) && /Function not found/i.test(error.message))
-          await this.loadLibrary();
-        else throw this.asStoreError(fn, error);
+        // A function that is not there has no code of its own: the list of libraries tells.
+        const maybe = attempt === 0 && isReply(error) && codeOf(error) === "ERR";
+        if (!maybe || (await this.hasLibrary())) throw this.asStoreError(fn, error);
+        await this.loadLibrary();
       }
     }
   }
@@ -160,11 +161,14 @@ export class RedisStore {
   }
 
   private async loadOnce(): Promise<void> {
-    try {
-      await this.client.call("FUNCTION", "LOAD", this.library.text);
-    } catch (error) {
-      if (!/already exists/i.test(messageOf(error))) throw this.asStoreError(PLAIN, error);
-    }
+    // Its name carries a hash of its text: whoever has loaded it meanwhile has loaded the same.
+    await this.run((client) => client.call("FUNCTION", "LOAD", "REPLACE", this.library.text));
+  }
+
+  private async hasLibrary(): Promise<boolean> {
+    const { name } = this.library;
+    const list = await this.run((client) => client.call("FUNCTION", "LIST", "LIBRARYNAME", name));
+    return (list as readonly unknown[]).length > 0;
   }
 
   private asStoreError(call: string, error: unknown): Error {

@@ -53,9 +53,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
         "limit",
       ]);
       const filter: LetterFilter = {
-        ...Object.fromEntries(
-          FILTERS.flatMap((name) => (fields.has(name) ? [[name, fields.text(name)]] : [])),
-        ),
+        ...filterBy((name) => (fields.has(name) ? fields.text(name) : undefined)),
         ...(fields.has("ids") ? { ids: chosenIn(fields) } : {}),
       };
       if (Object.keys(filter).length === 0 && !fields.isTrue("all"))
@@ -81,7 +79,14 @@ function filterOf({ limit: _, ...query }: Record<string, string>): LetterFilter 
   for (const name of Object.keys(query))
     if (!(FILTERS as readonly string[]).includes(name))
       throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
-  return query;
+  return filterBy((name) => query[name]);
+}
+
+type Filter = (typeof FILTERS)[number];
+
+function filterBy(read: (name: Filter) => string | undefined): Pick<LetterFilter, Filter> {
+  const given = FILTERS.map((name) => [name, read(name)] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function limitOf(c: Context<Env>): number {

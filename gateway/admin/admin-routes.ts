@@ -6,6 +6,7 @@ import { NAME_PATTERN } from "../../core/domain/order.ts";
 import type { Route } from "../../core/domain/part.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
+import { refOf } from "./changes.ts";
 import { Fields } from "./fields.ts";
 
 const MAX_BODY_BYTES = 1_024;
@@ -17,7 +18,7 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
   const { ledger } = options.stores;
 
   const change = async (c: Context<Env>, route: Route): Promise<Response> => {
-    const ref = c.req.header("idempotency-key") ?? options.runtime.uuid();
+    const ref = refOf(c) ?? options.runtime.uuid();
     const operation = { kind: "route" as const, ref, ...route };
     const result = await ledger.operate(operation, c.get("principal").user);
     if (result === "ref_conflict")

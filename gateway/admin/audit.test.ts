@@ -48,6 +48,22 @@ test("every call is audited with subject, action, address and result, refused or
   ]);
 });
 
+test("every call is entered under what it does", async () => {
+  const t = await start();
+  for (const path of [
+    ...["sales", "sales/import", "sales/spring/close", "sales/spring/items"],
+    ...["sales/spring/items/lamp/price", "dead/drop", "dead/redrive", "dead/x1/drop"],
+    ...["rates/accept", "rates/refuse", "webhooks", "webhooks/we_1/pause", "workers/w1/pause"],
+  ])
+    await call(t, `/v1/admin/${path}`, {});
+  expect(audited(t).map(({ action, target }) => `${action} ${target}`.trim())).toEqual([
+    ...["sales.create", "sales.import", "sales.close spring", "items.add spring"],
+    ...["items.price lamp", "dead.drop", "dead.redrive", "dead.drop x1"],
+    ...["rates.accept", "rates.refuse", "webhooks.create", "webhooks.pause we_1"],
+    "workers.pause w1",
+  ]);
+});
+
 test("a change is on record before it happens, and its result after", async () => {
   let during: Record<string, unknown>[] = [];
   const t = await start({

@@ -13,14 +13,12 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
 /**
- * Consoles ask for the overview or the verdict every second, and on each page who is calling; of
- * each subject one in this time is recorded.
+ * Consoles ask for these every second, or on each page; of each subject one call in this time is
+ * recorded.
  */
-const LOOKS: ReadonlySet<string> = new Set([
-  "/v1/admin/overview",
-  "/v1/admin/verdict",
-  "/v1/admin/me",
-]);
+const LOOKS: ReadonlySet<string> = new Set(
+  ["overview", "verdict", "timeline", "history", "me"].map((name) => `/v1/admin/${name}`),
+);
 const LOOK_EVERY_MS = 60_000;
 const MOST_LOOKERS = 1_000;
 
@@ -108,13 +106,18 @@ async function bodyOf(c: Context<Env>, maxBytes: number): Promise<string | undef
   return text;
 }
 
+/** Verbs of an area as a whole, where others name a sale, a worker or a letter. */
+const ALL_AT_ONCE: ReadonlySet<string> = new Set([
+  ...["import", "redrive", "drop", "accept", "refuse"],
+]);
+
 /** `sales.restock` for POST /v1/admin/sales/x/restock, `items.price` for …/x/items/y/price. */
 function actionOf(method: string, path: string): string {
   const [area = "", first, verb, , deed = "add"] = path.split("/").slice(3);
   if (verb === "items") return `items.${deed}`.slice(0, 64);
   const name =
     verb ??
-    (first === "import"
+    (ALL_AT_ONCE.has(first ?? "")
       ? first
       : method === "POST"
         ? "create"
@@ -127,7 +130,7 @@ function actionOf(method: string, path: string): string {
 /** The sale a call is about, if its path names one. */
 function pathTarget(path: string): string {
   const [, target = ""] = path.split("/").slice(3);
-  return target === "import" ? "" : target.slice(0, 64);
+  return ALL_AT_ONCE.has(target) ? "" : target.slice(0, 64);
 }
 
 export function refHeader(c: Context<Env>): string | undefined {

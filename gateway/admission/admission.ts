@@ -170,7 +170,8 @@ export class Admission {
   estimateBehind(shard: number, ahead: number): Estimate {
     const lag = at(this.lags, shard);
     const position = Math.max(0, ahead) + at(this.elsewhere, shard);
-    return { position, seconds: Math.round(lag.waitMs(this.now(), ahead + 1) / 10) / 100 };
+    const seconds = Math.round(lag.waitMs(this.now(), ahead + 1) / 10) / 100;
+    return lag.stalled ? { position, seconds, stalled: true } : { position, seconds };
   }
 
   taken(shard: number): void {
@@ -288,6 +289,7 @@ export class Admission {
     const spreadMs = this.options.targetMs;
     return shedFor(
       Math.min(MAX_RETRY_AFTER_S, Math.ceil((lag.roomInMs() + this.random() * spreadMs) / 1_000)),
+      lag.stalled,
     );
   }
 }

@@ -14,10 +14,13 @@ export const past = new History();
 /** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
 export const live = store({ known: nothing("not asked yet"), sinceMs: Number.NaN, late: false });
 let asking = false;
+/** When the first answer, or the next one, was first waited for. */
+let waitingMs = Number.NaN;
 
 async function look() {
   if (asking || !session.get().me) return;
   asking = true;
+  if (Number.isNaN(waitingMs)) waitingMs = performance.now();
   const { ok, value } = await call("GET", "/v1/admin/overview");
   asking = false;
   if (ok) take(value);
@@ -25,6 +28,7 @@ async function look() {
 
 function take(overview) {
   const atMs = performance.now();
+  waitingMs = atMs;
   const earlier = looks.before(overview);
   const known = learn(live.get().known, overview, () => figures(earlier, overview), atMs);
   past.add(overview.atMs, known);
@@ -35,9 +39,9 @@ function take(overview) {
 function age() {
   if (!session.get().me) return;
   const { known, sinceMs } = live.get();
-  const answered = !Number.isNaN(sinceMs);
-  if (answered && performance.now() - sinceMs < LATE_MS) return;
-  live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late: answered });
+  if (!(performance.now() - waitingMs >= LATE_MS)) return;
+  const late = !Number.isNaN(sinceMs);
+  live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late });
 }
 
 export function startLive() {

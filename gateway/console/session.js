@@ -11,7 +11,7 @@ export const session = store({ me: undefined, why: "", busy: false });
 
 const tokenNow = () => sessionStorage.getItem(KEY);
 
-/** A call to the gateway: {ok, value} or {ok: false, status, problem}. */
+/** A call to the gateway: {ok, value} or {ok: false, status, problem, field}. */
 export async function call(method, path, body, ref) {
   const headers = {
     authorization: `Bearer ${tokenNow()}`,
@@ -25,7 +25,8 @@ export async function call(method, path, body, ref) {
     const value = await response.json().catch(() => ({}));
     if (response.ok) return { ok: true, status: response.status, value };
     if (response.status === 401) signOut(wordsOf(value, response.status));
-    return { ok: false, status: response.status, problem: wordsOf(value, response.status) };
+    const { status } = response;
+    return { ok: false, status, problem: wordsOf(value, status), field: value.field };
   } catch {
     return { ok: false, status: 0, problem: "the gateway does not answer" };
   }

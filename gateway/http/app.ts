@@ -5,8 +5,11 @@ import { addAdminAudit } from "../admin/admin-audit.ts";
 import { addAdminDead } from "../admin/admin-dead.ts";
 import { addAdminItems } from "../admin/admin-items.ts";
 import { addAdminMe } from "../admin/admin-me.ts";
+import { addAdminOrders } from "../admin/admin-orders.ts";
 import { addAdminOverview, addAdminUndecided, addAdminWorkers } from "../admin/admin-overview.ts";
+import { addAdminRates } from "../admin/admin-rates.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
+import { addAdminTimeline } from "../admin/admin-timeline.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
 import { addConsole } from "../console/console.ts";
 import { addShop } from "../shop/shop.ts";
@@ -63,10 +66,13 @@ function createCalls(parts: AppParts): App {
   addAdmin(app, parts);
   addAdminMe(app);
   addAdminOverview(app, parts);
+  addAdminTimeline(app, parts);
+  addAdminOrders(app, parts);
   addAdminAudit(app, parts);
   addAdminItems(app, parts);
   addAdminUndecided(app, parts);
   addAdminWorkers(app, parts);
+  addAdminRates(app, parts);
   addAdminRoutes(app, parts);
   addAdminWebhooks(app, parts);
   addAdminDead(app, parts);
@@ -120,7 +126,11 @@ const RAW_ROUTES = [
   { path: "/v1/ws", method: "GET" },
 ];
 
-/** The ledger's error (its contract does not export it), or the broker's. */
+/** Errors of the ledger, the brokers and Redis (the gateway does not import their classes). */
+const AWAY: ReadonlySet<string> = new Set([
+  ...["LedgerUnavailable", "BrokerUnavailable", "StoreUnavailable", "StoreRefused"],
+]);
+
 function isAway(error: Error): boolean {
-  return error.name === "LedgerUnavailable" || error.name === "BrokerUnavailable";
+  return AWAY.has(error.name);
 }

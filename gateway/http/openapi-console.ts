@@ -1,6 +1,7 @@
 // The calls that the console reads besides the overview, used by openapi-operator.ts. Their shapes
 // are in docs/console-api.md.
-import { type Json, list, object, ok } from "./openapi-schemas.ts";
+import { TIMELINE_KINDS } from "../../core/domain/timeline.ts";
+import { type Json, list, object, ok, ref } from "./openapi-schemas.ts";
 
 export const FINDING = object(
   {
@@ -16,8 +17,70 @@ export const FINDING = object(
   ["code", "level", "subject", "what", "affects", "next", "sinceMs", "anchor"],
 );
 
-export function consolePaths(refusals: (...statuses: number[]) => Json): Json {
+const QUERIES: Readonly<Record<string, Json>> = {
+  limit: { schema: { type: "integer" }, description: "Most entries of a page; default 100" },
+  before: { schema: { type: "string" }, description: "The cursor of the page before" },
+  after: { schema: { type: "integer" }, description: "Only later entries, oldest first" },
+  sinceMs: { schema: { type: "integer" }, description: "Only minutes that began then or later" },
+  id: { schema: { type: "string" }, description: "The order's id alone" },
+  user: { schema: { type: "string" }, description: "Only orders of this user" },
+  status: { schema: { type: "string" }, description: "Only orders in this state" },
+  sale: { schema: { type: "string" }, description: "Only orders of this sale" },
+};
+const query = (name: string): Json => ({ name, in: "query", ...QUERIES[name] });
+
+export function consolePaths(
+  refusals: (...statuses: number[]) => Json,
+  pathParameter: (name: string, description: string) => Json,
+): Json {
   return {
+    ...orderPaths(refusals, pathParameter),
+    "/v1/admin/timeline": {
+      get: {
+        summary: "List what happened in the last day: roles, shards, alarms, operators, sales",
+        parameters: [query("limit"), query("before"), query("after")],
+        responses: {
+          200: ok(
+            "Newest first, or with `after` oldest first",
+            object(
+              {
+                entries: list(
+                  object(
+                    {
+                      seq: { type: "integer" },
+                      atMs: { type: "integer" },
+                      kind: { enum: TIMELINE_KINDS },
+                      subject: { type: "string" },
+                      what: { type: "string" },
+                    },
+                    ["seq", "atMs", "kind", "subject", "what"],
+                  ),
+                ),
+                next: {
+                  type: "integer",
+                  description: "The `before` (or `after`) of the next page",
+                },
+              },
+              ["entries"],
+            ),
+          ),
+          ...refusals(401, 403, 422, 503),
+        },
+      },
+    },
+    "/v1/admin/history": {
+      get: {
+        summary: "Show the main figures of each minute of the last day",
+        parameters: [query("sinceMs")],
+        responses: {
+          200: ok(
+            "Oldest first; what is null is unknown",
+            object({ minutes: list({ type: "object" }) }, ["minutes"]),
+          ),
+          ...refusals(401, 403, 422, 503),
+        },
+      },
+    },
     "/v1/admin/verdict": {
       get: {
         summary: "Say what is wrong, whom it affects, since when, and what to do next",
@@ -39,6 +102,37 @@ export function consolePaths(refusals: (...statuses: number[]) => Json): Json {
             ),
           ),
           ...refusals(401, 403, 404),
+        },
+      },
+    },
+  };
+}
+
+function orderPaths(
+  refusals: Parameters<typeof consolePaths>[0],
+  pathParameter: Parameters<typeof consolePaths>[1],
+): Json {
+  return {
+    "/v1/admin/orders": {
+      get: {
+        summary: "Find orders of any user: by id alone, by user, state or sale; newest first",
+        parameters: ["id", "user", "status", "sale", "limit", "before"].map(query),
+        responses: {
+          200: ok(
+            "A page; it may be short, even empty, before the end",
+            object({ orders: list(ref("OrderStatus")), before: { type: "string" } }, ["orders"]),
+          ),
+          ...refusals(401, 403, 422, 503),
+        },
+      },
+    },
+    "/v1/admin/orders/{id}": {
+      get: {
+        summary: "Tell one order's story: times, entry, charges, parts, webhooks' deliveries",
+        parameters: [pathParameter("id", "The order"), query("user")],
+        responses: {
+          200: ok("The order as its user sees it, and more", { type: "object" }),
+          ...refusals(401, 403, 404, 422, 503),
         },
       },
     },

@@ -18,6 +18,23 @@ const ROUTE = object(
   { category: name("The category"), region: { type: "string" }, service: { type: "string" } },
   ["category", "region", "service"],
 );
+const PAIR = { type: "string", pattern: "^[A-Z]{3}/[A-Z]{3}$", examples: ["EUR/USD"] };
+const RATE_VALUE = { type: "string", pattern: "^\\d{1,9}(\\.\\d{1,12})?$", examples: ["1.0837"] };
+const TIME = { type: "string", format: "date-time" };
+const RATE = object({ pair: PAIR, value: RATE_VALUE, at: TIME }, ["pair", "value", "at"]);
+const WAITING_RATE = object(
+  {
+    ...{ pair: PAIR, value: RATE_VALUE, at: TIME, since: TIME },
+    last: { type: "string", description: "The value it is too far from" },
+    state: { enum: ["held", "refused"] },
+    waitsSeconds: { type: "integer" },
+  },
+  ["pair", "value", "last", "state", "at", "since", "waitsSeconds"],
+);
+const VERDICT = object(
+  { pair: PAIR, value: { ...RATE_VALUE, description: "About what waits, as it was shown" } },
+  ["pair", "value"],
+);
 const LETTER: Json = {
   type: "object",
   properties: {
@@ -110,6 +127,36 @@ export function operatorPaths(
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
+    "/v1/admin/rates": {
+      get: {
+        summary: "Show the exchange rates in use, and those that jumped and are not used",
+        responses: {
+          200: ok(
+            "By pair; `waiting` ones are `held` for an operator or `refused` by one",
+            object({ rates: list(RATE), waiting: list(WAITING_RATE) }, ["rates", "waiting"]),
+          ),
+          ...refusals(401, 403, 404, 503),
+        },
+      },
+    },
+    ...Object.fromEntries(
+      (["accept", "refuse"] as const).map((verdict) => [
+        `/v1/admin/rates/${verdict}`,
+        {
+          post: {
+            summary:
+              verdict === "accept"
+                ? "Use an exchange rate that jumped"
+                : "Ignore an exchange rate that jumped until its source sends one that fits",
+            requestBody: body(VERDICT),
+            responses: {
+              200: ok("Done; `applied` says whether Redis has it", { type: "object" }),
+              ...refusals(401, 403, 404, 409, 422, 503),
+            },
+          },
+        },
+      ]),
+    ),
     ...itemPaths(refusals, pathParameter),
     "/v1/admin/me": {
       get: {
@@ -163,7 +210,7 @@ export function operatorPaths(
         },
       },
     },
-    ...consolePaths(refusals),
+    ...consolePaths(refusals, pathParameter),
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",

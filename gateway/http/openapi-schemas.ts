@@ -73,10 +73,12 @@ const LINES = list(
   1,
   MAX_LINES,
 );
+const STALLED = { const: true, description: "Nothing is decided at present: an outage" };
 const ESTIMATE = object(
   {
     position: { type: "integer", minimum: 0, description: "Undecided orders ahead in its shard" },
     seconds: { type: "number", minimum: 0, description: "About how long until it is decided" },
+    stalled: STALLED,
   },
   ["position", "seconds"],
 );
@@ -300,7 +302,7 @@ export const schemas: Json = {
       estimate: {
         type: "object",
         description: "With `shed` and `rate_limited`: how long to wait",
-        properties: { seconds: { type: "number", minimum: 0 } },
+        properties: { seconds: { type: "number", minimum: 0 }, stalled: STALLED },
         required: ["seconds"],
       },
     },

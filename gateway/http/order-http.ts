@@ -290,9 +290,10 @@ let last: { readonly estimate: Estimate | undefined; readonly text: string } = {
 /** As members. All orders of a batch have the same estimate, so its text is kept. */
 function estimateText(estimate: Estimate | undefined): string {
   if (estimate !== last.estimate) {
-    const { position, seconds, region } = estimate ?? {};
+    const { position, seconds, stalled, region } = estimate ?? {};
     const elsewhere = region === undefined ? "" : `,"region":"${region}"`;
-    const wait = `,"estimate":{"position":${position},"seconds":${seconds}}`;
+    const outage = stalled ? ',"stalled":true' : "";
+    const wait = `,"estimate":{"position":${position},"seconds":${seconds}${outage}}`;
     const text = estimate ? wait + elsewhere : "";
     last = { estimate, text };
   }

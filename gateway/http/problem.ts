@@ -120,22 +120,26 @@ export function problem(code: ProblemCode, field?: string, detail?: string): Pro
 const shared = new Map<string, Problem>();
 
 /** Shed: to be sent again after this many seconds. Cached, so a refusal allocates nothing. */
-export function shedFor(seconds: number): Problem {
+export function shedFor(seconds: number, stalled = false): Problem {
   const s = Math.max(1, seconds);
-  let known = shedBySeconds[s];
+  const cached = stalled ? stalledBySeconds : shedBySeconds;
+  let known = cached[s];
   if (!known) {
     known = new Problem(
       "shed",
       undefined,
-      "no effect: send it again later",
+      stalled
+        ? "no effect: nothing is decided at present, and too many orders wait for that already"
+        : "no effect: send it again later",
       { "retry-after": String(s) },
-      { estimate: { seconds: s } },
+      { estimate: { seconds: s, ...(stalled ? { stalled } : {}) } },
     );
-    shedBySeconds[s] = known;
+    cached[s] = known;
   }
   return known;
 }
 const shedBySeconds: (Problem | undefined)[] = [];
+const stalledBySeconds: (Problem | undefined)[] = [];
 
 /** … after one to three seconds, so that clients shed together do not return together. */
 export function shedSoon(random: () => number): Problem {

@@ -80,7 +80,7 @@ export function queryOf(
   return query;
 }
 
-function limitOf(limit: string | undefined): number {
+export function limitOf(limit: string | undefined): number {
   if (limit === undefined) return DEFAULT_PAGE;
   const number = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
   if (number < 1 || number > MAX_PAGE)

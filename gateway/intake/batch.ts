@@ -28,6 +28,8 @@ export interface Recipient {
 export interface Estimate {
   readonly position: number;
   readonly seconds: number;
+  /** Nothing of its shard is decided at present: an outage. The order waits until it is over. */
+  readonly stalled?: true;
   /** The regions that may hold it, separated by commas, if it is not the gateway's own alone. */
   readonly region?: string;
 }

@@ -20,7 +20,6 @@ const MAX_WAITING = 2_000;
 const CLAIM_WITHIN_MS = 5_000;
 /** How long a key stands for its order. */
 export const KEY_LIFE_MS = 24 * 3_600_000;
-const FORGET_EVERY_MS = 10_000;
 
 export const MAX_KEY_LENGTH = 255;
 /** Visible ASCII, but nothing that separates or quotes values of a header. */
@@ -56,13 +55,14 @@ interface Waiting {
 
 export interface OrderKeysOptions {
   readonly runtime: Runtime;
+  /** Redis's clock, Unix ms: every gateway's, however wrong its own is. */
+  readonly clock: () => number;
   readonly claimKeys: LedgerWriter["claimKeys"];
 }
 
 export class OrderKeys {
   private waiting: Waiting[] = [];
   private claiming = false;
-  private forgotAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: OrderKeysOptions) {}
 
@@ -91,7 +91,7 @@ export class OrderKeys {
       try {
         const held = await this.options.claimKeys(
           batch.map(({ claim }) => claim),
-          this.forgetBeforeMs(),
+          Math.floor(this.options.clock() - KEY_LIFE_MS),
         );
         batch.forEach(({ answer }, i) => {
           answer.resolve(held[i] as ClaimedKey);
@@ -101,14 +101,6 @@ export class OrderKeys {
       }
     }
     this.claiming = false;
-  }
-
-  private forgetBeforeMs(): number {
-    const { monotonicMs, wallMs } = this.options.runtime;
-    const nowMs = monotonicMs();
-    if (nowMs - this.forgotAtMs < FORGET_EVERY_MS) return 0;
-    this.forgotAtMs = nowMs;
-    return wallMs() - KEY_LIFE_MS;
   }
 }
 

@@ -117,9 +117,15 @@ export function frame(type: string, [members, required]: Shape): Json {
   return object({ type: { const: type }, ...members }, ["type", ...required]);
 }
 
+const STALLED = { const: true, description: "Nothing is decided at present: an outage" };
+
 export const FRAME_SCHEMAS: Json = {
   Estimate: object(
-    { position: { type: "integer", minimum: 0 }, seconds: { type: "number", minimum: 0 } },
+    {
+      position: { type: "integer", minimum: 0 },
+      seconds: { type: "number", minimum: 0 },
+      stalled: STALLED,
+    },
     ["position", "seconds"],
   ),
   BriefProblem: object(
@@ -129,7 +135,7 @@ export const FRAME_SCHEMAS: Json = {
       field: { type: "string" },
       estimate: {
         type: "object",
-        properties: { seconds: { type: "number", minimum: 0 } },
+        properties: { seconds: { type: "number", minimum: 0 }, stalled: STALLED },
         required: ["seconds"],
       },
     },

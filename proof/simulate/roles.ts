@@ -39,6 +39,7 @@ export const WAITS = {
   gapMaxMs: 40_000,
   holdTtlMs: 30_000,
   rateMaxAgeMs: 60_000,
+  rateMaxStep: 10,
   rateWaitMs: 3_000,
   retryDelaysMs: [300, 900, 2_000],
 } as const;

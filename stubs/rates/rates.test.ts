@@ -15,6 +15,10 @@ const quotes = (rates: Record<string, string>) => ({
   rates: new Map(Object.entries(rates)),
 });
 
+function endless(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ pull: (to) => to.enqueue(Buffer.alloc(65_536, " ")) });
+}
+
 test("a pair of two other currencies is crossed, to ten digits", () => {
   const held = quotes({ USD: "1.08", JPY: "163", KWD: "0.332", VND: "27000" });
   expect(crossRate(held, "USD", "JPY")).toBe("150.9259259");
@@ -80,10 +84,12 @@ describe("a source", () => {
 
   const server = Bun.serve({
     port: 0,
-    fetch: (request) =>
-      request.url.endsWith("/rates")
+    fetch: (request) => {
+      if (request.url.endsWith("/endless")) return new Response(endless());
+      return request.url.endsWith("/rates")
         ? Response.json({ base: "USD", rates: { EUR: "0.92" } })
-        : new Response("no", { status: 500 }),
+        : new Response("no", { status: 500 });
+    },
   });
   afterAll(() => server.stop(true));
 
@@ -92,6 +98,14 @@ describe("a source", () => {
       "0.92",
     );
     expect(openSource(realRuntime, `${server.url}other`).load()).rejects.toThrow("answered 500");
+  });
+
+  test("an answer without an end is cut off at its bound, and a file is not read beyond it", () => {
+    const load = (source: string) => openSource(realRuntime, source).load();
+    expect(load(`${server.url}endless`)).rejects.toThrow("answered more than 1000000 bytes");
+    const path = `${testDir("rates")}/large.json`;
+    writeFileSync(path, " ".repeat(1_000_001));
+    expect(load(`file:${path}`)).rejects.toThrow("has 1000001 bytes, at most 1000000");
   });
 
   test("that walks starts at its table, moves a little, repeats by seed, stays valid", async () => {

@@ -1,6 +1,6 @@
 // Sources of exchange rates: a file, an HTTP address, or a random walk for demos. Implement
 // RateSource to add your own.
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { CURRENCIES } from "../../core/domain/currency.ts";
 import { maskedUrl } from "../../core/domain/masked.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -26,10 +26,14 @@ export interface RateSource {
 }
 
 const HTTP_TIMEOUT_MS = 5_000;
-const MAX_BODY_CHARS = 1_000_000;
-/** Step of the walk, and how far it may move from its start. */
+/** A hundred times what all currencies take. */
+const MAX_BODY_BYTES = 1_000_000;
+/**
+ * Step of the walk, and how far it may move from its start: a walk that begins again must not jump
+ * (SLUICE_RATE_MAX_STEP).
+ */
 const STEP = 0.001;
-const RANGE = 0.2;
+const RANGE = 0.04;
 const DIGITS = 6;
 
 /** `file:PATH`, `http://…`, `https://…`, `walk` or `walk:SEED`. */
@@ -47,8 +51,29 @@ export function openSource(runtime: Runtime, text: string): RateSource {
 function fileSource(runtime: Runtime, path: string): RateSource {
   return {
     name: "file",
-    load: async () => readQuotes(readFileSync(path, "utf8"), path, runtime.wallMs()),
+    load: async () => readQuotes(contentOf(path), path, runtime.wallMs()),
   };
+}
+
+function contentOf(path: string): string {
+  const { size } = statSync(path);
+  if (size > MAX_BODY_BYTES)
+    throw new Error(`${path} has ${size} bytes, at most ${MAX_BODY_BYTES}`);
+  return readFileSync(path, "utf8");
+}
+
+/** Stops reading at the limit: a source that never ends must not fill the memory. */
+async function bodyOf(response: Response, shown: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    // Leaving the loop ends the response.
+    if (bytes > MAX_BODY_BYTES)
+      throw new Error(`${shown} answered more than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 function httpSource(runtime: Runtime, url: string): RateSource {
@@ -56,10 +81,7 @@ function httpSource(runtime: Runtime, url: string): RateSource {
   const load = async () => {
     const response = await fetch(url, { signal: runtime.abortAfter(HTTP_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`${shown} answered ${response.status}`);
-    const text = await response.text();
-    if (text.length > MAX_BODY_CHARS)
-      throw new Error(`${shown} answered ${text.length} characters, at most ${MAX_BODY_CHARS}`);
-    return readQuotes(text, shown, runtime.wallMs());
+    return readQuotes(await bodyOf(response, shown), shown, runtime.wallMs());
   };
   return { name: "http", load };
 }

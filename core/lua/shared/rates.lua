@@ -3,6 +3,8 @@
 --
 --   rates  hash  <base>/<quote> → <id> <value> <mantissa> <scale> <at, ms> <expires, ms>
 --                one hash for all shards (set_rates.lua)
+--   rates:held  hash  <base>/<quote> → held or refused, <since, ms> <last value>, a rate as above:
+--                rates that wait for an operator, and those that one has refused
 --
 -- An amount in minor units of the base costs amount × mantissa ÷ 10^scale minor units of the quote:
 -- mantissa and scale allow for the rate's value and for the minor digits of both.
@@ -72,4 +74,24 @@ local function too_dear(total, orders, i, rate)
   if rate then total = scaled(total, rate.mantissa, rate.scale) end
   local most = orders.maxTotal[i]
   return total > MAX_MONEY_MINOR or most > 0 and total > most
+end
+
+-- 1080 / 1.08 is 999.9999999999999: the last digit of a division decides nothing.
+local ROUNDING = 1e-9
+
+-- Whether a rate is further from another than a step in percent allows, up or down.
+local function too_far(value, last, step)
+  local change = tonumber(value) / tonumber(last)
+  local most = (1 + step / 100) * (1 + ROUNDING)
+  return change > most or change < 1 / most
+end
+
+local WAITING_RATE = '^(%S+) (%d+) (%S+) (%S+ (%S+) %d+ %d+ (%d+) %d+)$'
+
+-- The rate of a pair that waits or was refused; nil: there is none.
+local function read_waiting_rate(key, pair)
+  local state, since, last, rate, value, at =
+    string.match(redis.call('HGET', key, pair) or '', WAITING_RATE)
+  if not state then return nil end
+  return { state = state, since = since, last = last, rate = rate, value = value, at = at }
 end

@@ -29,6 +29,7 @@ export const sidebar = [
     ["Frames and messages", "docs/reference/frames.md"],
     ["Settings", "docs/reference/settings.md"],
     ["The command line", "docs/reference/cli.md"],
+    ["The console", "docs/console.md"],
     ["What the console asks", "docs/console-api.md"],
     ["Metrics and alerts", "docs/reference/metrics.md"],
     ["Tokens", "docs/auth.md"],

@@ -9,7 +9,8 @@ import { Verdict } from "./verdict.js";
 
 export function OverviewPage({ known }) {
   return html`<${Verdict} known=${known.verdict} />
-    <${Panel} id="sale" title="The sale" known=${known.sales} view=${Sale} />
+    <${Panel} id="sale" title="The sale" known=${known.sales} view=${Sale}
+      revenue=${known.revenue} />
     <${Panel} id="rates" title="Orders per second" known=${known.orders} view=${Rates}
       waits=${known.waits} />
     <${Panel} id="flow" title="The way of an order" known=${known.flow} view=${Flow}

@@ -8,7 +8,7 @@ import { Table } from "../ui/table.js";
 /** More rows belong on the page of the sale. */
 const MOST_ITEMS = 12;
 
-export function Sale({ value: sales }) {
+export function Sale({ value: sales, revenue }) {
   if (sales.length === 0)
     return html`<p class="empty">There is no sale. <a href="/console/sales">Create one</a>.</p>`;
   const nowMs = Date.now();
@@ -16,7 +16,7 @@ export function Sale({ value: sales }) {
   const wanted = place.get().query.get("sale");
   const sale = listed.find(({ id }) => id === wanted) ?? listed[0];
   return html`${listed.length > 1 && html`<${Choice} sales=${listed} sale=${sale} />`}
-    <${One} sale=${sale} nowMs=${nowMs} />`;
+    <${One} sale=${sale} nowMs=${nowMs} revenue=${revenue} />`;
 }
 
 /** Open sales first, then those to come, then closed ones. */
@@ -39,7 +39,7 @@ const STATES = [
   ["unknown", "closed"],
 ];
 
-function One({ sale, nowMs }) {
+function One({ sale, nowMs, revenue }) {
   const total = sumOf(sale.items, "total");
   const gone = sumOf(sale.items, "sold");
   const held = sumOf(sale.items, "held");
@@ -52,7 +52,7 @@ function One({ sale, nowMs }) {
         <${Figure} label="Sold" value=${share(total > 0 ? gone / total : undefined)}
           note="${count(gone)} of ${count(total)} units" />
         <${Figure} label="Held for orders" value=${count(held)} note="units being paid" />
-        <${Revenue} revenue=${sale.revenue} />
+        <${Revenue} known=${revenue} />
       </dl>
     </div>
     <${Items} sale=${sale} nowMs=${nowMs} />
@@ -62,15 +62,13 @@ function One({ sale, nowMs }) {
 /** NaN, which is shown as unknown, if one is unknown. */
 const sumOf = (items, name) => items.reduce((sum, item) => sum + (item[name] ?? Number.NaN), 0);
 
-const Revenue = ({ revenue }) =>
-  html`<${Figure} label="Revenue" note="captured, less refunds"
-    value=${
-      !revenue
-        ? "unknown"
-        : revenue.length === 0
-          ? "none yet"
-          : revenue.map(({ currency, amount }) => html`<span>${money(amount, currency)}</span>`)
-    } />`;
+/** What was paid is on record by currency, not by sale. */
+function Revenue({ known: { value, why, atMs } }) {
+  const sums = value?.map(({ currency, amount }) => html`<span>${money(amount, currency)}</span>`);
+  const age = why === "" ? "" : `; ${duration(performance.now() - atMs)} old`;
+  return html`<${Figure} label="Revenue, all sales" note="captured, less refunds${sums ? age : ""}"
+    value=${sums === undefined ? "unknown" : sums.length === 0 ? "none yet" : sums} />`;
+}
 
 function Items({ sale, nowMs }) {
   const soonest = sale.items.toSorted((a, b) => (b.unitsPerS ?? 0) - (a.unitsPerS ?? 0));

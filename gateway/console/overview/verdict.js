@@ -23,6 +23,7 @@ const PAGES = {
   ...{ role_lost: "workers", publishes_elsewhere: "workers", shedding: "workers" },
   ...{ unrouted_parts: "rates-and-routes", no_route: "rates-and-routes" },
   ...{ no_consumer: "rates-and-routes", rates_stale: "rates-and-routes" },
+  rates_held: "rates-and-routes",
 };
 
 export function Verdict({ known }) {

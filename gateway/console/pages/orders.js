@@ -52,7 +52,7 @@ function Find({ filter }) {
 function One({ filter: { id, user } }) {
   const path = `/v1/admin/orders/${encodeURIComponent(id)}`;
   const order = useAsked(user ? `${path}?${new URLSearchParams({ user })}` : path);
-  const several = order.status === 409;
+  const several = !user && order.field === "user";
   return html`<${Panel} id="order" title="Order ${id}" known=${order} view=${Story}
       actions=${html`<button onClick=${order.again}>Refresh</button>`} />
     ${several && html`<${Found} filter=${{ id }} before="" />`}`;

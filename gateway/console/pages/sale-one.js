@@ -4,7 +4,7 @@ import { html } from "../ui/html.js";
 import { Figure, State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
 import * as change from "./sale-changes.js";
-import { SaleState } from "./sales.js";
+import { SaleState } from "./sale-state.js";
 
 export function OneSale({ value: { sales }, wanted, me, again }) {
   const sale = sales.find(({ id }) => id === wanted);

@@ -4,10 +4,10 @@ import { useAsked } from "../ui/asked.js";
 import { count, dateMinute, share } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
-import { State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
 import { NewSale } from "./sale-new.js";
 import { OneSale } from "./sale-one.js";
+import { SaleState } from "./sale-state.js";
 
 export function SalesPage({ query, me }) {
   const sales = useAsked("/v1/admin/sales");
@@ -23,11 +23,6 @@ export function SalesPage({ query, me }) {
         wanted=${wanted} me=${me} again=${sales.again} actions=${actions} />`;
   return html`<${Panel} id="sales" title="All sales" known=${sales} view=${List}
     actions=${actions} />`;
-}
-
-export function stateOf({ opensAt, closesAt }, nowMs = Date.now()) {
-  if (nowMs < Date.parse(opensAt)) return ["notice", "opens later"];
-  return nowMs < Date.parse(closesAt) ? ["ok", "open"] : ["unknown", "closed"];
 }
 
 function List({ value: { sales } }) {
@@ -48,11 +43,6 @@ function List({ value: { sales } }) {
   ];
   return html`<${Table} label="All sales" columns=${columns} rows=${sorted} keyOf=${(s) => s.id}
     empty="There is no sale yet." />`;
-}
-
-export function SaleState({ sale }) {
-  const [level, words] = stateOf(sale);
-  return html`<${State} level=${level}>${words}${sale.retired ? ", retired" : ""}</${State}>`;
 }
 
 function unitsOf({ stock }) {

@@ -32,20 +32,21 @@ export const Parts = ({ parts }) =>
   html`<${Titled} title="Parts" rows=${parts} keyOf=${(p) => `${p.generation ?? ""} ${p.part}`}
     columns=${[
       { head: "Part", num: true, cell: (p) => p.part },
-      { head: "Category", cell: (p) => p.category },
+      { head: "Region and category", cell: (p) => p.routingKey },
       { head: "Service", cell: (p) => p.service || "nobody yet" },
-      { head: "Region", cell: (p) => p.region ?? "" },
       { head: "Status", cell: (p) => html`<${Word} word=${p.status} />` },
     ]} />`;
 
 export const Deliveries = ({ deliveries }) =>
   html`<${Titled} title="Webhooks" rows=${deliveries}
-    keyOf=${(d) => `${d.event} ${d.endpoint ?? d.webhook ?? ""} ${d.at}`}
+    keyOf=${(d) => `${d.endpoint} ${d.type} ${d.at}`}
     columns=${[
-      { head: "Event", cell: (d) => d.type ?? d.event },
-      { head: "Outcome", cell: (d) => html`<${Word} word=${d.outcome ?? d.status} />` },
-      { head: "Tries", num: true, cell: (d) => d.tries ?? "" },
-      { head: "When", cell: (d) => dateTime(d.at ?? d.atMs) },
+      { head: "Event", cell: (d) => d.type },
+      { head: "Receiver", wide: true, cell: (d) => d.endpoint },
+      { head: "Outcome", cell: (d) => html`<${Word} word=${d.outcome} />` },
+      { head: "Status", num: true, cell: (d) => d.status || "–" },
+      { head: "Tries", num: true, cell: (d) => d.tries },
+      { head: "When", cell: (d) => dateTime(d.at) },
     ]} />`;
 
 const textOf = (detail) => (typeof detail === "string" ? detail : JSON.stringify(detail ?? ""));

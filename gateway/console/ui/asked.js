@@ -11,13 +11,13 @@ export function useAsked(path) {
     if (!path) return;
     let left = false;
     set((was) => (was.path === path ? was : { value: undefined, atMs: 0, why: "being asked" }));
-    call("GET", path).then(({ ok, value, problem, status }) => {
+    call("GET", path).then(({ ok, value, problem, field }) => {
       if (left) return;
       const atMs = performance.now();
       set((was) =>
         ok
-          ? { path, value, atMs, why: "", status }
-          : { ...(was.path === path ? was : { value: undefined, atMs }), why: problem, status },
+          ? { path, value, atMs, why: "" }
+          : { ...(was.path === path ? was : { value: undefined, atMs }), why: problem, field },
       );
     });
     return () => {

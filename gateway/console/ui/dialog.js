@@ -9,8 +9,8 @@ const asked = store(undefined);
 /**
  * `question`: {title, lines, verb, danger?, fields?, act}. `lines`, or what they are for the values
  * of the fields, is the list of changes: texts or [what, from, to]. `fields`: {name, label, hint?,
- * value, …attributes of the input}. `act(values)` resolves to a text, or rejects with an Error whose
- * words are shown.
+ * value, …attributes of the input}. `act(values)` resolves to a text, or rejects with an Error
+ * whose words are shown.
  */
 export function ask(question) {
   asked.set(question);

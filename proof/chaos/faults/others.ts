@@ -124,11 +124,12 @@ async function stopRates(system: ChaosSystem, random: () => number): Promise<Inj
 async function absurdRates(system: ChaosSystem, random: () => number): Promise<Injected> {
   const lastsMs = between(random, 3_000, 6_000);
   const noticed = async () => {
-    const [refused, none] = await Promise.all([
+    const counts = await Promise.all([
       eventCount(system, "worker", "rate refused"),
+      eventCount(system, "worker", "rate held"),
       eventCount(system, "rates", "no rates"),
     ]);
-    return refused + none;
+    return counts.reduce((sum, count) => sum + count, 0);
   };
   const before = await noticed();
   const text = oneOf(random, ABSURD);

@@ -2,9 +2,8 @@
 // primary writes and replays it late.
 import { appendFileSync, chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../../core/domain/message-of.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
-import { Db } from "../../../ledger/db.ts";
+import { Db, LedgerUnavailable } from "../../../ledger/db.ts";
 import { freePort, untilListening } from "../../../services/ports.ts";
 import { postgresBin } from "../../../services/postgres.ts";
 import { type Child, spawnRecorded } from "../../../services/processes.ts";
@@ -136,7 +135,7 @@ async function opened(url: string): Promise<Db | undefined> {
     return db;
   } catch (error) {
     await db.close();
-    if (/starting up|not yet accepting/.test(messageOf(error))) return undefined;
+    if (error instanceof LedgerUnavailable && error.state === "restarting") return undefined;
     throw error;
   }
 }

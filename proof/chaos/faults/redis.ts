@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { codeOf } from "../../../core/stores/error-replies.ts";
 import { between, type Fault, type Injected } from "../fault.ts";
 import type { ChaosSystem } from "../system.ts";
 import { until } from "../within.ts";
@@ -190,7 +191,7 @@ async function fill(system: ChaosSystem, random: () => number): Promise<Injected
       try {
         await redis.call("set", "chaos-probe", "1");
       } catch (error) {
-        if (String(error).includes("OOM")) return "a write was refused with OOM";
+        if (codeOf(error as Error) === "OOM") return "a write was refused with OOM";
         throw error;
       }
       throw new Error("Redis still takes writes");

@@ -215,7 +215,9 @@ export class WorldRedis {
       case "FCALL":
         return this.fcall(command);
       case "FUNCTION":
-        return this.load(String(command[2]));
+        return String(command[1]) === "LIST"
+          ? this.libraries(String(command[3]))
+          : this.load(String(command[3]));
       case "PTTL":
         return this.own("sim_pttl", [String(command[1])]);
       case "SCAN":
@@ -241,10 +243,17 @@ export class WorldRedis {
     return this.server.send([...command, this.nowMs()]);
   }
 
+  /** FUNCTION LIST: the library of this name, if its functions are here. */
+  private libraries(name: string): Promise<string[]> {
+    const version = name.slice(name.lastIndexOf("_"));
+    const found = [...this.functions].some((fn) => fn.endsWith(version));
+    return Promise.resolve(found ? [name] : []);
+  }
+
+  /** FUNCTION LOAD REPLACE. */
   private async load(text: string): Promise<string> {
     const names = functionsIn(text);
-    if (names.every((name) => this.functions.has(name)))
-      throw replyError("ERR Library already exists");
+    if (names.every((name) => this.functions.has(name))) return "OK";
     // Calls that arrive from now on are sent after it.
     const loaded = this.server.load(text);
     for (const name of names) this.functions.add(name);

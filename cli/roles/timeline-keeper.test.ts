@@ -1,0 +1,134 @@
+// Two gateways on one ledger: each change is on record once, whoever writes, and none is lost with
+// a writer or while the ledger is away.
+import { afterAll, expect, test } from "bun:test";
+import type { Overview } from "../../core/domain/report.ts";
+import { gatewayReport, overviewOf, workerReport } from "../../core/domain/test-reports.ts";
+import { verdict } from "../../core/domain/verdict.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
+import { VirtualRuntime } from "../../core/runtime/testing.ts";
+import type { LedgerWriter } from "../../ledger/contract.ts";
+import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
+import { testDir } from "../../test/services.ts";
+import { OperatorActions } from "../operator/operator-actions.ts";
+import { TimelineKeeper } from "./timeline-keeper.ts";
+
+const closing: { close(): Promise<void> }[] = [];
+afterAll(async () => {
+  for (const one of closing) await one.close();
+});
+
+async function rig() {
+  const url = `sqlite:${testDir("keeper")}/ledger.db`;
+  const ledger = await openLedger({ runtime: realRuntime, url, shards: 1 });
+  const writer = await openLedgerWriter(realRuntime, url);
+  closing.push(ledger, writer);
+  const runtime = new VirtualRuntime();
+  const world = {
+    change: { roles: [GATEWAY, WORKER] } as Partial<Overview>,
+    writable: true,
+    leaseEnds: false,
+  };
+  const startMs = Date.now();
+  const look = async (): Promise<Overview> => {
+    const facts = overviewOf({ atMs: startMs + runtime.monotonicMs(), ...world.change });
+    return { ...facts, verdict: verdict(facts, { rateMaxAgeMs: 60_000 }) };
+  };
+  const through: LedgerWriter["keepTimeline"] = async (addition) => {
+    if (!world.writable) throw new Error("the ledger is away");
+    const leaseMs = world.leaseEnds ? 0 : addition.leaseMs;
+    return writer.keepTimeline({ ...addition, leaseMs });
+  };
+  const gateway = (id: string) =>
+    new TimelineKeeper({
+      ...{ runtime, id, overview: look, writer: { keepTimeline: through } },
+      actions: new OperatorActions(ledger, Date.now),
+    });
+  /** Rounds, two seconds apart; a ledger that is away fails a round, as its timer's would. */
+  const rounds = async (n: number, ...keepers: TimelineKeeper[]) => {
+    for (let i = 0; i < n; i++) {
+      runtime.pass(2_000);
+      for (const keeper of keepers) await keeper.look().catch(() => undefined);
+    }
+  };
+  const recorded = async () =>
+    (await ledger.timeline({ limit: 100 }))
+      .toReversed()
+      .map(({ kind, subject }) => [kind, subject]);
+  return { ledger, world, gateway, rounds, recorded };
+}
+
+const NOW = Date.now();
+const GATEWAY = gatewayReport({ sinceMs: NOW });
+const WORKER = workerReport({ sinceMs: NOW });
+const killed = {
+  roles: [GATEWAY],
+  owners: [],
+  lost: [{ id: "worker-1", kind: "worker" as const, lastSeenMs: NOW }],
+};
+const OF_WORKER = ["role_lost", "worker-1"];
+
+test("two gateways record a change once, also when its writer is gone", async () => {
+  const { world, gateway, rounds, recorded } = await rig();
+  const [a, b] = [gateway("a"), gateway("b")];
+  await rounds(4, a, b);
+  const before = await recorded();
+  expect(before.filter(([, subject]) => subject === "worker-1")).toEqual([
+    ["role_started", "worker-1"],
+    ["shard_moved", "worker-1"],
+  ]);
+  // Both notice it, then the writer is gone: its lease ends, and the other goes on.
+  world.leaseEnds = true;
+  await rounds(3, a);
+  world.leaseEnds = false;
+  world.change = killed;
+  await rounds(8, b);
+  await rounds(6, a, b);
+  const all = await recorded();
+  expect(all.filter(([kind]) => kind === "role_lost")).toEqual([OF_WORKER]);
+  expect(all.filter(([kind]) => kind === "role_started")).toHaveLength(2);
+  expect(all.filter(([kind]) => kind === "shard_moved")).toHaveLength(1);
+}, 30_000);
+
+test("what happened while the ledger was away is recorded when it is back", async () => {
+  const { world, gateway, rounds, recorded } = await rig();
+  const only = gateway("a");
+  await rounds(4, only);
+  world.writable = false;
+  world.change = killed;
+  await rounds(10, only);
+  world.change = { roles: [GATEWAY, workerReport({ sinceMs: NOW + 1 })] };
+  await rounds(10, only);
+  expect((await recorded()).filter(([kind]) => kind === "role_lost")).toEqual([]);
+  world.writable = true;
+  await rounds(4, only);
+  const of = (await recorded()).filter(([, subject]) => subject === "worker-1");
+  expect(of.map(([kind]) => kind).sort()).toEqual([
+    ...["role_lost", "role_started", "role_started", "shard_moved"],
+  ]);
+}, 30_000);
+
+test("a minute has its figures, and an operator's change is in the list once", async () => {
+  const { ledger, world, gateway, rounds, recorded } = await rig();
+  const [a, b] = [gateway("a"), gateway("b")];
+  await rounds(4, a, b);
+  const seq = await ledger.auditBegin({
+    ...{ subject: "ops", action: "sales.close", target: "spring", detail: "{}" },
+  });
+  await ledger.auditEnd(seq, { target: "spring", detail: "{}", status: 200 });
+  const rows = { confirmed: 0, shed: 0, unconfirmed: 0 };
+  const sinceMs = NOW;
+  world.change = { roles: [gatewayReport({ rows, sinceMs }), WORKER] };
+  await rounds(32, a, b);
+  world.change = {
+    roles: [
+      gatewayReport({ sinceMs, rows: { ...rows, confirmed: 90 } }),
+      workerReport({ sinceMs, outcomes: { sold_out: 80 } }),
+    ],
+  };
+  await rounds(62, a, b);
+  const minutes = await ledger.history(0);
+  expect(minutes.length).toBeGreaterThanOrEqual(2);
+  expect(minutes.reduce((sum, m) => sum + (m.accepted ?? 0), 0)).toBe(90);
+  expect(minutes.find((m) => m.accepted === 90)?.unitsLeft).toEqual({ spring: 4 });
+  expect((await recorded()).filter(([kind]) => kind === "operator")).toEqual([["operator", "ops"]]);
+}, 30_000);

@@ -1,0 +1,159 @@
+// Keeps the day's history: every gateway looks every two seconds and notes what has changed; the
+// one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
+// beside it, and the ledger's writer has a thread of its own.
+import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
+import type { Overview } from "../../core/domain/report.ts";
+import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
+import {
+  eventsOf,
+  type Noticed,
+  notOnRecord,
+  type TimelineState,
+  TimelineWatch,
+} from "../../core/domain/timeline-state.ts";
+import { ignore } from "../../core/runtime/ignored.ts";
+import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
+import type { TimelineKept, TimelineWriter } from "../../ledger/timeline-contract.ts";
+import type { OperatorActions } from "../operator/operator-actions.ts";
+
+export interface KeeperOptions {
+  readonly runtime: Runtime;
+  /** The gateway. */
+  readonly id: string;
+  readonly overview: () => Promise<Overview>;
+  readonly writer: TimelineWriter;
+  readonly actions: OperatorActions;
+}
+
+const EVERY_MS = 2_000;
+/** A look at thousands of items takes long; this many times as long passes until the next. */
+const REST = 9;
+/** The lease passes to another gateway this long after its holder was last there. */
+const LEASE_MS = 20_000;
+const RENEW_MS = 6_000;
+/** What a gateway noticed and nobody has recorded; the oldest are left out. */
+const MAX_UNSAVED = 500;
+/** Minutes that the ledger did not take yet. */
+const MAX_MINUTES = 60;
+/** The holder has recorded what is older, or has seen it otherwise. */
+const SURELY_WRITTEN_MS = 60_000;
+
+export class TimelineKeeper {
+  private watch: TimelineWatch | undefined;
+  private changes: Noticed[] = [];
+  private minutes: HistoryMinute[] = [];
+  private minuteStart: Overview | undefined;
+  private lease: TimelineKept["lease"] = "elsewhere";
+  private keptAtMs = Number.NEGATIVE_INFINITY;
+  /** The last write of a holder, as the ledger has it and as this process saw it. */
+  private writtenMs = 0;
+  private writtenAtMs = Number.NEGATIVE_INFINITY;
+  private timer: Timer | undefined;
+  private stopped = false;
+
+  constructor(private readonly options: KeeperOptions) {
+    this.again(EVERY_MS);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer) this.options.runtime.stopTimer(this.timer);
+  }
+
+  private again(afterMs: number): void {
+    if (this.stopped) return;
+    const { runtime } = this.options;
+    this.timer = runtime.startTimer(() => {
+      const startedMs = runtime.monotonicMs();
+      void ignore(this.look(), "timeline").then(() =>
+        this.again(Math.max(EVERY_MS, REST * (runtime.monotonicMs() - startedMs))),
+      );
+    }, afterMs);
+  }
+
+  /** One round. Rejects if the ledger cannot be written; then what was noticed waits. */
+  async look(): Promise<void> {
+    const now = await this.options.overview();
+    this.endMinute(now);
+    if (!this.watch) return this.begin(now);
+    this.notice(this.watch, now);
+    const due = this.options.runtime.monotonicMs() - this.keptAtMs >= RENEW_MS;
+    if (due || (this.lease === "held" && this.changes.length + this.minutes.length > 0))
+      await this.keep(this.watch);
+  }
+
+  /** Goes on from what is on record, whoever wrote it. */
+  private async begin(now: Overview): Promise<void> {
+    const { state, lease } = await this.write([], [], undefined);
+    this.lease = lease;
+    const { actions, ...rest } = stateOf(state);
+    this.options.actions.from(actions);
+    this.watch = new TimelineWatch(rest);
+    this.notice(this.watch, now);
+  }
+
+  private notice(watch: TimelineWatch, now: Overview): void {
+    const noticedMs = this.options.runtime.monotonicMs();
+    this.changes.push(...watch.look(now).map((change) => ({ ...change, noticedMs })));
+    this.changes.splice(0, this.changes.length - MAX_UNSAVED);
+  }
+
+  private async keep(watch: TimelineWatch): Promise<void> {
+    const mine = this.lease !== "elsewhere";
+    const actions = mine ? await this.options.actions.since() : { events: [], seq: undefined };
+    const [changes, minutes] = [this.changes, this.minutes];
+    const state = { ...watch.state, ...(actions.seq ? { actions: String(actions.seq) } : {}) };
+    const events = [...eventsOf(changes), ...actions.events];
+    const kept = mine
+      ? await this.write(events, minutes, JSON.stringify(state))
+      : await this.write([], [], undefined);
+    this.lease = kept.lease;
+    if (kept.lease === "held" && mine) {
+      this.changes = this.changes.slice(changes.length);
+      this.minutes = this.minutes.slice(minutes.length);
+      this.options.actions.written(actions.seq);
+    } else this.adopt(kept);
+  }
+
+  /** Another gateway has written, or did until now: leaves out what it has recorded. */
+  private adopt({ lease, state }: TimelineKept): void {
+    const { actions, ...onRecord } = stateOf(state);
+    this.options.actions.from(actions);
+    this.minutes = this.minutes.slice(-MAX_MINUTES);
+    this.changes =
+      lease === "taken"
+        ? notOnRecord(this.changes, onRecord, this.writtenAtMs)
+        : this.changes.filter((c) => c.noticedMs > this.writtenAtMs - SURELY_WRITTEN_MS);
+  }
+
+  private async write(
+    events: readonly TimelineEvent[],
+    minutes: readonly HistoryMinute[],
+    state: string | undefined,
+  ): Promise<TimelineKept> {
+    this.keptAtMs = this.options.runtime.monotonicMs();
+    const { id: holder, writer } = this.options;
+    const kept = await writer.keepTimeline({ holder, leaseMs: LEASE_MS, events, minutes, state });
+    if (kept.writtenMs !== this.writtenMs) {
+      this.writtenMs = kept.writtenMs;
+      this.writtenAtMs = this.options.runtime.monotonicMs();
+    }
+    return kept;
+  }
+
+  /** The first minute of a gateway is not whole. */
+  private endMinute(now: Overview): void {
+    const minute = (o: Overview) => Math.floor(o.atMs / MINUTE_MS);
+    const start = this.minuteStart;
+    if (start && minute(now) === minute(start)) return;
+    this.minuteStart = now;
+    if (!start || now.atMs - start.atMs < MINUTE_MS / 2) return;
+    this.minutes.push(minuteOf(minute(start) * MINUTE_MS, start, now));
+    this.minutes.splice(0, this.minutes.length - MAX_MINUTES);
+  }
+}
+
+/** `actions`: the number of the last operator's action on record. */
+function stateOf(text: string): TimelineState {
+  return text === "" ? {} : (JSON.parse(text) as TimelineState);
+}

@@ -1,0 +1,53 @@
+// Puts operators' verdicts on rates into Redis, and knows which rates wait. The gateway or the
+// command that took a verdict puts it there at once; the owner of shard 0 repeats it in case that
+// failed. It also counts what waits, for metrics.
+import type { Runtime } from "../../core/runtime/runtime.ts";
+import type { RateStore, Settled } from "../../core/stores/rate-store.ts";
+import type { Ledger } from "../../ledger/contract.ts";
+
+type Operations = Pick<Ledger, "operationsOpen" | "operationsDone">;
+
+const LOOK_EVERY_MS = 2_000;
+
+export interface RateSyncOptions {
+  readonly runtime: Runtime;
+  readonly ledger: Operations;
+  readonly store: Pick<RateStore, "settle" | "waiting">;
+}
+
+export class RateSync {
+  /** undefined: not read yet, which is not zero. */
+  private held: number | undefined;
+  private lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly options: RateSyncOptions) {}
+
+  report(): { readonly ratesHeld?: number } {
+    return this.held === undefined ? {} : { ratesHeld: this.held };
+  }
+
+  async look(): Promise<void> {
+    const { runtime, ledger, store } = this.options;
+    if (runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
+    this.lookedAtMs = runtime.monotonicMs();
+    await settleRates(ledger, store);
+    this.held = (await store.waiting()).filter(({ state }) => state === "held").length;
+  }
+}
+
+/**
+ * Brings open verdicts to Redis, oldest first. Returns the last one's result; undefined: there was
+ * none. Redis takes each as long as the rate that it is about waits.
+ */
+export async function settleRates(
+  ledger: Operations,
+  store: Pick<RateStore, "settle">,
+): Promise<Settled | undefined> {
+  let settled: Settled | undefined;
+  for (const { id, operation } of await ledger.operationsOpen()) {
+    if (operation.kind !== "rate") continue;
+    settled = await store.settle(operation.verdict, operation.pair, operation.value);
+    await ledger.operationsDone([id]);
+  }
+  return settled;
+}

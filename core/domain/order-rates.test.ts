@@ -1,0 +1,87 @@
+// Orders by outcome, the slow step, and when an item will be sold out: known, unknown, or zero.
+import { expect, test } from "bun:test";
+import { Histogram } from "../metrics/histogram.ts";
+import { flowOf, orderRates } from "./order-rates.ts";
+import type { GatewayReport, WorkerReport } from "./report.ts";
+import { Selling } from "./selling.ts";
+import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
+
+const look = (
+  atMs: number,
+  gateway: Partial<GatewayReport>,
+  worker: Partial<WorkerReport>,
+  payments = paymentsReport(),
+) => overviewOf({ atMs, roles: [gatewayReport(gateway), payments, workerReport(worker)] });
+const rows = (confirmed: number) => ({ rows: { confirmed, shed: 0, unconfirmed: 0 } });
+
+test("orders per second by outcome: sold out apart from rejected, and shed apart from both", () => {
+  const before = look(0, rows(0), { outcomes: { reserved: 5 } });
+  const refused = { sold_out: 40, shed: 20, rate_limited: 2 };
+  const outcomes = { reserved: 15, sold_out: 90, over_limit: 10, parked: 10 };
+  const now = look(10_000, { ...rows(100), refused }, { outcomes });
+  expect(orderRates(before, now)).toEqual({
+    ...{ overMs: 10_000, accepted: 10, decided: 12 },
+    byOutcome: { reserved: 1, sold_out: 9, over_limit: 1, parked: 1 },
+    ...{ soldOut: 13, rejected: 1, shed: 2 },
+    refused: { sold_out: 4, shed: 2, rate_limited: 0.2 },
+  });
+});
+
+test("without an earlier overview, or while Redis is away, rates are unknown and not zero", () => {
+  const now = look(10_000, rows(5), {});
+  const dark = { ...now, unasked: ["redis"] };
+  for (const [before, after] of [
+    [undefined, now],
+    [look(0, {}, {}), dark],
+    [{ ...look(0, {}, {}), unasked: ["redis"] }, now],
+  ] as const)
+    expect(orderRates(before, after)).toMatchObject({ accepted: null, soldOut: null, shed: null });
+  expect(flowOf(now, dark, orderRates(now, dark)).steps.map((s) => s.waiting)).toEqual([
+    ...[null, null, null, null, null, null],
+  ]);
+});
+
+test("the slow step is marked; a queue alone shows that deciding is slow", () => {
+  const slow = new Histogram();
+  slow.observe(2, 10);
+  const lag = (lagMs: number) => ({
+    shards: [{ shard: 0, regions: [{ region: "eu", lagMs, ready: 7, lookedAtMs: 0 }], ...LOAD }],
+  });
+  const bottleneck = (worker: Partial<WorkerReport>) => {
+    const [before, now] = [look(0, rows(0), {}), look(5_000, rows(1), worker)];
+    return flowOf(before, now, orderRates(before, now)).bottleneck;
+  };
+  expect(bottleneck(lag(20))).toBeNull();
+  expect(bottleneck(lag(4_000))).toBe("decider");
+  expect(bottleneck({ ...lag(4_000), commit: slow.report() })).toBe("ledger");
+  const [before, now] = [look(0, rows(0), {}), look(5_000, rows(10), lag(20))];
+  const { steps } = flowOf(before, now, orderRates(before, now));
+  expect(steps.map(({ step }) => step).join(" ")).toBe(
+    "gateway queue decider ledger payments services",
+  );
+  expect(steps[1]).toEqual({ step: "queue", perS: 0, waitMs: 20, waiting: 7 });
+  expect([steps[0]?.perS, steps[2]?.waiting, steps[5]?.waiting]).toEqual([2, 3, null]);
+});
+
+const LOAD = { load: 3, parked: 0 };
+
+test("an item's end follows from its measured rate, and is unknown until there is one", () => {
+  const selling = new Selling();
+  const at = (atMs: number, available: number, closesAtMs = 1e9) => {
+    const shelf = { total: 100, available };
+    selling.look(new Map([["s lamp", shelf]]), atMs);
+    return selling.figures("s lamp", shelf, { atMs, closesAtMs });
+  };
+  expect(at(0, 100)).toEqual({ unitsPerS: null, soldOutAtMs: null });
+  expect(at(5_000, 95)).toEqual({ unitsPerS: null, soldOutAtMs: null });
+  expect(at(20_000, 80)).toEqual({ unitsPerS: 1, soldOutAtMs: 100_000 });
+  expect(at(20_100, 80, 90_000)?.soldOutAtMs).toBeNull();
+  // A restock sells nothing, and what comes back does not make the rate negative.
+  expect(selling.figures("s lamp", undefined, { atMs: 21_000, closesAtMs: 1e9 })).toEqual({
+    ...{ unitsPerS: null, soldOutAtMs: null },
+  });
+  expect(at(90_000, 100).unitsPerS).toBeNull();
+  expect(at(101_000, 100).unitsPerS).toBe(0);
+  expect(at(105_000, 0).soldOutAtMs).toBe(105_000);
+  expect(at(109_000, 0).soldOutAtMs).toBe(105_000);
+});

@@ -1,0 +1,121 @@
+// What becomes an event of the day, and what does not.
+import { expect, test } from "bun:test";
+import type { Overview } from "./report.ts";
+import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
+import { eventsOf, notOnRecord, type TimelineState, TimelineWatch } from "./timeline-state.ts";
+import { verdict } from "./verdict.ts";
+
+const START = 1_000_000;
+/** At `second` after the start, with a verdict of its own. */
+function at(second: number, change: Partial<Overview> = {}): Overview {
+  const facts = overviewOf({ atMs: START + 1_000 * second, ...change });
+  return { ...facts, verdict: verdict(facts, { rateMaxAgeMs: 60_000 }) };
+}
+const words = (watch: TimelineWatch, overview: Overview) =>
+  eventsOf(watch.look(overview)).map(({ kind, what }) => `${kind}: ${what}`);
+
+function settled(): TimelineWatch {
+  const watch = new TimelineWatch({});
+  watch.look(at(0));
+  return watch;
+}
+
+test("a first look records who runs and what is open; the same again records nothing", () => {
+  const watch = new TimelineWatch({});
+  expect(words(watch, at(0)).sort()).toEqual([
+    "role_started: the gateway eu.gateway has started",
+    "role_started: the payments payments-1 has started",
+    "role_started: the worker worker-1 has started",
+    "sale_opened: sale spring has opened",
+    "shard_moved: shard 0 moved to worker-1",
+  ]);
+  expect(words(watch, at(2))).toEqual([]);
+});
+
+test("a killed worker is lost, its shards move as one event, and it starts again", () => {
+  const three = [0, 1, 2].map((shard) => ({ shard, worker: "worker-1" }));
+  const watch = new TimelineWatch({});
+  const others = [gatewayReport({}), paymentsReport()];
+  const both = [...others, workerReport({}), workerReport({ id: "worker-2" })];
+  watch.look(at(0, { shardCount: 3, owners: three, roles: both }));
+  const lost = [{ id: "worker-1", kind: "worker" as const, lastSeenMs: START + 1 }];
+  const moved = { shardCount: 3, owners: three.map((o) => ({ ...o, worker: "worker-2" })) };
+  const without = both.filter(({ id }) => id !== "worker-1");
+  expect(words(watch, at(3, { ...moved, roles: without, lost }))).toEqual([
+    "shard_moved: shards 0, 1 and 2 moved from worker-1 to worker-2",
+  ]);
+  expect(words(watch, at(10, { ...moved, roles: without, lost }))).toContain(
+    "role_lost: the worker worker-1 has stopped reporting",
+  );
+  const back = [...without, workerReport({ sinceMs: START + 11_000 })];
+  expect(words(watch, at(12, { ...moved, roles: back }))).toContain(
+    "role_started: the worker worker-1 has started",
+  );
+});
+
+test("while Redis is away, nobody has stopped and no alarm is over, but it is away", () => {
+  const watch = settled();
+  const dead = [{ queue: "orders.dead", region: "eu", messages: 2, atMs: START, sinceMs: START }];
+  watch.look(at(1, { dead }));
+  watch.look(at(4, { dead }));
+  const away = { state: "away", usedBytes: null, maxBytes: null } as const;
+  const dark = { redis: away, unasked: ["redis"], roles: [], owners: [] };
+  expect(words(watch, at(5, dark))).toEqual([]);
+  expect(words(watch, at(30, dark))).toEqual([
+    expect.stringMatching(/^alarm_raised: Redis does not answer/),
+  ]);
+  expect(words(watch, at(90, dark))).toEqual([]);
+  words(watch, at(91));
+  expect(words(watch, at(102)).sort()).toEqual([
+    "alarm_ended: over: 2 dead letters in orders.dead of eu",
+    expect.stringMatching(/^alarm_ended: over: Redis does not answer/),
+  ]);
+});
+
+test("what flickers is not recorded, and a changed figure is no new alarm", () => {
+  const watch = settled();
+  const dead = (messages: number) => ({
+    dead: [{ queue: "orders.dead", region: "eu", messages, atMs: START, sinceMs: START }],
+  });
+  expect(words(watch, at(1, dead(1)))).toEqual([]);
+  expect(words(watch, at(2))).toEqual([]);
+  expect(words(watch, at(3, dead(1)))).toEqual([]);
+  expect(words(watch, at(6, dead(2)))).toEqual([
+    "alarm_raised: 2 dead letters in orders.dead of eu",
+  ]);
+  expect(words(watch, at(60, dead(700)))).toEqual([]);
+});
+
+test("admission, a region, a halt and a sale's end have kinds of their own", () => {
+  const watch = settled();
+  const pressed = gatewayReport({ admission: "closed", reasons: ["stalled"], broker: "away" });
+  const change = {
+    roles: [pressed, paymentsReport(), workerReport({})],
+    halt: { reason: "behind", atMs: 1 },
+  };
+  watch.look(at(1, change));
+  const kinds = watch.look(at(7, change)).map(({ event }) => event.kind);
+  expect(kinds.sort()).toEqual(["admission", "halted", "region_away"]);
+  const closed = eventsOf(watch.look(at(3_700, { sales: overviewOf({ atMs: START }).sales })));
+  expect(closed.map(({ kind, atMs }) => [kind, atMs])).toContainEqual([
+    "sale_closed",
+    START + 3_600_000,
+  ]);
+});
+
+test("a new writer leaves out what its predecessor has recorded, and nothing else", () => {
+  const change = (name: string, from: string, to: string, atMs: number) => ({
+    ...{ name, from, to, noticedMs: atMs },
+    event: { atMs, kind: "shard_moved" as const, subject: to, what: "x" },
+  });
+  const seen = [
+    change("shard 0", "a", "b", 10),
+    change("shard 1", "a", "b", 11),
+    change("shard 0", "b", "c", 30),
+  ];
+  const left = (state: TimelineState, writtenMs: number) =>
+    notOnRecord(seen, state, writtenMs).map(({ name, to }) => `${name} ${to}`);
+  expect(left({ "shard 0": "b", "shard 1": "a" }, 20)).toEqual(["shard 1 b", "shard 0 c"]);
+  expect(left({ "shard 0": "c", "shard 1": "b" }, 40)).toEqual([]);
+  expect(left({ "shard 0": "a", "shard 1": "a" }, 5)).toHaveLength(3);
+});

@@ -1,0 +1,244 @@
+// What is the case, as names with values, and the events that its changes are. Pure.
+//
+//   role ID            kind and start, of a running role
+//   shard N            its owner
+//   admission ID       of a gateway
+//   finding CODE ID    of the verdict, in words
+//   sale ID            before, open or closed
+//
+// 1. What is unknown changes nothing: while Redis is away no role is gone and no finding ends.
+// 2. A change must stand for a moment, so that what flickers does not fill the day.
+import { FINDINGS, type FindingCode } from "./finding.ts";
+import { and } from "./finding-words.ts";
+import type { Overview } from "./report.ts";
+import type { TimelineEvent, TimelineKind } from "./timeline.ts";
+
+export type TimelineState = Readonly<Record<string, string>>;
+
+export interface Change {
+  readonly name: string;
+  /** Empty: it was not the case. */
+  readonly from: string;
+  readonly to: string;
+  readonly event: TimelineEvent;
+}
+
+/** How long a change must stand, ms; an end longer than a beginning. */
+const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]>> = {
+  role: [0, 6_000],
+  shard: [0, 0],
+  admission: [5_000, 5_000],
+  finding: [2_000, 10_000],
+  sale: [0, 0],
+};
+const AT_ONCE = [0, 0] as const;
+const MAX_NAMES = 2_000;
+
+export class TimelineWatch {
+  private current: Record<string, string>;
+  private readonly pending = new Map<string, { readonly to: string; readonly sinceMs: number }>();
+
+  constructor(state: TimelineState) {
+    this.current = { ...state };
+  }
+
+  get state(): TimelineState {
+    return this.current;
+  }
+
+  look(overview: Overview): Change[] {
+    const values = valuesOf(overview);
+    const changes: Change[] = [];
+    for (const [name, to] of values)
+      if (this.settles(name, to, overview.atMs)) changes.push(this.change(name, to, overview));
+    for (const name of Object.keys(this.current))
+      if (!values.has(name) && endsNow(name, overview) && this.settles(name, "", overview.atMs))
+        changes.push(this.change(name, "", overview));
+    for (const name of this.pending.keys())
+      if (!values.has(name) && this.current[name] === undefined) this.pending.delete(name);
+    return changes.filter(({ event }) => event.what !== "");
+  }
+
+  /** 2 */
+  private settles(name: string, to: string, atMs: number): boolean {
+    const from = this.current[name] ?? "";
+    if (isSame(name, from, to)) {
+      this.pending.delete(name);
+      return false;
+    }
+    const known = this.pending.get(name);
+    const since = known && isSame(name, known.to, to) ? known : { to, sinceMs: atMs };
+    this.pending.set(name, since);
+    const [begins, ends] = STANDS_MS[kindOf(name)] ?? AT_ONCE;
+    return atMs - since.sinceMs >= (to === "" || to === "open" ? ends : begins);
+  }
+
+  private change(name: string, to: string, overview: Overview): Change {
+    const from = this.current[name] ?? "";
+    const sinceMs = this.pending.get(name)?.sinceMs ?? overview.atMs;
+    this.pending.delete(name);
+    if (to === "") delete this.current[name];
+    else if (Object.keys(this.current).length < MAX_NAMES) this.current[name] = to;
+    return { name, from, to, event: eventOf(name, from, to, overview, sinceMs) };
+  }
+}
+
+/** Several shards that move to a worker at once are one event. */
+export function eventsOf(changes: readonly Change[]): TimelineEvent[] {
+  const events: TimelineEvent[] = [];
+  const moved = new Map<string, { event: TimelineEvent; shards: string[]; from: string[] }>();
+  for (const { name, from, event } of changes) {
+    if (event.kind !== "shard_moved") {
+      events.push(event);
+      continue;
+    }
+    const key = `${event.subject} ${event.atMs}`;
+    const all = moved.get(key) ?? { event, shards: [], from: [] };
+    all.shards.push(name.slice("shard ".length));
+    if (from !== "") all.from.push(from);
+    moved.set(key, all);
+  }
+  for (const { event, shards, from } of moved.values()) {
+    const who = from.length > 0 ? ` from ${and(from)}` : "";
+    const what = `${shards.length === 1 ? "shard" : "shards"} ${and(shards)} moved`;
+    events.push({ ...event, what: `${what}${who} to ${event.subject}` });
+  }
+  return events.toSorted((a, b) => a.atMs - b.atMs);
+}
+
+/** When this gateway noticed a change, by its own monotonic clock. */
+export interface Noticed extends Change {
+  readonly noticedMs: number;
+}
+
+/**
+ * Those of a gateway's changes that the state on record does not have yet: it noticed them while
+ * another gateway wrote, the last time at `writtenMs`, by the clock of this one.
+ */
+export function notOnRecord(
+  changes: readonly Noticed[],
+  state: TimelineState,
+  writtenMs: number,
+): Noticed[] {
+  const reached = new Map<string, number>();
+  changes.forEach(({ name, to, noticedMs }, i) => {
+    if (noticedMs <= writtenMs && isSame(name, state[name] ?? "", to)) reached.set(name, i);
+  });
+  return changes.filter(({ name }, i) => i > (reached.get(name) ?? -1));
+}
+
+const kindOf = (name: string): string => name.slice(0, name.indexOf(" "));
+
+/** A finding's words change all the time, with its figures. */
+function isSame(name: string, a: string, b: string): boolean {
+  return kindOf(name) === "finding" ? (a === "") === (b === "") : a === b;
+}
+
+function valuesOf(o: Overview): Map<string, string> {
+  const values = new Map<string, string>();
+  if (!o.unasked.includes("redis")) {
+    for (const { id, kind, sinceMs } of o.roles) values.set(`role ${id}`, `${kind} ${sinceMs}`);
+    for (const { shard, worker } of o.owners) values.set(`shard ${shard}`, worker);
+    for (const role of o.roles)
+      if (role.kind === "gateway") values.set(`admission ${role.id}`, role.admission);
+  }
+  for (const { code, subject, what } of o.verdict.findings)
+    values.set(`finding ${code} ${subject}`, what);
+  if (o.asOf.sales !== null)
+    for (const { id, opensAtMs, closesAtMs } of o.sales)
+      values.set(
+        `sale ${id}`,
+        o.atMs < opensAtMs ? "before" : o.atMs < closesAtMs ? "open" : "closed",
+      );
+  return values;
+}
+
+/** Whether a name that is missing is over; 1. */
+function endsNow(name: string, { unasked }: Overview): boolean {
+  switch (kindOf(name)) {
+    case "shard":
+      return false;
+    case "sale":
+      return !unasked.includes("ledger");
+    case "finding":
+      if (name.startsWith("finding redis_away")) return !unasked.includes("redis");
+      if (name.startsWith("finding ledger_away")) return !unasked.includes("ledger");
+      return !unasked.includes("redis") && !unasked.includes("ledger");
+    default:
+      return !unasked.includes("redis");
+  }
+}
+
+/** Findings that have kinds of their own. */
+const KINDS: Partial<Record<FindingCode, readonly [begins: TimelineKind, ends: TimelineKind]>> = {
+  broker_away: ["region_away", "region_back"],
+  halted: ["halted", "halt_ended"],
+  rebuilding: ["rebuild_began", "rebuild_ended"],
+};
+const NOTHING: TimelineEvent = { atMs: 0, kind: "operator", subject: "", what: "" };
+
+function eventOf(
+  name: string,
+  from: string,
+  to: string,
+  overview: Overview,
+  atMs: number,
+): TimelineEvent {
+  const subject = name.slice(name.indexOf(" ") + 1);
+  switch (kindOf(name)) {
+    case "role":
+      return roleEvent(subject, from, to, overview, atMs);
+    case "shard":
+      return { atMs, kind: "shard_moved", subject: to, what: `${name} moved to ${to}` };
+    case "admission":
+      if (to === "" || (from === "" && to === "open")) return NOTHING;
+      return { atMs, kind: "admission", subject, what: `${subject}: admission ${to}` };
+    case "finding":
+      return findingEvent(subject, from, to, atMs);
+    default:
+      return saleEvent(subject, from, to, overview);
+  }
+}
+
+function roleEvent(
+  id: string,
+  from: string,
+  to: string,
+  { lost, atMs: nowMs }: Overview,
+  atMs: number,
+): TimelineEvent {
+  const [kind = "", sinceMs = "0"] = (to || from).split(" ");
+  const role = `the ${kind} ${id}`;
+  if (to !== "") {
+    const startedMs = Math.min(Number(sinceMs), nowMs);
+    return { atMs: startedMs, kind: "role_started", subject: id, what: `${role} has started` };
+  }
+  const gone = lost.find((l) => l.id === id);
+  if (gone)
+    return {
+      ...{ atMs: gone.lastSeenMs, kind: "role_lost", subject: id },
+      what: `${role} has stopped reporting`,
+    };
+  return { atMs, kind: "role_stopped", subject: id, what: `${role} has stopped` };
+}
+
+/** A lost role has an event of its own. */
+const ELSEWHERE: ReadonlySet<string> = new Set<FindingCode>(["role_lost", "no_sale", "shedding"]);
+
+function findingEvent(name: string, from: string, to: string, atMs: number): TimelineEvent {
+  const [code = "", ...rest] = name.split(" ");
+  if (ELSEWHERE.has(code) || !(code in FINDINGS)) return NOTHING;
+  const [begins, ends] = KINDS[code as FindingCode] ?? ["alarm_raised", "alarm_ended"];
+  const own = KINDS[code as FindingCode] !== undefined;
+  const subject = own ? rest.join(" ") : name.trimEnd();
+  if (to !== "") return { atMs, kind: begins, subject, what: to };
+  return { atMs, kind: ends, subject, what: `over: ${from}` };
+}
+
+function saleEvent(id: string, from: string, to: string, { sales }: Overview): TimelineEvent {
+  const sale = sales.find((s) => s.id === id);
+  if (!sale || to === "before" || (from === "" && to === "closed")) return NOTHING;
+  return to === "open"
+    ? { atMs: sale.opensAtMs, kind: "sale_opened", subject: id, what: `sale ${id} has opened` }
+    : { atMs: sale.closesAtMs, kind: "sale_closed", subject: id, what: `sale ${id} has closed` };
+}
