@@ -1,15 +1,25 @@
-# One image for every role; docker-compose.yml says which role a container runs. Bun comes from npm,
-# with the lock file, as everywhere else.
-FROM node:22-bookworm-slim AS packages
+# One image for every role; docker-compose.yml or the chart says which role a container runs. Bun
+# comes from npm, with the lock file, as everywhere else. deploy/README.md says how to pin both base
+# images by digest.
+FROM node:22.21.1-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Runs Bun once: a Bun that does not fit this machine fails the build and not the first start.
-RUN npm ci --omit=dev --no-audit --no-fund && node_modules/.bin/bun --version
+# Runs Bun once: a Bun that does not fit this machine fails the build and not the first start. Its
+# second name, bunx, would be a second copy of 100 MB in the next stage.
+RUN npm ci --omit=dev --no-audit --no-fund \
+  && rm -f node_modules/.bin/bunx node_modules/bun/bin/bunx* \
+  && node_modules/.bin/bun --version
 
-FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --no-create-home sluice
+FROM debian:bookworm-20260824-slim
+# As process 1, tini passes signals on, also before a role listens to them, and collects what health
+# checks leave behind.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/* \
+  && useradd --system --uid 10001 --no-create-home sluice
 WORKDIR /app
-ENV PATH=/app/node_modules/.bin:$PATH
+# Nothing is written into the image: Bun keeps no cache of what it has read.
+ENV PATH=/app/node_modules/.bin:$PATH BUN_RUNTIME_TRANSPILER_CACHE_PATH=0
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY deploy/health.ts deploy/
@@ -27,6 +37,9 @@ COPY services services
 COPY stubs stubs
 # By number, so that a cluster can tell that it is not root.
 USER 10001
+# On this signal a role finishes its work in flight: up to 10 s of quiet, then its connections.
+# Whoever stops it should wait 30 s, and the time of SLUICE_DRAIN_NOTICE more.
+STOPSIGNAL SIGTERM
 # Not the launcher ./sluice, which would look for npm and services. The image has everything.
-ENTRYPOINT ["bun", "cli/cli.ts"]
+ENTRYPOINT ["tini", "--", "bun", "cli/cli.ts"]
 CMD ["--help"]

@@ -6,6 +6,7 @@
 //   bun deploy/health.ts rates      requests for exchange rates are consumed in every region
 //   bun deploy/health.ts fulfil     the parts of SLUICE_ID's service are consumed in every region
 //   bun deploy/health.ts provider   the stub provider answers
+//   bun deploy/health.ts sender     its /readyz reports that the ledger answers
 //   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, its ledger answers
 //
 // A check uses the role's own settings and only what is in the image anyway.
@@ -29,6 +30,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   rates: (settings) => consumed(settings, FX_REQUESTS),
   // In docker-compose.yml, a service's container has the service's name.
   fulfil: (settings) => consumed(settings, serviceQueueName(process.env.SLUICE_ID ?? "")),
+  sender,
   provider,
 };
 /** Below the time-out in docker-compose.yml, so that the reason is reported. */
@@ -37,10 +39,13 @@ const ANSWER_TIMEOUT_MS = 4_000;
 const OWN_ENDING = /-[0-9a-f]{8}$/;
 
 async function gateway({ httpHost, httpPort }: Settings): Promise<string | undefined> {
-  const response = await fetch(`${localUrl(httpHost, httpPort)}/readyz`, {
-    signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
-  });
-  return response.ok ? undefined : await response.text();
+  return answer(`${localUrl(httpHost, httpPort)}/readyz`);
+}
+
+/** It uses no queue that would show it, but has a metrics port. */
+async function sender({ metricsHost, metricsPort }: Settings): Promise<string | undefined> {
+  if (!metricsPort) return "SLUICE_METRICS_PORT must name a port";
+  return answer(`${localUrl(metricsHost, metricsPort)}/readyz`);
 }
 
 async function worker({ redisUrl }: Settings): Promise<string | undefined> {
@@ -85,9 +90,11 @@ async function consumed({ regions }: Settings, queue: string): Promise<string | 
 }
 
 async function provider({ providerUrl }: Settings): Promise<string | undefined> {
-  const response = await fetch(`${providerUrl}/healthz`, {
-    signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS),
-  });
+  return answer(`${providerUrl}/healthz`);
+}
+
+async function answer(url: string): Promise<string | undefined> {
+  const response = await fetch(url, { signal: realRuntime.abortAfter(ANSWER_TIMEOUT_MS) });
   return response.ok ? undefined : await response.text();
 }
 

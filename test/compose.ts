@@ -7,6 +7,16 @@ export interface Service {
   readonly build?: string;
   readonly user?: string;
   readonly hostname?: string;
+  readonly profiles?: readonly string[];
+  readonly restart?: string;
+  readonly read_only?: boolean;
+  readonly tmpfs?: readonly string[];
+  readonly cap_drop?: readonly string[];
+  readonly security_opt?: readonly string[];
+  readonly ulimits?: { readonly nofile?: { readonly soft: number; readonly hard: number } };
+  readonly deploy?: { readonly resources: { readonly limits: Limits } };
+  readonly secrets: readonly string[];
+  readonly networks: readonly string[];
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly ports: readonly string[];
@@ -15,6 +25,12 @@ export interface Service {
   readonly healthcheck?: HealthCheck;
   readonly stop_signal: NodeJS.Signals;
   readonly stop_grace_period: string;
+}
+
+export interface Limits {
+  readonly cpus: string;
+  readonly memory: string;
+  readonly pids: number;
 }
 
 export interface HealthCheck {
@@ -28,25 +44,28 @@ export interface HealthCheck {
 export interface Compose {
   readonly services: Readonly<Record<string, Service>>;
   readonly volumes: Readonly<Record<string, null>>;
-  readonly configs: Readonly<Record<string, { readonly content: string }>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean } | null>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws, like `docker compose`, for a required variable without a value. */
 export function readCompose(text: string, environment: Environment): Compose {
-  const file = interpolated(parse(text, { merge: true }), environment) as {
-    services: Record<string, Partial<Service>>;
-    volumes: object;
-    configs: Compose["configs"];
-  };
+  const file = interpolated(parse(text, { merge: true }), environment) as Omit<
+    Compose,
+    "services"
+  > & { services: Record<string, Partial<Service>> };
   const services = Object.entries(file.services).map(([name, service]) => [
     name,
     { ...DEFAULTS, ...service, ...textual(service) },
   ]);
-  const { configs } = file;
-  const volumes = file.volumes as Compose["volumes"];
-  return { services: Object.fromEntries(services), volumes, configs };
+  return { ...file, services: Object.fromEntries(services) };
+}
+
+/** The services that run this repository's image. */
+export function rolesOf({ services }: Compose): string[] {
+  return Object.keys(services).filter((name) => services[name]?.image?.startsWith("sluice:"));
 }
 
 /** What applies to a service that does not specify it. */
@@ -54,6 +73,8 @@ const DEFAULTS = {
   command: [],
   ports: [],
   volumes: [],
+  secrets: [],
+  networks: [],
   depends_on: {},
   stop_signal: "SIGTERM",
   stop_grace_period: "10s",

@@ -24,8 +24,10 @@ export function startMetricsServer(
   const metrics = metricsOf(options);
   let stopping = false;
   const routes = {
-    "/metrics": async () =>
-      new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } }),
+    "/metrics": async (request: Request) => {
+      const { text, contentType } = await metrics.page(request.headers.get("accept"));
+      return new Response(text, { headers: { "content-type": contentType, vary: "accept" } });
+    },
     "/healthz": () => Response.json({ ok: true }),
     "/readyz": () => {
       const missing = stopping ? ["stopping"] : options.missing();
@@ -47,7 +49,7 @@ export function startMetricsServer(
   };
 }
 
-type Routes = Record<string, () => Response | Promise<Response>>;
+type Routes = Record<string, (request: Request) => Response | Promise<Response>>;
 
 function listen(hostname: string, port: number, routes: Routes): ReturnType<typeof Bun.serve> {
   try {

@@ -85,10 +85,14 @@ const overview = (items: number): Overview =>
     ],
   });
 
-test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histograms", async () => {
-  const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
-  const text = await metrics.text();
-  expect(metrics.contentType).toContain("application/openmetrics-text");
+const { version } = await Bun.file(join(import.meta.dir, "..", "..", "package.json")).json();
+
+/** The text for a reader that asks for nothing special. */
+const textOf = async (options: Omit<Parameters<typeof metricsOf>[0], "runtime" | "report">) =>
+  (await metricsOf({ runtime: realRuntime, report: () => worker, ...options }).page()).text;
+
+test("a worker's report becomes metrics: counters, gauges, cumulative histograms", async () => {
+  const text = await textOf({});
   for (const line of [
     'sluice_orders_decided_total{outcome="sold_out",role="worker"} 9',
     'sluice_queue_lag_seconds{shard="3",region="eu",role="worker"} 1.5',
@@ -103,17 +107,32 @@ test("a worker's report becomes OpenMetrics: counters, gauges, cumulative histog
     'sluice_commit_seconds_bucket{le="1",role="worker"} 5',
     'sluice_commit_seconds_bucket{le="+Inf",role="worker"} 6',
     'sluice_commit_seconds_count{role="worker"} 6',
-    'sluice_build_info{version="0.1.0",role="worker"} 1',
+    `sluice_build_info{version="${version}",role="worker"} 1`,
   ])
     expect(text.split("\n")).toContain(line);
 });
 
+test.each([
+  [undefined, "text/plain"],
+  ["*/*", "text/plain"],
+  ["text/plain;version=0.0.4", "text/plain"],
+  ["application/openmetrics-text;version=1.0.0;q=0, text/plain", "text/plain"],
+  ["application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2", "openmetrics"],
+  ["Application/OpenMetrics-Text", "openmetrics"],
+])("a reader with Accept %p receives %s", async (accept, expected) => {
+  const metrics = metricsOf({ runtime: realRuntime, report: () => worker });
+  const { contentType, text } = await metrics.page(accept);
+  const open = expected === "openmetrics";
+  expect(contentType).toContain(expected);
+  expect(text.endsWith("# EOF\n")).toBe(open);
+  // The older format names a counter with its suffix; OpenMetrics without.
+  const name = open ? "sluice_orders_decided" : "sluice_orders_decided_total";
+  expect(text.split("\n")).toContain(`# TYPE ${name} counter`);
+  expect(text).toContain('\nsluice_orders_decided_total{outcome="sold_out",role="worker"} 9\n');
+});
+
 test("items beyond the first 200 are summed: catalogues cannot flood the metrics", async () => {
-  const text = await metricsOf({
-    runtime: realRuntime,
-    report: () => worker,
-    overview: async () => overview(MAX_ITEMS + 50),
-  }).text();
+  const text = await textOf({ overview: async () => overview(MAX_ITEMS + 50) });
   expect(text.split("\n").filter((line) => line.startsWith("sluice_stock_units{"))).toHaveLength(
     (MAX_ITEMS + 1) * 4,
   );
@@ -123,30 +142,19 @@ test("items beyond the first 200 are summed: catalogues cannot flood the metrics
 });
 
 test("unreachable stores leave their metrics out and fail no scrape", async () => {
-  const text = await metricsOf({
-    runtime: realRuntime,
-    report: () => worker,
-    overview: () => Promise.reject(new Error("away")),
-  }).text();
+  const text = await textOf({ overview: () => Promise.reject(new Error("away")) });
   expect(text).toContain("sluice_orders_decided_total");
   expect(text).not.toMatch(/^sluice_stock_units\{/m);
 });
 
 test("a hanging query delays no scrape; without Redis stock is unknown, not zero", async () => {
-  const hanging = metricsOf({
-    runtime: realRuntime,
-    report: () => worker,
-    overview: () => new Promise(() => undefined),
-  });
   const startedMs = performance.now();
-  expect(await hanging.text()).toContain("sluice_orders_decided_total");
+  expect(await textOf({ overview: () => new Promise(() => undefined) })).toContain(
+    "sluice_orders_decided_total",
+  );
   expect(performance.now() - startedMs).toBeLessThan(2_000);
   const away = { ...overview(3), redis: { state: "away", usedBytes: 0, maxBytes: 0 } } as const;
-  const text = await metricsOf({
-    runtime: realRuntime,
-    report: () => worker,
-    overview: async () => away,
-  }).text();
+  const text = await textOf({ overview: async () => away });
   expect(text.split("\n")).toContain('sluice_redis_up{role="worker"} 0');
   expect(text).not.toMatch(/^sluice_(stock_units|shards_owned)\{/m);
 });
@@ -197,10 +205,13 @@ test("ten texts a second are made, and ten more at once; others receive the last
     },
   });
   const first = made;
-  for (let i = 0; i < 100; i++) expect(await metrics.text()).toContain("# EOF");
+  // Both formats draw on the same allowance.
+  const formats = ["text/plain", "application/openmetrics-text"];
+  for (let i = 0; i < 100; i++)
+    expect((await metrics.page(formats[i % 2])).text).toContain("sluice_worker_up");
   expect(made - first).toBeWithin(10, 13);
   const burst = made;
   nowMs += 1_000;
-  for (let i = 0; i < 100; i++) await metrics.text();
+  for (let i = 0; i < 100; i++) await metrics.page();
   expect(made - burst).toBe(10);
 });

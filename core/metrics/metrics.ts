@@ -1,5 +1,5 @@
-// A role's metrics in the OpenMetrics format, built from its report on each scrape: the hot path
-// pays for no counting beyond its own.
+// A role's metrics, built from its report on each scrape: the hot path pays for no counting beyond
+// its own. They are Prometheus text, or OpenMetrics for a reader that asks for it.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,9 +16,17 @@ const { version } = JSON.parse(
 ) as { readonly version: string };
 
 export interface Metrics {
-  readonly contentType: string;
-  text(): Promise<string>;
+  /** The text in the format that a request's Accept header asks for. */
+  page(accept?: string | null): Promise<MetricsPage>;
 }
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+type Format = "prometheus" | "openmetrics";
+type AnyRegistry = Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>;
 
 export interface MetricsOptions {
   readonly runtime: Runtime;
@@ -28,47 +36,49 @@ export interface MetricsOptions {
 }
 
 export function metricsOf({ runtime, report, overview }: MetricsOptions): Metrics {
-  const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
-  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   let now: RoleReport = report();
   let stores: Overview | undefined;
   let lookAgainMs = Number.NEGATIVE_INFINITY;
-  let last: Promise<string> | undefined;
+  const last: Partial<Record<Format, Promise<MetricsPage>>> = {};
   let freshAtMs = 0;
-  registry.setDefaultLabels({
-    role: now.kind,
-    ...(now.kind === "gateway" ? { region: now.region } : {}),
-    ...(now.kind === "fulfil" ? { service: now.service } : {}),
-  });
-  const add = <R>(family: Family<R>, subject: () => R | undefined) =>
-    registry.registerMetric(new ReportMetric(family, subject) as never);
-  for (const family of familiesOf(now.kind)) add(family as Family<RoleReport>, () => now);
-  if (overview) for (const family of STORES) add(family, () => stores);
-  add<RoleReport>(
-    {
-      type: "gauge",
-      name: "sluice_build_info",
-      help: "The running version.",
-      samples: () => [[{ version }, 1]],
-    },
-    () => now,
-  );
+  const registries: Readonly<Record<Format, AnyRegistry>> = {
+    prometheus: registryOf("prometheus"),
+    openmetrics: registryOf("openmetrics"),
+  };
   return {
-    contentType: registry.contentType,
-    text: () => {
+    page: (accept) => {
+      const format = formatOf(accept);
       const nowMs = runtime.monotonicMs();
-      if (last && freshAtMs - nowMs > SPARE_MS) return last;
+      const known = last[format];
+      if (known && freshAtMs - nowMs > SPARE_MS) return known;
       freshAtMs = Math.max(nowMs, freshAtMs) + EVERY_MS;
-      last = made();
-      return last;
+      const page = made(registries[format]);
+      last[format] = page;
+      return page;
     },
   };
 
-  async function made(): Promise<string> {
+  function registryOf(format: Format): AnyRegistry {
+    const registry: AnyRegistry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+    if (format === "openmetrics") registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    registry.setDefaultLabels({
+      role: now.kind,
+      ...(now.kind === "gateway" ? { region: now.region } : {}),
+      ...(now.kind === "fulfil" ? { service: now.service } : {}),
+    });
+    const add = <R>(family: Family<R>, subject: () => R | undefined) =>
+      registry.registerMetric(new ReportMetric(format, family, subject) as never);
+    for (const family of familiesOf(now.kind)) add(family as Family<RoleReport>, () => now);
+    if (overview) for (const family of STORES) add(family, () => stores);
+    add(BUILD_INFO, () => now);
+    return registry;
+  }
+
+  async function made(registry: AnyRegistry): Promise<MetricsPage> {
     now = report();
     if (overview && runtime.monotonicMs() >= lookAgainMs)
       stores = await within(runtime, look(overview), LOOK_MS);
-    return registry.metrics();
+    return { contentType: registry.contentType, text: await registry.metrics() };
   }
 
   /** One at a time, and a long one is followed by a long rest. */
@@ -84,9 +94,27 @@ export function metricsOf({ runtime, report, overview }: MetricsOptions): Metric
   }
 }
 
+const BUILD_INFO: Family<RoleReport> = {
+  type: "gauge",
+  name: "sluice_build_info",
+  help: "The running version.",
+  samples: () => [[{ version }, 1]],
+};
+
+/** OpenMetrics only for a reader that names it and has not ruled it out with `q=0`. */
+function formatOf(accept: string | null | undefined): Format {
+  const asked = (accept ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((range) => range.split(";").map((part) => part.trim()))
+    .find(([type]) => type === "application/openmetrics-text");
+  if (!asked) return "prometheus";
+  return asked.some((part) => /^q=0(\.0*)?$/.test(part)) ? "prometheus" : "openmetrics";
+}
+
 /**
  * A text takes some milliseconds to make, and anybody may ask for it where it has no port of its
- * own: ten a second are made, and ten more at once. Others receive the last one.
+ * own: ten a second are made, and ten more at once, of both formats. Others receive the last one.
  */
 const EVERY_MS = 100;
 const SPARE_MS = 1_000;
@@ -117,6 +145,7 @@ class ReportMetric<R> {
   readonly aggregator = "sum";
 
   constructor(
+    private readonly format: Format,
     private readonly family: Family<R>,
     private readonly subject: () => R | undefined,
   ) {}
@@ -124,7 +153,8 @@ class ReportMetric<R> {
   /** OpenMetrics names a counter without its suffix; the registry adds `_total` to its samples. */
   get name(): string {
     const { name, type } = this.family;
-    return type === "counter" ? name.replace(/_total$/, "") : name;
+    const bare = this.format === "openmetrics" && type === "counter";
+    return bare ? name.replace(/_total$/, "") : name;
   }
 
   get(): { name: string; help: string; type: string; aggregator: string; values: Value[] } {

@@ -26,7 +26,7 @@ export function addHealth(app: App, parts: AppParts): void {
 
 export function addMetrics(app: App, parts: AppParts): void {
   app.get("/metrics", async (c) => {
-    const metrics = parts.metrics();
-    return c.body(await metrics.text(), 200, { "content-type": metrics.contentType });
+    const { text, contentType } = await parts.metrics().page(c.req.header("accept"));
+    return c.body(text, 200, { "content-type": contentType, vary: "accept" });
   });
 }

@@ -87,7 +87,7 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
         description: "Only if they have no port of their own (SLUICE_GATEWAY_METRICS_PORT)",
         security: [],
         responses: {
-          200: { description: "Text, OpenMetrics" },
+          200: { description: "Prometheus text; OpenMetrics if Accept names it" },
           ...refusals(404),
         },
       },
