@@ -90,6 +90,7 @@ function withoutComment(text: string): string {
 
 /** The command lines of Sluice in a command: `curl … $(./sluice id)` has `id`. */
 export function sluiceIn(text: string): string[][] {
+  if (text.startsWith("helm ")) return []; // a release may have the name
   return [...text.matchAll(/(?:^|[\s(;|&])(?:\.\/)?sluice (?=[\w-])/g)].map(({ 0: lead, index }) =>
     words(text.slice(index + lead.length)),
   );
@@ -116,7 +117,9 @@ export async function inertProgram(): Promise<Command> {
 
 function disarm(command: Command): void {
   command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
-  if (command.commands.length === 0) command.action(() => undefined);
+  // A group may do something by itself, as `sluice rates` does; commander does not tell.
+  const acts = (command as unknown as { _actionHandler?: unknown })._actionHandler;
+  if (command.commands.length === 0 || acts) command.action(() => undefined);
   for (const each of command.commands) disarm(each);
 }
 
