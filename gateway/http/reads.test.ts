@@ -267,7 +267,8 @@ test("metrics count confirmed and refused orders", async () => {
   const t = await start();
   await post(`${t.gateway.url}/v1/orders`, order(), await bearer("ann"));
   await post(`${t.gateway.url}/v1/orders`, "{", await bearer("ann"));
-  const text = await (await t.gateway.app.request("/metrics")).text();
+  const headers = { accept: "application/openmetrics-text" };
+  const text = await (await t.gateway.app.request("/metrics", { headers })).text();
   expect(text).toContain('sluice_orders_accepted_total{role="gateway",region="eu"} 1\n');
   expect(text).toContain(
     'sluice_orders_refused_total{reason="malformed",role="gateway",region="eu"} 1\n',
