@@ -21,6 +21,9 @@ interface Server {
 
 const HTTP_HELLO = "GET /healthz HTTP/1.1\r\nhost: chaos\r\n\r\n";
 const AMQP_HELLO = "AMQP\0\0\x09\x01";
+/** A store that answers nobody for this long, although it could, is restarted. */
+const STUCK_MS = 10_000;
+const LOOK_MS = 500;
 /** More connections than descriptors are left. */
 const STALLED = 64;
 
@@ -63,33 +66,51 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
         heal: async () => {
           for (const socket of stalled) socket.destroy();
           if (processState(pid) !== "gone") limitDescriptors(pid, before);
+          if (store) await restartedIfStuck(victim, port, hello);
         },
       };
     },
   };
 }
 
-const MEGABYTE = 1024 * 1024;
+/**
+ * RabbitMQ's own database may stop for good when it gets no descriptor, while its process stays and
+ * closes each connection. Whatever supervises such a node restarts it.
+ */
+async function restartedIfStuck(victim: Victim, port: number, hello: string): Promise<void> {
+  const endMs = realRuntime.monotonicMs() + STUCK_MS;
+  while (await unanswered(port, hello)) {
+    if (realRuntime.monotonicMs() < endMs) {
+      await realRuntime.sleep(LOOK_MS);
+      continue;
+    }
+    await victim.kill();
+    return victim.start();
+  }
+}
+
+const KILOBYTE = 1024;
 let groups = 0;
 
 function memory(kind: RoleKind): Fault {
   return {
     name: `memory-${kind}`,
-    what: `A ${kind} process may take 8 to 32 MB more memory; beyond that the kernel kills it.`,
+    what: `A ${kind} process may take 0.2 to 2 MB more memory; beyond that the kernel kills it.`,
     seen: "as when it is killed",
     needs: ["memory-groups"],
     touches: [kind],
     recoveryMs: RECOVERY_MS,
     inject: async (system, random) => {
       const role = oneOf(random, system.rolesOf(kind));
-      const limit = between(random, 8, 32);
-      const group = new MemoryGroup(`sluice-${process.pid}-${++groups}`, limit * MEGABYTE);
+      // At rest a process uses the pages that it has, which count for its old group.
+      const limit = Math.round(between(random, 200, 2_000));
+      const group = new MemoryGroup(`sluice-${process.pid}-${++groups}`, limit * KILOBYTE);
       const pid = role.pid();
       group.take(pid);
       const lastsMs = lasts(random);
       return {
         lastsMs,
-        detail: `${role.name}: ${limit} MB for ${seconds(lastsMs)}`,
+        detail: `${role.name}: ${limit} kB for ${seconds(lastsMs)}`,
         evidence: async () => {
           await until("a refusal of memory", () => group.refusals > 0, SHOWN_MS);
           return `memory refused ${group.refusals} times; process ${pid} ${processState(pid)}`;
