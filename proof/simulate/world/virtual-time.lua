@@ -42,7 +42,8 @@ local NOT_VIRTUAL = { EXPIRE = true, PEXPIRE = true, EXPIREAT = true, TTL = true
   EXPIRETIME = true, SETEX = true, PSETEX = true, PERSIST = true }
 
 local function expire_due()
-  local due = string.format('%.0f', now)
+  -- Rounded down: a key that is due within this millisecond must stay in the list until it is.
+  local due = string.format('%.0f', math.floor(now))
   local keys = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', due)
   for _, key in ipairs(keys) do
     local at_ms = expires_at(key)
