@@ -1,4 +1,5 @@
-// Every peer keeps its rules with 2,000 orders, some of them submitted twice.
+// Every peer keeps its rules with 2,000 orders, some of them submitted twice. Long, since it starts
+// the stores of nine systems: ./sluice test peers.
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type PrivateRabbit, startRabbit } from "../../services/rabbitmq.ts";
