@@ -16,7 +16,7 @@ const TIMEOUT_MS = 90_000;
 const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+}, TIMEOUT_MS);
 
 interface Mutation {
   /** [from, to] in the text of the Lua library. */
