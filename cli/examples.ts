@@ -19,7 +19,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "demo --orders 5000 --seed 7": "a smaller sale, drawn otherwise",
   top: "watch a running system; q leaves",
   "top --once": "print it once, for a log or a chat",
-  [`orders ${ID}`]: "one order's whole story, whoever placed it",
+  [`orders ${ID}`]: "one order's whole story, of any customer",
   "orders --user ann": "the newest orders of a user",
   "orders --status payment_failed --json": "those that nobody could charge, for a script",
   stock: "the units of each item, in Redis and in the ledger",

@@ -10,7 +10,7 @@ import { onRecord } from "./operator/on-record.ts";
 
 const CLI = join(import.meta.dir, "cli.ts");
 const TIMEOUT_MS = 60_000;
-/** Without the settings of whoever runs the tests. */
+/** Without the settings of the shell that runs the tests. */
 const bare = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")),
 );

@@ -1,4 +1,4 @@
-// Which order an idempotency key stands for, whoever asks.
+// Which order an idempotency key stands for, for every gateway that asks.
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";

@@ -1,4 +1,4 @@
-// Which claim has a part, whoever asks, on both databases.
+// Which claim has a part, for every gateway that asks, on both databases.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Part } from "../core/domain/part.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";

@@ -88,7 +88,7 @@ async function up(): Promise<void> {
   process.exit(0);
 }
 
-/** The shop gives a token to whoever asks: by default, nobody beyond this machine can ask. */
+/** The shop gives a token to anyone who asks. By default, only this machine can ask. */
 function shopSuits({ jwtAlgorithm, httpHost }: Settings): boolean {
   const loopback = /^(127\.|::1$|localhost$)/.test(httpHost);
   return jwtAlgorithm === "HS256" && loopback;

@@ -1,5 +1,5 @@
-// Two gateways on one ledger: each change is on record once, whoever writes, and none is lost with
-// a writer or while the ledger is away.
+// Two gateways on one ledger: each change is on record once, by either of them. None is lost with a
+// writer, or while the ledger is away.
 import { afterAll, expect, test } from "bun:test";
 import type { Overview } from "../../core/domain/report.ts";
 import { gatewayReport, overviewOf, workerReport } from "../../core/domain/test-reports.ts";

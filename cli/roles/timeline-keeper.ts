@@ -82,7 +82,7 @@ export class TimelineKeeper {
       await this.keep(this.watch);
   }
 
-  /** Goes on from what is on record, whoever wrote it. */
+  /** Continues from what is on record, written by this gateway or another. */
   private async begin(now: Overview): Promise<void> {
     const { state, lease } = await this.write([], [], undefined);
     this.lease = lease;

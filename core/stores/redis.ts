@@ -161,7 +161,7 @@ export class RedisStore {
   }
 
   private async loadOnce(): Promise<void> {
-    // Its name carries a hash of its text: whoever has loaded it meanwhile has loaded the same.
+    // Its name carries a hash of its text, so another process can only have loaded the same.
     await this.run((client) => client.call("FUNCTION", "LOAD", "REPLACE", this.library.text));
   }
 
