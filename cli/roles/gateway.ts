@@ -78,6 +78,7 @@ export async function startGatewayRole(
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
       consoleOidc: consoleOidc(settings),
+      grafana: settings.grafanaUrl === "" ? undefined : settings.grafanaUrl,
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
       shop: settings.shop === "yes",
