@@ -192,7 +192,10 @@ export interface StoresPort {
   /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
   readonly claimKeys: LedgerWriter["claimKeys"];
   /** Live units from Redis; undefined when Redis does not have the sale. */
-  readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
+  readonly stockOf: (
+    saleId: string,
+    skus: readonly string[],
+  ) => Promise<readonly Units[] | undefined>;
   /** Exchange rates in Redis. Rejects if it is away. */
   readonly rates: () => Promise<readonly KnownRate[]>;
   /**

@@ -167,10 +167,11 @@ export class Overviews {
   ): Promise<Omit<OverviewSale, "revenue">[]> {
     const store = new StockStore(this.options.redis);
     const kept = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
-    const looks = sales.map(async ({ id }) => {
+    const looks = sales.map(async ({ id, items }) => {
       const last = this.stock.get(id) ?? new LastKnown();
       kept.set(id, last);
-      return last.keep(redisUp ? await this.ask(store.stock(id)) : undefined, atMs);
+      const skus = items.map(({ sku }) => sku);
+      return last.keep(redisUp ? await this.ask(store.stock(id, skus)) : undefined, atMs);
     });
     const units = await Promise.all(looks);
     this.stock = kept;
