@@ -49,6 +49,8 @@ export interface Sheet {
   readonly parts: Value[];
   /** Steps that change a part, applied after the parts are inserted. */
   readonly partSteps: OrderStep[];
+  /** Sales of orders whose money has left at the provider, by `user id` (taken-back.ts). */
+  takenFrom: ReadonlyMap<string, string>;
   /** By entry: rows that changed nothing in Redis but may be news to the ledger. */
   readonly late: Map<Entry, Row[]>;
   /** `region category` → service; read when the transaction has its first paid order. */
@@ -64,6 +66,7 @@ export interface Sheet {
 export function emptySheet(prices: Prices, atMs: number): Sheet {
   return {
     ...{ prices, atMs, fence: new Fence(prices), late: new Map(), requests: new Map() },
+    takenFrom: new Map(),
     ...{ entries: [], messages: [], charges: [], events: [], movements: [], postings: [] },
     ...{ followUps: [], parts: [], partSteps: [], moved: [], orders: new Map(), stock: new Map() },
   };

@@ -53,9 +53,14 @@ export async function stockOf(
   const sales = await ledger.sales(only === undefined ? undefined : [only]);
   return Promise.all(
     sales.map(async (sale) => {
-      const live = redis.connected ? await ignore(store.stock(sale.id), "stock_look") : undefined;
-      const items = shownUnits(live && [...live.values()], knownOf(sale));
-      return { saleId: sale.id, items: items ?? null, ledger: await ledger.stock(sale.id) };
+      const look = () =>
+        store.stock(
+          sale.id,
+          sale.items.map(({ sku }) => sku),
+        );
+      const live = redis.connected ? await ignore(look(), "stock_look") : undefined;
+      const items = live ? shownUnits([...live.values()], knownOf(sale)) : null;
+      return { saleId: sale.id, items, ledger: await ledger.stock(sale.id) };
     }),
   );
 }

@@ -1,5 +1,6 @@
 // One sale: its window and its items, each with what an operator can change.
 import { count, dateMinute, dateZone, money } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html, useState } from "../ui/html.js";
 import { Pager, pageOf } from "../ui/pager.js";
 import { Figure, State } from "../ui/parts.js";
@@ -18,6 +19,7 @@ export function OneSale({ value: { sales }, wanted, me, again }) {
         <${Figure} label="Closes" value=${dateZone(sale.closesAt)} />
         <${Figure} label="Currency" value=${sale.currency} />
       </dl>
+      <${Grafana} about=${sale.name} sale=${sale.id} />
       ${
         me.operate &&
         html`<div class="actions">
