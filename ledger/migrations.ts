@@ -319,6 +319,13 @@ const MIGRATIONS: readonly Migration[] = [
        until_ms BIGINT NOT NULL, written_ms BIGINT NOT NULL, state TEXT NOT NULL)`,
     "INSERT INTO timeline_writer VALUES (1, '', 0, 0, '')",
   ],
+  // Calls that change nothing are forgotten in time (ledger/audit-log.ts). kind: 0 for changes,
+  // which stay; n numbers those of a kind.
+  () => [
+    "ALTER TABLE audit ADD COLUMN kind INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE audit ADD COLUMN n BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX audit_by_kind ON audit (kind, n)",
+  ],
 ];
 
 /**
