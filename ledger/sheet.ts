@@ -77,10 +77,14 @@ export function emptySheet(prices: Prices, atMs: number): Sheet {
 const PARTS_PER_MESSAGE = 20;
 const REQUESTS_PER_MESSAGE = 100;
 
-/** The most requests in a message to this exchange; the payments' queues need none. */
-export function mostRequests(exchange: string): number {
-  return exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
+/** The most requests in a message to this target; the payments' queues need no exchange. */
+export function mostRequests(exchange: string, routingKey: string): number {
+  const isPart = exchange !== "" || routingKey.startsWith(SERVICE_QUEUES);
+  return isPart ? PARTS_PER_MESSAGE : REQUESTS_PER_MESSAGE;
 }
+
+/** Prefix of the queues of services, by name. */
+export const SERVICE_QUEUES = "fulfilment.";
 
 /** Asks the payment workers for a charge or a refund. */
 export function ask(sheet: Sheet, shard: number, queue: string, request: PaymentRequest): void {
@@ -105,7 +109,7 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    const most = mostRequests(exchange);
+    const most = mostRequests(exchange, routingKey);
     for (let from = 0; from < requests.length; from += most) {
       const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);

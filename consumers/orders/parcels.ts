@@ -25,7 +25,7 @@ export function parcelsOf(open: readonly FollowUp[]): Parcel[] {
     const { exchange, routingKey, body } = followUp;
     const target = `${exchange} ${routingKey}`;
     const requests = requestsIn(body);
-    const most = mostRequests(exchange);
+    const most = mostRequests(exchange, routingKey);
     const filling = last.get(target);
     if (filling && requests > 0 && filling.requests + requests <= most) {
       filling.followUps.push(followUp);
