@@ -10,7 +10,8 @@ import { lettersAgain } from "./letters-again.ts";
 import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligations.ts";
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
-import { addRequests, ask, emptySheet, FOLLOW_UPS, SERVICE_QUEUES, type Sheet } from "./sheet.ts";
+import { SERVICE_QUEUES } from "./request-targets.ts";
+import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts";
 
 /** Returns the number of requests issued. */
 export async function askAgain(db: Db): Promise<number> {

@@ -7,8 +7,9 @@ import type { PartRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
+import { SERVICE_QUEUES } from "./request-targets.ts";
 import { placedIn } from "./row-in.ts";
-import { followUp, lateRows, SERVICE_QUEUES, type Sheet, send, traced } from "./sheet.ts";
+import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
 /** The wait before a part is sent again, ms: half the time spent on it, within these bounds. */
 const LEAST_WAIT_MS = 1_000;

@@ -54,12 +54,17 @@ export async function stockOf(
   return Promise.all(
     sales.map(async (sale) => {
       const recorded = await ledger.stock(sale.id);
+      const look = () =>
+        store.stock(
+          sale.id,
+          sale.items.map(({ sku }) => sku),
+        );
       // Redis forgets a retired sale; nothing of it moves any more.
       const ask = redis.connected && !sale.retired;
-      const live = ask ? await ignore(store.stock(sale.id), "stock_look") : undefined;
+      const live = ask ? await ignore(look(), "stock_look") : undefined;
       const units = sale.retired ? recorded : live && [...live.values()];
-      const items = shownUnits(units, knownOf(sale));
-      return { saleId: sale.id, items: items ?? null, ledger: recorded };
+      const items = units ? shownUnits(units, knownOf(sale)) : null;
+      return { saleId: sale.id, items, ledger: recorded };
     }),
   );
 }

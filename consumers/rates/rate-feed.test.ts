@@ -99,6 +99,15 @@ test("a rate that jumps is held and not used; one that is normal again ends that
   expect(events).toEqual(["rate held", "rate back"]);
 });
 
+test("exactly the largest step is no jump, however a division rounds", async () => {
+  const { hear } = worker();
+  await hear({ "EUR/CHF": "4.73" });
+  await clock.advance(5_000);
+  expect(4.3 / 4.73).toBeLessThan(1 / 1.1);
+  await hear({ "EUR/CHF": "4.3" });
+  expect([await inUse(), await waiting()]).toEqual([{ "EUR/CHF": "4.3" }, []]);
+});
+
 test("an operator accepts what waits: it counts at once, and so do the ones after it", async () => {
   const { hear } = worker();
   await hear({ [USD]: "1.1" });
