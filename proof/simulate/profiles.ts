@@ -224,6 +224,17 @@ export const PROFILES = {
       at("recording", "kill_worker"),
     ],
   },
+  /** Units come back while one worker's commits take their time; the others sell them again. */
+  "units are sold again": {
+    ...SMALL,
+    ...{ weight: 1, cancels: 0.7, stock: [1, 2], orders: [30, 44], users: 12 },
+    ...{ rushMs: 6_000, ordersMs: 4_500, faultsMs: 2_000, count: [1, 2] },
+    shape: { ...SMALL.shape, shards: [2, 3] },
+    bursts: [
+      at("decided", ["ledger_crawls_one", 2_000, 4_000]),
+      anyTime(["ledger_crawls_one", 2_000, 4_000]),
+    ],
+  },
   /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
   "crash after crash": {
     ...SMALL,
