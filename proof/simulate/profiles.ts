@@ -238,7 +238,7 @@ export const PROFILES = {
   /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
   "crash after crash": {
     ...SMALL,
-    ...{ weight: 18, rushMs: 6_000, orders: [10, 18], count: [20, 32] },
+    ...{ weight: 18, rushMs: 9_000, orders: [14, 24], count: [60, 84] },
     bursts: [
       at("deciding", ["kill_worker", 1, 400]),
       at("decided", ["kill_worker", 1, 400]),
