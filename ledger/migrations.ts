@@ -328,6 +328,13 @@ const MIGRATIONS: readonly Migration[] = [
     `UPDATE sales SET postings_before = (SELECT COALESCE(MAX(seq), 0) FROM postings)
        WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.sale = sales.id AND items.sold > 0)`,
   ],
+  // Calls that change nothing are forgotten in time (ledger/audit-log.ts). kind: 0 for changes,
+  // which stay; n numbers those of a kind.
+  () => [
+    "ALTER TABLE audit ADD COLUMN kind INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE audit ADD COLUMN n BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX audit_by_kind ON audit (kind, n)",
+  ],
 ];
 
 /**

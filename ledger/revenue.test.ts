@@ -17,6 +17,8 @@ afterAll(async () => {
   for (const one of closing.reverse()) await one.close();
 });
 
+/** The first database of a run waits for Postgres to start. */
+const LIMIT_MS = 60_000;
 const USER = userOf(0);
 /** The schema before postings named their sale. */
 const WITHOUT_SALES = 19;
@@ -48,88 +50,97 @@ function post(db: Db, from: string, to: string, amount: number, of: object = {})
 const EUR = (amount: number) => [{ currency: "EUR", amount }];
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("what orders pay, what is refunded and what is taken back is its sale's", async () => {
-    const url = await urlOf(dialect);
-    const { ledger, memory } = await opened(url);
-    for (const id of ["s1", "s2"])
-      await ledger.operate({ kind: "create", ref: id, sale: { ...saleOf(50), id } }, "test");
-    const writer = await openLedgerWriter(realRuntime, url);
-    closing.push(writer);
-    const { epoch } = await writer.takeShard(0, "w");
-    let n = 0;
-    const record = async (rows: readonly Row[], words: string, steps: readonly Step[] = []) =>
-      expect(
-        await writer.record([{ entry: entryOf(0, ++n, rows, words, { steps }), epoch }]),
-      ).toEqual(["recorded"]);
-    const answer = (id: string, word: AnswerWord): AnswerRow => {
-      const of = { user: USER, id, generation: 1, attempt: 1 };
-      return { kind: "answer", ...of, answer: word, detail: "", atMs: 1 };
-    };
-    const step = (what: OrderStep["what"], id: string, saleId: string, detail = "") =>
-      stepOf(what, USER, id, { saleId, detail });
-    const pay = async (saleId: string) => {
-      const id = Bun.randomUUIDv7();
-      await record([orderRow(USER, id, 2, { saleId })], "reserved");
-      await record([answer(id, "captured")], "+paid", [step("paid", id, saleId)]);
-      return id;
-    };
-    const shown = async () => {
-      const paid = await memory.look();
-      return ["s1", "s2"].map((id) => paid?.of(id));
-    };
-    expect(await shown()).toEqual([[], []]);
-    const [refunded, returned, disputed] = [await pay("s1"), await pay("s1"), await pay("s2")];
-    await pay("s2");
-    expect(await shown()).toEqual([EUR(400), EUR(400)]);
-    await record([], "", [
-      step("cancelled", refunded, "s1", "sold"),
-      step("refund", refunded, "s1"),
-    ]);
-    await record([answer(refunded, "refunded")], "+late");
-    expect(await shown()).toEqual([EUR(200), EUR(400)]);
-    await record([answer(returned, "returned"), answer(disputed, "disputed")], "+late,+late");
-    expect(await shown()).toEqual([EUR(0), EUR(200)]);
-    // The provider gives up the disputed money: no revenue changes twice.
-    await record([answer(disputed, "returned")], "+late");
-    expect(await shown()).toEqual([EUR(0), EUR(200)]);
-    expect((await memory.look())?.all).toEqual(EUR(200));
-  });
+  test(
+    "what orders pay, what is refunded and what is taken back is its sale's",
+    async () => {
+      const url = await urlOf(dialect);
+      const { ledger, memory } = await opened(url);
+      for (const id of ["s1", "s2"])
+        await ledger.operate({ kind: "create", ref: id, sale: { ...saleOf(50), id } }, "test");
+      const writer = await openLedgerWriter(realRuntime, url);
+      closing.push(writer);
+      const { epoch } = await writer.takeShard(0, "w");
+      let n = 0;
+      const record = async (rows: readonly Row[], words: string, steps: readonly Step[] = []) =>
+        expect(
+          await writer.record([{ entry: entryOf(0, ++n, rows, words, { steps }), epoch }]),
+        ).toEqual(["recorded"]);
+      const answer = (id: string, word: AnswerWord): AnswerRow => {
+        const of = { user: USER, id, generation: 1, attempt: 1 };
+        return { kind: "answer", ...of, answer: word, detail: "", atMs: 1 };
+      };
+      const step = (what: OrderStep["what"], id: string, saleId: string, detail = "") =>
+        stepOf(what, USER, id, { saleId, detail });
+      const pay = async (saleId: string) => {
+        const id = Bun.randomUUIDv7();
+        await record([orderRow(USER, id, 2, { saleId })], "reserved");
+        await record([answer(id, "captured")], "+paid", [step("paid", id, saleId)]);
+        return id;
+      };
+      const shown = async () => {
+        const paid = await memory.look();
+        return ["s1", "s2"].map((id) => paid?.of(id));
+      };
+      expect(await shown()).toEqual([[], []]);
+      const [refunded, returned, disputed] = [await pay("s1"), await pay("s1"), await pay("s2")];
+      await pay("s2");
+      expect(await shown()).toEqual([EUR(400), EUR(400)]);
+      await record([], "", [
+        step("cancelled", refunded, "s1", "sold"),
+        step("refund", refunded, "s1"),
+      ]);
+      await record([answer(refunded, "refunded")], "+late");
+      expect(await shown()).toEqual([EUR(200), EUR(400)]);
+      await record([answer(returned, "returned"), answer(disputed, "disputed")], "+late,+late");
+      expect(await shown()).toEqual([EUR(0), EUR(200)]);
+      // The provider gives up the disputed money: no revenue changes twice.
+      await record([answer(disputed, "returned")], "+late");
+      expect(await shown()).toEqual([EUR(0), EUR(200)]);
+      expect((await memory.look())?.all).toEqual(EUR(200));
+    },
+    LIMIT_MS,
+  );
 
-  test("a sale that has sold under an earlier release is unknown, later ones are not", async () => {
-    const url = await urlOf(dialect);
-    const old = await Db.open(realRuntime, url);
-    await migrate(old, WITHOUT_SALES);
-    const insert = "INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?,?,?,?,?)";
-    const item = `INSERT INTO items (sale, sku, name, category, price_minor, limit_per_user,
+  test(
+    "a sale that has sold under an earlier release is unknown, later ones are not",
+    async () => {
+      const url = await urlOf(dialect);
+      const old = await Db.open(realRuntime, url);
+      await migrate(old, WITHOUT_SALES);
+      const insert =
+        "INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?,?,?,?,?)";
+      const item = `INSERT INTO items (sale, sku, name, category, price_minor, limit_per_user,
       initial, restocked, available, releasing, held, sold) VALUES (?, 'a', 'A', 'c', 1, 0, 9, 0,
       ?, 0, 0, ?)`;
-    for (const [id, sold] of [
-      ["sold", 2],
-      ["fresh", 0],
-    ] as const) {
-      await old.run(insert, [id, id, "EUR", 0, 9e12]);
-      await old.run(item, [id, 9 - sold, sold]);
-    }
-    const unnamed =
-      "INSERT INTO postings (cause, currency, account, amount) VALUES ('c', 'EUR', ?, ?)";
-    await old.run(unnamed, ["customer", -7]);
-    await old.run(unnamed, ["revenue", 7]);
-    await old.close();
-    const { ledger, db, memory } = await opened(url);
-    await post(db, "customer", "revenue", 5, { sale: "fresh" });
-    const paid = await memory.look();
-    expect(paid?.all).toEqual(EUR(12));
-    expect(paid?.of("sold")).toBeNull();
-    expect(paid?.of("fresh")).toEqual(EUR(5));
-    // A worker of the earlier release still runs: its posting may be of any sale so far.
-    await db.run(unnamed, ["revenue", 1]);
-    await db.run(unnamed, ["customer", -1]);
-    await ledger.operate({ kind: "create", ref: "s", sale: { ...saleOf(9), id: "new" } }, "test");
-    await post(db, "customer", "revenue", 3, { sale: "new" });
-    const later = await memory.look();
-    expect(["sold", "fresh", "new"].map((id) => later?.of(id))).toEqual([null, null, EUR(3)]);
-    expect(later?.all).toEqual(EUR(16));
-  });
+      for (const [id, sold] of [
+        ["sold", 2],
+        ["fresh", 0],
+      ] as const) {
+        await old.run(insert, [id, id, "EUR", 0, 9e12]);
+        await old.run(item, [id, 9 - sold, sold]);
+      }
+      const unnamed =
+        "INSERT INTO postings (cause, currency, account, amount) VALUES ('c', 'EUR', ?, ?)";
+      await old.run(unnamed, ["customer", -7]);
+      await old.run(unnamed, ["revenue", 7]);
+      await old.close();
+      const { ledger, db, memory } = await opened(url);
+      await post(db, "customer", "revenue", 5, { sale: "fresh" });
+      const paid = await memory.look();
+      expect(paid?.all).toEqual(EUR(12));
+      expect(paid?.of("sold")).toBeNull();
+      expect(paid?.of("fresh")).toEqual(EUR(5));
+      // A worker of the earlier release still runs: its posting may be of any sale so far.
+      await db.run(unnamed, ["revenue", 1]);
+      await db.run(unnamed, ["customer", -1]);
+      await ledger.operate({ kind: "create", ref: "s", sale: { ...saleOf(9), id: "new" } }, "test");
+      await post(db, "customer", "revenue", 3, { sale: "new" });
+      const later = await memory.look();
+      expect(["sold", "fresh", "new"].map((id) => later?.of(id))).toEqual([null, null, EUR(3)]);
+      expect(later?.all).toEqual(EUR(16));
+    },
+    LIMIT_MS,
+  );
 });
 
 test("what was summed is not summed again, unless a number is missing", async () => {

@@ -262,8 +262,8 @@ export class SqlLedger implements Ledger {
     for (const id of ids) await this.db.run(text, [this.db.runtime.wallMs(), id]);
   }
 
-  audit(record: Parameters<Ledger["audit"]>[0]): Promise<void> {
-    return audit(this.db, record);
+  audit(look: Parameters<Ledger["audit"]>[0]): Promise<void> {
+    return audit(this.db, look);
   }
 
   auditBegin(intent: AuditIntent): Promise<number> {
