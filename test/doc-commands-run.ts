@@ -102,6 +102,10 @@ export const NOT_RUN: readonly NotRun[] = [
     "all 120 recoveries take many minutes; CI runs a sample",
     `${BUN} test/power-cut.test.ts POWER_CUT=every`,
   ),
+  ...not(
+    "it waits minutes for orders that are lost; run before a release",
+    `${BUN} test/chaos.test.ts -t acknowledge CHAOS_MUTANT=1`,
+  ),
   ...not("the address is that of the reader's installation", "curl"),
   ...not(
     "there is no container engine in CI; test/deploy.test.ts runs the roles",

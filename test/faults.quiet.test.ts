@@ -50,6 +50,8 @@ test(
       expect(away.sales[0]?.items).toMatchObject([{ sku: "a", total: 3, available: 3 }]);
       expect([away.sales[0]?.stockAsOfMs, away.asOf.roles]).toEqual([before.atMs, before.atMs]);
       expect([away.owners, away.unasked]).toEqual([before.owners, ["redis"]]);
+      // What was paid is the ledger's: none so far, which is not unknown.
+      expect([away.sales[0]?.revenue, away.revenue]).toEqual([[], []]);
       const codes = away.verdict.findings.map(({ code }) => code);
       expect(codes).toContain("redis_away");
       expect(codes).not.toContain("no_worker");

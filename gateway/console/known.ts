@@ -53,7 +53,7 @@ const READERS: { readonly [Name in keyof Parts]: Reader<Parts[Name]> } = {
   stores: { read: ({ redis, ledger }) => ({ redis, ledger }) },
   verdict: { read: (o) => present(o.verdict) },
   sales: { asOf: salesAsOf, read: (o) => present(o.sales) },
-  revenue: { asOf: (o) => o.asOf.revenue, read: (o) => present(revenueOf(o)) },
+  revenue: { asOf: (o) => o.asOf.revenue, read: (o) => present(o.revenue) },
   orders: { asOf: roles, read: (o) => present(o.orders) },
   flow: { asOf: roles, read: (o) => present(o.flow) },
   workers: { asOf: roles, read: (o) => o.roles.filter((r) => r.kind === "worker") },
@@ -107,11 +107,6 @@ export function lose(before: Knowledge, why: string): Knowledge {
 
 function eachPart(make: (name: keyof Parts) => Known<unknown>): Knowledge {
   return Object.fromEntries(NAMES.map((name) => [name, make(name)])) as unknown as Knowledge;
-}
-
-/** A gateway of an earlier release does not report it. */
-function revenueOf(now: Overview & { readonly revenue?: readonly Revenue[] | null }) {
-  return now.revenue;
 }
 
 /** Sales are as old as the oldest of their units. */

@@ -225,9 +225,15 @@ function providerOf(role: RoleVictim, usual: string): ChaosProvider {
     });
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
   };
+  const unanswered = async () => {
+    const signal = realRuntime.abortAfter(ANSWER_TIMEOUT_MS);
+    const response = await fetch(`${role.url}/healthz`, { signal });
+    return Number(((await response.json()) as { unanswered: number }).unanswered);
+  };
   return Object.assign(role, {
     outage: (on: boolean) => post("/outage", { on }),
     misbehave: (shares = usual) => post("/shares", { shares }),
+    unanswered,
   });
 }
 

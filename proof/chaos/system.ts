@@ -95,6 +95,8 @@ export interface ChaosProvider extends ChaosRole {
    * those of the scenario.
    */
   misbehave(shares?: string): Promise<void>;
+  /** Attempts of webhooks since it started that got no answer. */
+  unanswered(): Promise<number>;
 }
 
 export interface ChaosRates {

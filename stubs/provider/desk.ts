@@ -65,6 +65,11 @@ export class Desk {
     return failed(504, "gateway timeout");
   }
 
+  /** Attempts of webhooks that got no answer. */
+  get unanswered(): number {
+    return this.webhooks.unanswered;
+  }
+
   /** Changes and webhooks that are still due. */
   get open(): number {
     return this.planned + this.webhooks.open;

@@ -187,6 +187,30 @@ test("disputes and returns are recorded, looked up, and reported by signed webho
   expect(stub.book.charges.get(returned.key)?.refundedBy).toBe("provider");
 });
 
+test("a webhook that gets no answer is counted, and sent again", async () => {
+  const closed = Bun.serve({ port: 0, fetch: () => new Response() });
+  const { port } = closed;
+  await closed.stop(true);
+  const { stub, client } = await start({ webhookUrl: `http://127.0.0.1:${port}/` });
+  const health = async () =>
+    (await (await fetch(`${stub.url}/healthz`)).json()) as { open: number; unanswered: number };
+  expect((await health()).unanswered).toBe(0);
+  await client.charge(chargeOf("disputed"));
+  while ((await health()).unanswered === 0) await Bun.sleep(5);
+  expect((await health()).open).toBe(1);
+  let heard = 0;
+  const gateway = Bun.serve({
+    port: port as number,
+    fetch: () => {
+      heard++;
+      return Response.json({ taken: true });
+    },
+  });
+  closing.push(gateway);
+  while ((await health()).open > 0) await Bun.sleep(5);
+  expect(heard).toBe(1);
+});
+
 test("a late capture is pending until it happens, whatever the answer was", async () => {
   for (const heads of [true, false]) {
     const { client } = await start({ delays: { lateCaptureMs: 500 } });

@@ -2,7 +2,8 @@
 // record, and misbehaves on demand (behaviour.ts). It adds these calls:
 //
 //   GET  /v1/records   every charge with its refund and dispute, one JSON object per line
-//   GET  /healthz      {"open"}: changes and webhooks that are still due
+//   GET  /healthz      {"open"}: changes and webhooks that are still due; {"unanswered"}: attempts
+//                      of webhooks without an answer
 //   POST /outage       {"on": true}: every call gets 503 until it is switched off
 //   POST /shares       {"shares": "decline=0.1"}: new charges misbehave like this from now on
 import { failed, LOGIN_PATH } from "./answers.ts";
@@ -81,7 +82,10 @@ export class Counter {
       this.desk.shares = parseShares(((await request.json()) as { shares: string }).shares);
       return Response.json({ shares: this.desk.shares });
     }
-    if (pathname === "/healthz") return Response.json({ ok: true, open: this.desk.open });
+    if (pathname === "/healthz") {
+      const { open, unanswered } = this.desk;
+      return Response.json({ ok: true, open, unanswered });
+    }
     if (pathname === "/v1/records") return this.records();
     if (pathname === LOGIN_PATH) {
       this.ledAstray++;

@@ -22,6 +22,8 @@ export class Webhooks {
   private readonly queue: (() => Promise<void>)[] = [];
   private underWay = 0;
   private stopped = false;
+  /** Attempts so far that got no answer. */
+  unanswered = 0;
 
   constructor(
     private readonly runtime: Runtime,
@@ -92,7 +94,9 @@ export class Webhooks {
         signal: this.runtime.abortAfter(TIMEOUT_MS),
       });
       const response = await ignore(sent, "webhook_send");
-      await response?.body?.cancel();
+      if (response) await response.body?.cancel();
+      else this.unanswered++;
+
       // A refused one would be refused again.
       if (response && response.status < 500) return;
       await this.runtime.sleep(Math.min(MAX_RETRY_MS, RETRY_MS * attempt));

@@ -1,5 +1,6 @@
 // Gateways, and where each publishes.
 import { bytes, count, duration, timeOfDay } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
@@ -16,7 +17,7 @@ const REASONS = {
 
 export function Gateways({ value }) {
   const columns = [
-    { head: "Region", cell: (g) => html`<b>${g.region}</b>` },
+    { head: "Region", cell: (g) => html`<${Region} name=${g.region} />` },
     { head: "Gateway", wide: true, cell: (g) => g.id },
     { head: "Publishes to", wide: true, cell: (g) => html`<${Publishes} gateway=${g} />` },
     { head: "Admission", wide: true, cell: (g) => html`<${Admission} gateway=${g} />` },
@@ -33,6 +34,9 @@ export function Gateways({ value }) {
   return html`<${Table} label="Gateways" columns=${columns} rows=${value} keyOf=${(g) => g.id}
     empty="No gateway reports." />`;
 }
+
+const Region = ({ name }) =>
+  html`<b>${name}</b> <${Grafana} about="region ${name}" region=${name} />`;
 
 function Admission({ gateway: { admission, reasons } }) {
   const why = reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " ")).join("; ");

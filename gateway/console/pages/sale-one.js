@@ -1,5 +1,6 @@
 // One sale: its window and its items, each with what an operator can change.
 import { count, dateMinute, money } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { Figure, State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
@@ -16,6 +17,7 @@ export function OneSale({ value: { sales }, wanted, me, again }) {
         <${Figure} label="Closes" value=${dateMinute(sale.closesAt)} />
         <${Figure} label="Currency" value=${sale.currency} />
       </dl>
+      <${Grafana} about=${sale.name} sale=${sale.id} />
       ${
         me.operate &&
         html`<div class="actions">

@@ -3,6 +3,7 @@ import { address } from "../router.js";
 import { useAsked } from "../ui/asked.js";
 import { Chart } from "../ui/chart.js";
 import { brief, duration } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { State } from "../ui/parts.js";
@@ -21,7 +22,8 @@ export function TimelinePage({ query }) {
       <${Panel} id="day-waits" title="Waits" known=${day} view=${Waits} />
     </div>
     <${Panel} id="timeline" title="The last day" known=${events} view=${Events}
-      actions=${html`<button onClick=${events.again}>Refresh</button>`} />`;
+      actions=${html`<${Grafana} about="the last day" fromMs="now-24h" />
+        <button onClick=${events.again}>Refresh</button>`} />`;
 }
 
 const perMinute = (n) => (n === null || n === undefined ? "unknown" : brief(n));

@@ -1,5 +1,6 @@
 // What the near end of a line shows of its trouble: what its role logs, how often it has dialled
 // again, how long its calls take; for clients, the answers that they lost.
+import { ignore } from "../../../core/runtime/ignored.ts";
 import type { ChaosSystem, Link, RoleKind } from "../system.ts";
 
 /** What roles log when their line to this part is in trouble. */
@@ -30,7 +31,8 @@ export class Noticed {
     private readonly link: Link,
     private readonly events: ReadonlyMap<string, number>,
     private readonly dialled: number,
-    private readonly lost: number,
+    /** undefined: nobody says. */
+    private readonly lost: number | undefined,
     private readonly calls: { readonly sum: number; readonly count: number } | undefined,
   ) {}
 
@@ -41,9 +43,10 @@ export class Noticed {
       if (more > 0) return `${this.link.from} logged '${event}' ${more} times`;
     }
     const { from } = this.link;
-    if (this.lost > before.lost) return `${from} lost ${this.lost - before.lost} answers`;
+    const lost = (this.lost ?? 0) - (before.lost ?? Number.POSITIVE_INFINITY);
+    if (lost > 0) return `${from} lost ${lost} answers`;
     const more = this.dialled - before.dialled;
-    // The provider, which calls a gateway back, shows nothing else.
+    // The provider, which calls a gateway back, may lose a connection between two calls.
     const shows = LASTING.has(partOf(this.link)) || from === "provider";
     return more > 0 && shows ? `${from} dialled again ${more} times` : undefined;
   }
@@ -74,8 +77,18 @@ export async function noticed(system: ChaosSystem, link: Link): Promise<Noticed>
   }
   const events = await logged(system, from, EVENTS[target] ?? []);
   const calls = await callsOf(system, from, CALLS[`${from} ${target}`]);
-  const lost = target === "provider" ? await system.metric(from, PUT_OFF) : 0;
+  const lost = await lostAnswers(system, from, target);
   return new Noticed(link, events, proxy.accepted, lost, calls);
+}
+
+async function lostAnswers(
+  system: ChaosSystem,
+  from: RoleKind,
+  target: string,
+): Promise<number | undefined> {
+  // A line that the kernel refuses counts no connections. The provider may be another fault's.
+  if (from === "provider") return ignore(system.provider.unanswered(), "not_ready_yet");
+  return target === "provider" ? system.metric(from, PUT_OFF) : 0;
 }
 
 async function logged(
