@@ -8,11 +8,11 @@ import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
-import { walkDeadLetters } from "./dead-letters.ts";
+import { type DeadLetter, walkDeadLetters } from "./dead-letters.ts";
 import { declareQueue } from "./declare.ts";
 import { BrokerUnavailable } from "./errors.ts";
 import { depth } from "./inspect.ts";
-import type { Publisher } from "./publisher.ts";
+import type { Publisher, PublishOutcome } from "./publisher.ts";
 import { FULFILMENT_EXCHANGE, serviceQueue, serviceQueueName, UNROUTED } from "./topology.ts";
 
 export interface Routing {
@@ -103,32 +103,44 @@ export interface Rerouted {
   readonly refused: number;
 }
 
-/** Republishes parts in `queue` that now have a route to another queue. */
+export interface From {
+  readonly queue: string;
+  /** Sends a letter on; `kept`: it has to stay. */
+  readonly send: (letter: DeadLetter, publisher: Publisher) => Promise<PublishOutcome | "kept">;
+}
+
+/** Parts without a route. */
+const FROM_UNROUTED: From = {
+  queue: UNROUTED,
+  send: ({ routingKey, type, messageId, body }, publisher) =>
+    publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, { type, messageId }),
+};
+
+/** Republishes parts in a queue that now have a route to another queue. */
 export async function reroute(
   connection: BrokerConnection,
   publisher: Publisher,
   { routes }: Routing,
-  queue = UNROUTED,
+  { queue, send }: From = FROM_UNROUTED,
 ): Promise<Rerouted> {
   const waiting = (await depth(connection, queue))?.ready ?? 0;
   let kept = 0;
   let refused = 0;
   if (waiting === 0) return { moved: 0, kept, refused };
   const moved = await walkDeadLetters(connection, queue, waiting, async (letter) => {
-    const { routingKey, type, messageId, body, headers } = letter;
+    const { routingKey, headers } = letter;
     kept++;
     // Its service gave it up: it waits for an operator, whatever routes there are.
     if (headers["x-reason"] !== undefined) return "keep";
     const [region = "", ...category] = routingKey.split(".");
     const service = serviceOf(routes, region, category.join("."));
     if (service === undefined || serviceQueueName(service) === queue) return "keep";
-    const properties = { type, messageId };
-    const outcome = await publisher.publish(FULFILMENT_EXCHANGE, routingKey, body, properties);
+    const outcome = await send(letter, publisher);
     if (outcome === "confirmed") {
       kept--;
       return "drop";
     }
-    refused++;
+    if (outcome !== "kept") refused++;
     return "keep";
   });
   return { moved, kept, refused };

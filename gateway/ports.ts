@@ -120,6 +120,8 @@ export interface GatewayOptions {
     readonly webhookSecrets?: readonly string[] | undefined;
     /** Where operators sign in to the console; absent: by a token alone. */
     readonly consoleOidc?: ConsoleOidc | undefined;
+    /** Grafana's address, without a trailing slash; absent: the console has no links to it. */
+    readonly grafana?: string | undefined;
     /** Whether endpoints of outgoing webhooks may have private addresses, and use http. */
     readonly webhookPrivate?: boolean | undefined;
     /** Whether /shop is served, and its visitors get tokens. Needs a secret as the auth's key. */
@@ -190,7 +192,10 @@ export interface StoresPort {
   /** Gives idempotency keys their orders' ids. Rejects if the ledger cannot be written. */
   readonly claimKeys: LedgerWriter["claimKeys"];
   /** Live units from Redis; undefined when Redis does not have the sale. */
-  readonly stockOf: (saleId: string) => Promise<readonly Units[] | undefined>;
+  readonly stockOf: (
+    saleId: string,
+    skus: readonly string[],
+  ) => Promise<readonly Units[] | undefined>;
   /** Exchange rates in Redis. Rejects if it is away. */
   readonly rates: () => Promise<readonly KnownRate[]>;
   /**

@@ -24,7 +24,7 @@ import { problem } from "./http/problem.ts";
 import { ReadAllowance } from "./http/read-allowance.ts";
 import { LongPoll } from "./http/read-feed.ts";
 import { SpareDescriptors } from "./http/spare-descriptors.ts";
-import { StockReader, shownUnits } from "./http/stock-reader.ts";
+import { StockReader } from "./http/stock-reader.ts";
 import type { Batch } from "./intake/batch.ts";
 import { Counters } from "./intake/counters.ts";
 import { Intake } from "./intake/intake.ts";
@@ -80,10 +80,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const catalogue = new Catalogue(runtime, stores.ledger);
   await catalogue.start();
 
-  const stock = new StockReader(
-    async (saleId) => shownUnits(await stores.stockOf(saleId), catalogue.get(saleId)),
-    runtime.monotonicMs,
-  );
+  const stock = new StockReader(runtime, async (saleId) => {
+    const known = catalogue.get(saleId);
+    const skus = known?.sale.items.map(({ sku }) => sku) ?? [];
+    return { units: await stores.stockOf(saleId, skus), sale: known };
+  });
   const admission = admissionOf(options, log);
   const soldOut = bounds.admission?.soldOutAtGate
     ? new SoldOut(stock.look, runtime.monotonicMs)

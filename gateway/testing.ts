@@ -129,7 +129,7 @@ export type TestGatewayOptions = Partial<
     Pick<GatewayOptions["server"], "id" | "port" | "reusePort" | "metrics"> &
     Pick<
       GatewayOptions["access"],
-      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc" | "shop"
+      "origins" | "webhookSecrets" | "webhookPrivate" | "consoleOidc" | "grafana" | "shop"
     > &
     NonNullable<GatewayOptions["bounds"]> &
     NonNullable<GatewayOptions["telemetry"]> &
@@ -170,6 +170,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
       webhookPrivate,
       shop,
       consoleOidc: options.consoleOidc,
+      grafana: options.grafana,
     },
     bounds: { limits, admission },
     clock: options.clock ?? Date.now,

@@ -10,6 +10,7 @@ import { lettersAgain } from "./letters-again.ts";
 import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligations.ts";
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
+import { SERVICE_QUEUES } from "./request-targets.ts";
 import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts";
 
 /** Returns the number of requests issued. */
@@ -21,6 +22,7 @@ export async function askAgain(db: Db): Promise<number> {
     // Follow-ups not yet published ask for the same things: one request each is enough.
     await tx.run(
       `UPDATE follow_ups SET done = 1 WHERE done = 0 AND (exchange = 'fulfilment'
+       OR exchange = '' AND routing_key LIKE '${SERVICE_QUEUES}%'
        OR exchange = '' AND routing_key LIKE 'payments%' AND routing_key <> 'payments.dead')`,
     );
     const asked = (await charges(tx, sheet, shards)) + (await partsAgain(tx, sheet, shards));

@@ -1,5 +1,10 @@
 // The audit log: one row for each call of an operator. A change is entered before it happens, and
 // its result is added afterwards. An entry without a result means that nobody knows how it ended.
+//
+//   1. Changes stay for good. Of the calls that change nothing, each takes the place of an old one:
+//      otherwise whoever only reads would fill the ledger.
+//   2. Operators' reads and strangers' calls are counted apart, so that strangers push out none of
+//      the operators'.
 import type { Db, Value } from "./db.ts";
 
 /** What somebody is about to do. */
@@ -33,6 +38,8 @@ export interface AuditQuery {
   /** As recorded: any of these. */
   readonly subjects?: readonly string[] | undefined;
   readonly action?: string | undefined;
+  /** Without the calls that change nothing. */
+  readonly changes?: boolean;
 }
 
 export interface AuditPage {
@@ -70,26 +77,55 @@ export async function auditEnd(
   );
 }
 
-/** A call that changed nothing, with its result. */
-export async function audit(
-  db: Db,
-  r: AuditIntent & { readonly status: number; readonly atMs: number },
-): Promise<void> {
+/** A call that changed nothing. */
+export interface AuditLook extends AuditIntent {
+  readonly status: number;
+  readonly atMs: number;
+  /** Without an operator's token. */
+  readonly stranger?: boolean;
+}
+
+/** How many calls that changed nothing are kept, and for how long at most. */
+export interface AuditKept {
+  readonly reads: number;
+  readonly strangers: number;
+  readonly forMs: number;
+}
+
+/** About 250 bytes each; at most 6 kB. */
+const KEPT: AuditKept = { reads: 200_000, strangers: 50_000, forMs: 90 * 86_400_000 };
+/** More than the one that comes, so that a lower limit is reached as well. */
+const FORGOTTEN_AT_ONCE = 2;
+const [READ, STRANGER] = [1, 2];
+
+/** 1 */
+export async function audit(db: Db, look: AuditLook, kept = KEPT): Promise<void> {
+  const { atMs, subject, action, target, detail, status, stranger = false } = look;
+  const [kind, most] = stranger ? [STRANGER, kept.strangers] : [READ, kept.reads]; // 2
+  const [row] = await db.run(
+    `INSERT INTO audit (at_ms, subject, action, target, detail, status, ended_ms, kind, n)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1 + COALESCE((SELECT MAX(n) FROM audit WHERE kind = ?), 0))
+     RETURNING n`,
+    [atMs, subject, action, target, detail, status, atMs, kind, kind],
+  );
   await db.run(
-    `INSERT INTO audit (at_ms, subject, action, target, detail, status, ended_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    [r.atMs, r.subject, r.action, r.target, r.detail, r.status, r.atMs],
+    `DELETE FROM audit WHERE seq IN (SELECT seq FROM
+       (SELECT seq, n, at_ms FROM audit WHERE kind = ? ORDER BY n LIMIT ?) AS oldest
+       WHERE n <= ? OR at_ms < ?)`,
+    [kind, FORGOTTEN_AT_ONCE, Number(row?.n) - most, atMs - kept.forMs],
   );
 }
 
 export async function auditLog(db: Db, query: AuditQuery): Promise<AuditPage> {
-  const { limit, subjects, action } = query;
+  const { limit, subjects, action, changes = false } = query;
   const [last] = await db.run("SELECT COALESCE(MAX(seq), 0) AS seq FROM audit");
   const before = Math.min(query.before ?? Number.MAX_SAFE_INTEGER, Number(last?.seq) + 1);
   const least = Math.max(0, before - LOOKED_AT);
   const values: Value[] = [before, least, ...(subjects ?? []), ...(action ? [action] : [])];
   const any = subjects?.map(() => "?").join(",");
-  const only = `${any ? ` AND subject IN (${any})` : ""}${action ? " AND action = ?" : ""}`;
+  const only =
+    `${any ? ` AND subject IN (${any})` : ""}${action ? " AND action = ?" : ""}` +
+    (changes ? " AND kind = 0" : "");
   const rows = await db.run(
     `SELECT seq, at_ms, subject, action, target, detail, status, ended_ms FROM audit
      WHERE seq < ? AND seq >= ?${only} ORDER BY seq DESC LIMIT ?`,

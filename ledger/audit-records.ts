@@ -60,6 +60,8 @@ export interface PartRecord {
 
 export interface PostingRecord {
   readonly cause: string;
+  /** Empty: it changes no revenue, or an earlier release recorded it. */
+  readonly sale: string;
   readonly currency: string;
   readonly account: string;
   readonly amount: number;

@@ -302,16 +302,14 @@ export class LedgerAudit {
   }
 
   async *postings(): AsyncGenerator<readonly PostingRecord[]> {
-    const text = `SELECT seq, cause, currency, account, amount FROM postings
+    const text = `SELECT seq, cause, sale, currency, account, amount FROM postings
       WHERE seq > ? ORDER BY seq LIMIT ?`;
     for (let after = -1; ; ) {
       const rows = await this.db.run(text, [after, CHUNK]);
       if (rows.length === 0) return;
       yield rows.map((r) => ({
-        cause: String(r.cause),
-        currency: String(r.currency),
-        account: String(r.account),
-        amount: Number(r.amount),
+        ...{ cause: String(r.cause), sale: String(r.sale), currency: String(r.currency) },
+        ...{ account: String(r.account), amount: Number(r.amount) },
       }));
       after = Number(rows[rows.length - 1]?.seq);
     }

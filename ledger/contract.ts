@@ -11,7 +11,7 @@ import type { Rate } from "../core/domain/rate.ts";
 import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import type { Traceparent } from "../core/domain/trace.ts";
-import type { AuditIntent, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
+import type { AuditIntent, AuditLook, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
 import type { PartLeases } from "./lease-contract.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
 import type { OrderSearch } from "./order-search.ts";
@@ -320,7 +320,7 @@ export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
   /** undefined: it has no end yet, or there is no such correction. */
   correction(ref: string): Promise<Correction | undefined>;
   /** Records a call of an operator that changes nothing, with its result. */
-  audit(record: AuditIntent & { readonly status: number; readonly atMs: number }): Promise<void>;
+  audit(look: AuditLook): Promise<void>;
   /** Records a change before it happens; returns the number of the entry. */
   auditBegin(intent: AuditIntent): Promise<number>;
   /** Adds the result of a change that was begun. */

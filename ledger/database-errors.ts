@@ -1,5 +1,6 @@
-// What Sluice does about each class of error of Postgres, by its SQLSTATE, never by its text. The
-// treatments are those of Redis's error replies (core/stores/error-replies.ts):
+// What Sluice does about each class of error of Postgres, by its SQLSTATE, and of SQLite, by its
+// result code, never by its text. The treatments are those of Redis's error replies
+// (core/stores/error-replies.ts):
 //
 //   wait     Postgres will serve by itself. The call fails as unavailable and is made again later.
 //   redial   This server does not serve: it restarts, or has become a replica. All connections are
@@ -8,7 +9,7 @@
 //            names the reason; one that runs waits.
 //
 // Violated constraints and impossible values (classes 22 and 23) blame the data (db.ts). SQLite has
-// no server: whatever it cannot do is unavailable until it can.
+// no server to reconnect to.
 
 export type Treatment = "wait" | "redial" | "refuse";
 
@@ -38,6 +39,29 @@ export const DATABASE_TROUBLES: Readonly<Record<string, DatabaseTrouble>> = {
   "58": { treatment: "wait", state: "disk_failed" },
 };
 
+/** By SQLite's primary result code. */
+export const SQLITE_TROUBLES: ReadonlyMap<number, DatabaseTrouble> = new Map([
+  [3, { treatment: "refuse", state: "no_permission" }], // PERM
+  [5, { treatment: "wait", state: "busy" }], // BUSY
+  [6, { treatment: "wait", state: "busy" }], // LOCKED
+  [7, { treatment: "wait", state: "full" }], // NOMEM
+  [8, { treatment: "refuse", state: "read_only" }], // READONLY
+  [10, { treatment: "wait", state: "disk_failed" }], // IOERR
+  [11, { treatment: "refuse", state: "damaged" }], // CORRUPT
+  [13, { treatment: "wait", state: "disk_full" }], // FULL
+  [14, { treatment: "refuse", state: "no_database" }], // CANTOPEN
+  [15, { treatment: "wait", state: "busy" }], // PROTOCOL: locking
+  [23, { treatment: "refuse", state: "no_permission" }], // AUTH
+  [26, { treatment: "refuse", state: "damaged" }], // NOTADB
+]);
+
+/** SQLite's primary result code: the low byte of an extended one. */
+export function sqliteCode(error: unknown): number | undefined {
+  const { name, code, errno } = (error ?? {}) as { name?: string; code?: unknown; errno?: unknown };
+  const own = name === "SQLiteError" || (typeof code === "string" && code.startsWith("SQLITE_"));
+  return own && typeof errno === "number" ? errno & 0xff : undefined;
+}
+
 /** The client's own codes: there is no connection. It dials anew by itself. */
 const WITHOUT_CONNECTION: ReadonlySet<unknown> = new Set([
   "ERR_POSTGRES_CONNECTION_CLOSED",
@@ -48,8 +72,10 @@ const WITHOUT_CONNECTION: ReadonlySet<unknown> = new Set([
 ]);
 const AWAY: DatabaseTrouble = { treatment: "wait", state: "away" };
 
-/** undefined: not an error of Postgres, or one that blames the statement. */
+/** undefined: not an error of a database, or one that blames the statement. */
 export function databaseTrouble(error: unknown): DatabaseTrouble | undefined {
+  const sqlite = sqliteCode(error);
+  if (sqlite !== undefined) return SQLITE_TROUBLES.get(sqlite);
   const { errno, code } = (error ?? {}) as { errno?: unknown; code?: unknown };
   if (WITHOUT_CONNECTION.has(code)) return AWAY;
   if (typeof errno !== "string") return undefined;

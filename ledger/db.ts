@@ -2,6 +2,7 @@
 import { maskedUrl } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
+import { databaseTrouble } from "./database-errors.ts";
 import { Postgres } from "./postgres.ts";
 import {
   type Dialect,
@@ -40,6 +41,7 @@ export class Db implements Runner {
     } catch (error) {
       throw new LedgerUnavailable(
         `the ledger ${maskedUrl(url)} cannot be opened (SLUICE_LEDGER_URL): ${messageOf(error)}`,
+        databaseTrouble(error)?.state,
       );
     }
   }

@@ -50,6 +50,15 @@ export type ReportBegun =
   | { readonly kind: "reported"; readonly fate: Fate }
   | { readonly kind: "unknown" | "ended" };
 
+/** What its shard said of a part that a claim had; the claim `""`: nobody's. */
+export interface LeaseEnd {
+  /** With the number of the request that the shard was told of. */
+  readonly of: PartId & Pick<Part, "request">;
+  readonly claim: string;
+  readonly fate: Fate;
+  readonly nowMs: number;
+}
+
 export interface LapsedRequest {
   /** Leases that ended before this. */
   readonly beforeMs: number;
@@ -68,8 +77,11 @@ export interface PartLeases {
   leaseParts(request: LeaseRequest, arrived: readonly Part[]): Promise<Leased>;
   settleClaim(settled: SettledClaim): Promise<void>;
   beginReport(begin: ReportBegin): Promise<ReportBegun>;
-  /** Ends a lease of this claim, unless it has an end already. */
-  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void>;
+  /**
+   * Ends a lease of this claim, unless it has an end already. If a newer request has come
+   * meanwhile, the part is free for the next claim instead.
+   */
+  endLease(end: LeaseEnd): Promise<void>;
   /** Takes parts that no claim wants any more out of reach, to be sent in a message again. */
   lapsedParts(
     request: LapsedRequest,

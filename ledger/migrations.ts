@@ -319,6 +319,22 @@ const MIGRATIONS: readonly Migration[] = [
        until_ms BIGINT NOT NULL, written_ms BIGINT NOT NULL, state TEXT NOT NULL)`,
     "INSERT INTO timeline_writer VALUES (1, '', 0, 0, '')",
   ],
+  // sale: of a posting that changes revenue; empty in others, and in those of earlier releases.
+  // postings_before: how many there were when the sale was created, or had sold nothing yet; 0:
+  // one of an earlier release, any posting without a sale may be its own (ledger/revenue.ts).
+  () => [
+    "ALTER TABLE postings ADD COLUMN sale TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE sales ADD COLUMN postings_before BIGINT NOT NULL DEFAULT 0",
+    `UPDATE sales SET postings_before = (SELECT COALESCE(MAX(seq), 0) FROM postings)
+       WHERE NOT EXISTS (SELECT 1 FROM items WHERE items.sale = sales.id AND items.sold > 0)`,
+  ],
+  // Calls that change nothing are forgotten in time (ledger/audit-log.ts). kind: 0 for changes,
+  // which stay; n numbers those of a kind.
+  () => [
+    "ALTER TABLE audit ADD COLUMN kind INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE audit ADD COLUMN n BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX audit_by_kind ON audit (kind, n)",
+  ],
 ];
 
 /**

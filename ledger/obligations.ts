@@ -191,19 +191,22 @@ function takenBack(news: News, word: "returned" | "disputed"): void {
   }
   const terms = attempts.move(of, [status], word, detail);
   const from = status === "captured" ? "revenue" : "disputes";
-  post(sheet, entry, terms, from, word === "returned" ? "customer" : "disputes");
+  const sale = status === "captured" ? sheet.takenFrom.get(`${of.user} ${of.id}`) : undefined;
+  post(sheet, entry, terms, from, word === "returned" ? "customer" : "disputes", sale);
   chargeEvent(sheet, entry, of, word, detail);
 }
 
+/** `sale`: named if it changes revenue. */
 export function post(
   sheet: Sheet,
   entry: Entry,
   { amount, currency }: Pick<Terms, "amount" | "currency">,
   from: string,
   to: string,
+  sale = "",
 ): void {
   const cause = `entry ${entry.shard}-${entry.n}`;
-  sheet.postings.push(cause, currency, from, -amount, cause, currency, to, amount);
+  sheet.postings.push(cause, currency, from, -amount, sale, cause, currency, to, amount, sale);
 }
 
 export function chargeEvent(

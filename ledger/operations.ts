@@ -155,7 +155,8 @@ async function create(tx: Runner, sale: Sale, ref: string): Promise<OperationRes
   if ((await tx.run("SELECT id FROM sales WHERE id = ?", [sale.id])).length > 0)
     return "sale_exists";
   await tx.run(
-    "INSERT INTO sales (id, name, currency, opens_ms, closes_ms) VALUES (?, ?, ?, ?, ?)",
+    `INSERT INTO sales (id, name, currency, opens_ms, closes_ms, postings_before)
+     VALUES (?, ?, ?, ?, ?, (SELECT COALESCE(MAX(seq), 0) FROM postings))`,
     [sale.id, sale.name, sale.currency, sale.opensAtMs, sale.closesAtMs],
   );
   await insertItems(tx, sale.id, sale.items, `create ${ref}`);

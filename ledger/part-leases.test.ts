@@ -104,7 +104,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     // Its lease is over, but the report is on its way.
     const meanwhile = { nowMs: lastMs + 29_000 };
     expect(idsIn(await one.leaseParts(request("c", meanwhile), []))).toBe("none");
-    await two.endLease(part, "a", "done", lastMs);
+    await two.endLease({ of: part, claim: "a", fate: "done", nowMs: lastMs });
     expect(await report("a", lastMs)).toEqual({ kind: "reported", fate: "done" });
     const muchLater = { nowMs: NOW_MS + 100 * LEASE_MS };
     expect(idsIn(await one.leaseParts(request("d", muchLater), []))).toBe("none");
@@ -120,13 +120,35 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(idsIn(await one.leaseParts(request("c"), [again]))).toBe("none");
     const begin = { service: "depot", claim: "a", of: part, nowMs: NOW_MS, holdUntilMs: NOW_MS };
     expect(await one.beginReport(begin)).toEqual({ kind: "open", part: again });
-    await one.endLease(part, "a", "later", NOW_MS);
+    const end = { claim: "a", fate: "later", nowMs: NOW_MS } as const;
+    await one.endLease({ ...end, of: again });
     expect(idsIn(await one.leaseParts(request("d"), [again]))).toBe("none");
     const next = makePart({ ...part, request: 4 });
     expect(idsIn(await one.leaseParts(request("e"), [next]))).toEqual([part.id]);
     // What failed comes again under its old number, when an operator redrives it.
-    await one.endLease(part, "e", "failed", NOW_MS);
+    await one.endLease({ of: next, claim: "e", fate: "failed", nowMs: NOW_MS });
     expect(idsIn(await one.leaseParts(request("f"), [next]))).toEqual([part.id]);
+  });
+
+  test("a part that comes again before the end of its lease is on record is not lost", async () => {
+    const [one, two] = await writers();
+    const part = makePart();
+    await one.leaseParts(request("a"), [part]);
+    const begin = { service: "depot", claim: "a", of: part, nowMs: NOW_MS, holdUntilMs: NOW_MS };
+    expect(await one.beginReport(begin)).toEqual({ kind: "open", part });
+    // Its shard has put it off and the ledger has asked for it again; then the end comes.
+    const again = makePart({ ...part, request: 2 });
+    expect(idsIn(await two.leaseParts(request("b"), [again]))).toBe("none");
+    await one.endLease({ of: part, claim: "a", fate: "later", nowMs: NOW_MS });
+    expect(await two.leaseParts(request("c"), [])).toMatchObject({ parts: [again] });
+
+    // The same while nobody has it.
+    const nobodys = makePart();
+    await one.leaseParts(request("d", { most: 0 }), [nobodys]);
+    const newer = makePart({ ...nobodys, request: 2 });
+    await one.leaseParts(request("e", { most: 0 }), [newer]);
+    await one.endLease({ of: nobodys, claim: "", fate: "later", nowMs: NOW_MS });
+    expect(await two.leaseParts(request("f"), [])).toMatchObject({ parts: [newer] });
   });
 
   test("what its shard refuses, or does not answer, leaves the claim", async () => {
@@ -151,7 +173,8 @@ describe.each(databases)("%s", (_, freshUrl) => {
     const look = { ...at, most: 150, forgetBeforeMs: 0 };
     const found = [await one.lapsedParts(look), await one.lapsedParts(look)];
     expect(found.map((list) => list.length)).toEqual([150, MAX_CLAIMS - 150]);
-    for (const { part } of found.flat()) await one.endLease(part, "", "later", NOW_MS);
+    for (const { part } of found.flat())
+      await one.endLease({ of: part, claim: "", fate: "later", nowMs: NOW_MS });
     const forget = { ...look, forgetBeforeMs: NOW_MS + 3 * LEASE_MS };
     expect(await one.lapsedParts(forget)).toEqual([]);
     const { part } = found.flat()[0] as { part: Part };

@@ -5,12 +5,15 @@
 //  2. A part belongs to one claim at a time. Another gets it only after the lease.
 //  3. A message that came twice changes nothing. One with a later request replaces an earlier one,
 //     since the ledger puts off only the newest (ledger/parts-again.ts).
+//  4. A part that was put off may come again before the end of its lease is on record. The end is
+//     that of the earlier request then, and the later one stays open.
 import type { Part } from "../core/domain/part.ts";
 import { type Db, insertRows, type Runner, type Value } from "./db.ts";
 import type {
   Fate,
   LapsedRequest,
   Leased,
+  LeaseEnd,
   LeaseRequest,
   PartId,
   ReportBegin,
@@ -171,14 +174,16 @@ export function beginReport(db: Db, begin: ReportBegin): Promise<ReportBegun> {
   });
 }
 
-export function endLease(
-  db: Db,
-  of: PartId,
-  claim: string,
-  fate: Fate,
-  nowMs: number,
-): Promise<void> {
-  return end(db, of, claim, fate, nowMs);
+/** 4 */
+export async function endLease(db: Db, { of, claim, fate, nowMs }: LeaseEnd): Promise<void> {
+  const request = of.request ?? 1;
+  await db.run(
+    `UPDATE part_leases SET at_ms = ?, fate = CASE WHEN request > ? THEN '' ELSE ? END,
+       claim = CASE WHEN request > ? THEN '' ELSE claim END,
+       until_ms = CASE WHEN request > ? THEN ? ELSE until_ms END
+     WHERE ${KEY} AND claim = ? AND fate = ''`,
+    [nowMs, request, fate, request, request, nowMs, ...keyOf(of), claim],
+  );
 }
 
 async function end(

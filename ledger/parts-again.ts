@@ -1,11 +1,13 @@
 // Asks for parts again: one that its service could not do, after a growing wait; or all unfinished
-// ones, when an operator reports that a broker has lost messages.
+// ones, when an operator reports that a broker has lost messages. A claimed part goes to the queue
+// of the service that claimed it, wherever the routes lead by now: no other service may have it.
 import type { Entry } from "../core/domain/entry.ts";
 import { type Part, regionOfGateway } from "../core/domain/part.ts";
 import type { PartRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import type { Runner } from "./db.ts";
 import { bucketOf } from "./places.ts";
+import { SERVICE_QUEUES } from "./request-targets.ts";
 import { placedIn } from "./row-in.ts";
 import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
@@ -13,7 +15,8 @@ import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 const LEAST_WAIT_MS = 1_000;
 const MOST_WAIT_MS = 600_000;
 
-const FIELDS = "usr, id, generation, part, parts, routing_key, lines, request, since_ms";
+const FIELDS =
+  "usr, id, generation, part, parts, routing_key, service, status, lines, request, since_ms";
 
 /** Asks for all unfinished parts; returns their number. */
 export async function partsAgain(tx: Runner, sheet: Sheet, shards: number): Promise<number> {
@@ -24,7 +27,7 @@ export async function partsAgain(tx: Runner, sheet: Sheet, shards: number): Prom
   for (const r of open) {
     const shard = shardOf(String(r.usr), shards);
     const part = await partOf(tx, r, shard);
-    if (part) send(sheet, shard, "fulfilment", String(r.routing_key), part);
+    if (part) send(sheet, shard, ...targetOf(r), part);
   }
   return open.length;
 }
@@ -50,7 +53,14 @@ async function putOff(tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Pro
   const inVainMs = Math.max(0, entry.atMs - Number(r.since_ms));
   const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, Math.round(inVainMs / 2)));
   const body = JSON.stringify([again]);
-  followUp(sheet, entry.shard, "fulfilment", String(r.routing_key), body, entry.atMs + waitMs);
+  followUp(sheet, entry.shard, ...targetOf(r), body, entry.atMs + waitMs);
+}
+
+function targetOf(r: Record<string, unknown>): [exchange: string, routingKey: string] {
+  const { status, service, routing_key } = r;
+  return status === "claimed"
+    ? ["", `${SERVICE_QUEUES}${service}`]
+    : ["fulfilment", String(routing_key)];
 }
 
 /** The part as its service receives it; undefined if its order is not recorded. */

@@ -1,8 +1,9 @@
 // A paid order's lines go out in one part per service; routes name the service.
 import { afterAll, describe, expect, test } from "bun:test";
+import { at } from "../core/domain/at.ts";
 import type { Entry, OrderStep, Step } from "../core/domain/entry.ts";
 import type { Part } from "../core/domain/part.ts";
-import type { Row } from "../core/domain/row.ts";
+import { partRow, type Row } from "../core/domain/row.ts";
 import type { Sale } from "../core/domain/sale.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
@@ -72,7 +73,7 @@ async function fresh(dialect: string) {
       ),
     };
   };
-  return { ledger, audit, record, route, pay };
+  return { ledger, writer, audit, record, route, pay };
 }
 
 const stepOf = (what: OrderStep["what"], id: string, gateway: string, detail: string): Step =>
@@ -193,6 +194,30 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
       ],
     });
     expect(await statuses(audit, id)).toEqual(["1 - cancelled", "2 - cancelled", "3 - cancelled"]);
+  });
+
+  test("a claimed part is asked for again at its service, wherever the routes lead", async () => {
+    const { ledger, writer, record, route, pay } = await fresh(dialect);
+    for (const category of ["audio", "home", "books"]) await route(category, "east");
+    const { id, parts } = await pay("eu.gateway-1");
+    await record([], "", { steps: [stepOf("claimed", id, "eu.gateway-1", "1 1 east")] });
+    for (const category of ["audio", "home", "books"]) await route(category, "west");
+    const waiting = await pay("eu.gateway-1");
+    const part = at(parts, 0);
+    await record([partRow(part, "later", "east", 1)], "+late");
+    const sent = async () =>
+      (await ledger.followUps(0, 100, { dueMs: 9e12, except: [] }))
+        .filter(({ routingKey }) => !routingKey.startsWith("payments"))
+        .map(({ exchange, routingKey, body }) => {
+          const [{ id: about, request = 1 }] = JSON.parse(body) as [Part];
+          return [`${exchange} ${routingKey}`, about, request];
+        });
+    expect(await sent()).toContainEqual([" fulfilment.east", id, 2]);
+    await writer.askAgain();
+    expect(await sent()).toEqual([
+      [" fulfilment.east", id, 3],
+      ["fulfilment eu.audio", waiting.id, 2],
+    ]);
   });
 
   test("a route changes once per reference; other content under it is refused", async () => {

@@ -37,6 +37,7 @@ import {
 } from "./sheet.ts";
 import { chargesIn, recordSteps } from "./steps.ts";
 import { moveStock } from "./stock-moves.ts";
+import { salesOfTaken } from "./taken-back.ts";
 
 /** Results that do not stop the later entries of the shard. */
 const GOES_ON: ReadonlySet<RecordResult> = new Set(["recorded", "unreadable", "fenced"]);
@@ -276,6 +277,7 @@ function insertDecided(tx: Runner, sheet: Sheet): Promise<unknown>[] {
 async function change(db: Db, tx: Runner, sheet: Sheet, entries: readonly Entry[]): Promise<void> {
   const attempts = await Attempts.read(db.dialect, tx, chargesIn(sheet, entries));
   await prepareParts(tx, sheet, entries);
+  sheet.takenFrom = await salesOfTaken(tx, sheet, entries);
   for (const entry of entries) {
     recordSteps(attempts, sheet, entry);
     recordLateAnswers(attempts, sheet, entry);
@@ -303,7 +305,7 @@ const MESSAGES = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
 const ORDERS = ["bucket", "id", "usr", "state", "message", "idx"];
 const EVENTS = ["usr", "id", "at_ms", "event", "detail", "shard", "n"];
 const MOVEMENTS = ["cause", "sale", "sku", "account", "units"];
-const POSTINGS = ["cause", "currency", "account", "amount"];
+const POSTINGS = ["cause", "currency", "account", "amount", "sale"];
 const CHARGES = [
   ...["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status"],
   ...["detail", "metadata", "rate_id", "rate", "trace"],

@@ -24,6 +24,7 @@ import type { Move } from "./moves.ts";
 import { bucketOf, messageId } from "./places.ts";
 import type { Prices } from "./prices.ts";
 import { Unreadable } from "./refusals.ts";
+import { mostRequests } from "./request-targets.ts";
 
 export { Contradiction, Unreadable } from "./refusals.ts";
 
@@ -49,6 +50,8 @@ export interface Sheet {
   readonly parts: Value[];
   /** Steps that change a part, applied after the parts are inserted. */
   readonly partSteps: OrderStep[];
+  /** Sales of orders whose money has left at the provider, by `user id` (taken-back.ts). */
+  takenFrom: ReadonlyMap<string, string>;
   /** By entry: rows that changed nothing in Redis but may be news to the ledger. */
   readonly late: Map<Entry, Row[]>;
   /** `region category` → service; read when the transaction has its first paid order. */
@@ -64,22 +67,10 @@ export interface Sheet {
 export function emptySheet(prices: Prices, atMs: number): Sheet {
   return {
     ...{ prices, atMs, fence: new Fence(prices), late: new Map(), requests: new Map() },
+    takenFrom: new Map(),
     ...{ entries: [], messages: [], charges: [], events: [], movements: [], postings: [] },
     ...{ followUps: [], parts: [], partSteps: [], moved: [], orders: new Map(), stock: new Map() },
   };
-}
-
-/**
- * Requests per message, and so per follow-up: a message costs broker and worker 240 µs of CPU
- * (docs/decisions/0007-steps-through-the-shard.md). Services are told how many parts to expect
- * (docs/fulfilment.md); payment workers limit their calls themselves.
- */
-const PARTS_PER_MESSAGE = 20;
-const REQUESTS_PER_MESSAGE = 100;
-
-/** The most requests in a message to this exchange; the payments' queues need none. */
-export function mostRequests(exchange: string): number {
-  return exchange === "" ? REQUESTS_PER_MESSAGE : PARTS_PER_MESSAGE;
 }
 
 /** Asks the payment workers for a charge or a refund. */
@@ -105,7 +96,7 @@ export function send(
 export function addRequests(sheet: Sheet): void {
   for (const [key, requests] of sheet.requests) {
     const [shard = "", exchange = "", routingKey = ""] = key.split(" ");
-    const most = mostRequests(exchange);
+    const most = mostRequests(exchange, routingKey);
     for (let from = 0; from < requests.length; from += most) {
       const part = requests.slice(from, from + most);
       followUp(sheet, Number(shard), exchange, routingKey, `[${part.join(",")}]`);

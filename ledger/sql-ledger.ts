@@ -46,7 +46,7 @@ import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { rates } from "./rates.ts";
 import { firstEntrySince, replay, type Stretch } from "./replay.ts";
 import { endedSales } from "./retire.ts";
-import { revenueAfter } from "./revenue.ts";
+import { revenueAfter, salesSince } from "./revenue.ts";
 import { formerRoutes, routes } from "./routes.ts";
 import { catalogueVersion, sales, saleVersions, stock } from "./sales.ts";
 import { type SnapshotHead, snapshotChunks, snapshotHeads } from "./snapshots.ts";
@@ -142,12 +142,8 @@ export class SqlLedger implements Ledger {
       WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?`;
     const [row] = await this.db.run(text, [id, user, generation, attempt]);
     if (!row) return undefined;
-    const { amount, currency, status } = row;
-    return {
-      amount: Number(amount),
-      currency: String(currency),
-      status: String(status) as ChargeStatus,
-    };
+    const status = String(row.status) as ChargeStatus;
+    return { amount: Number(row.amount), currency: String(row.currency), status };
   }
 
   ordersWithId(id: string): ReturnType<Ledger["ordersWithId"]> {
@@ -164,6 +160,10 @@ export class SqlLedger implements Ledger {
 
   revenueAfter(...of: Parameters<Ledger["revenueAfter"]>): ReturnType<Ledger["revenueAfter"]> {
     return revenueAfter(this.db, ...of);
+  }
+
+  salesSince(seq: number): Promise<string[]> {
+    return salesSince(this.db, seq);
   }
 
   timeline(query: TimelineQuery): ReturnType<Ledger["timeline"]> {
@@ -262,8 +262,8 @@ export class SqlLedger implements Ledger {
     for (const id of ids) await this.db.run(text, [this.db.runtime.wallMs(), id]);
   }
 
-  audit(record: Parameters<Ledger["audit"]>[0]): Promise<void> {
-    return audit(this.db, record);
+  audit(look: Parameters<Ledger["audit"]>[0]): Promise<void> {
+    return audit(this.db, look);
   }
 
   auditBegin(intent: AuditIntent): Promise<number> {

@@ -5,9 +5,18 @@
 //   2. After a statement has failed, the transaction runs no other. SQLite may have rolled it back
 //      already, and a later statement would commit by itself.
 import { Database, type Statement } from "bun:sqlite";
+import { messageOf } from "../core/domain/message-of.ts";
 import { ended } from "../core/runtime/ignored.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";
-import type { Engine, Found, NewRows, Runner, Value } from "./runner.ts";
+import { databaseTrouble, sqliteCode } from "./database-errors.ts";
+import {
+  type Engine,
+  type Found,
+  LedgerUnavailable,
+  type NewRows,
+  type Runner,
+  type Value,
+} from "./runner.ts";
 
 /** How long a writer waits for another process's transaction. */
 const BUSY_TIMEOUT_MS = 10_000;
@@ -158,10 +167,16 @@ export class Sqlite implements Engine {
 
   /** 1 */
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.tail.then(() => patiently(this.runtime, work));
+    const turn = this.tail.then(() => patiently(this.runtime, work)).catch(classified);
     this.tail = ended(turn);
     return turn;
   }
+}
+
+/** Rejects as unavailable, with the word for the state, unless the error blames the statement. */
+function classified(error: unknown): never {
+  const trouble = databaseTrouble(error);
+  throw trouble ? new LedgerUnavailable(messageOf(error), trouble.state) : error;
 }
 
 /**
@@ -183,8 +198,6 @@ async function patiently<T>(runtime: Runtime, work: () => Promise<T>): Promise<T
 const SQLITE_BUSY = 5;
 
 function isBusy(error: unknown): boolean {
-  const { code, errno } = error as { code?: string; errno?: unknown };
-  // Extended result codes have the primary one in their last byte.
-  const primary = typeof errno === "number" ? errno & 0xff : undefined;
-  return primary === SQLITE_BUSY || code?.startsWith("SQLITE_BUSY") === true;
+  const { code } = error as { code?: string };
+  return sqliteCode(error) === SQLITE_BUSY || code?.startsWith("SQLITE_BUSY") === true;
 }

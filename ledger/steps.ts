@@ -80,7 +80,7 @@ function recordStep(attempts: Attempts, sheet: Sheet, entry: Entry, step: OrderS
       restate(sheet, entry, step, "expired", ["reserved"]);
       break;
     case "refund":
-      refund(attempts, sheet, entry, of);
+      refund(attempts, sheet, entry, step);
       break;
   }
 }
@@ -100,7 +100,7 @@ function start(attempts: Attempts, sheet: Sheet, entry: Entry, of: Attempt): voi
 
 function paid(attempts: Attempts, sheet: Sheet, entry: Entry, step: OrderStep): void {
   const terms = attempts.move(attemptOf(step), STARTED, "captured", step.detail);
-  post(sheet, entry, terms, "customer", "revenue");
+  post(sheet, entry, terms, "customer", "revenue", step.saleId);
   addParts(sheet, entry, step, { metadata: terms.metadata, trace: terms.trace });
   restate(sheet, entry, step, "paid", ["reserved"]);
 }
@@ -127,13 +127,15 @@ function paymentFailed(attempts: Attempts, sheet: Sheet, entry: Entry, step: Ord
  * Refunds what was captured. The money leaves the revenue at once, whenever the provider refunds
  * it. What the provider has already returned is not refunded again.
  */
-function refund(attempts: Attempts, sheet: Sheet, entry: Entry, of: Attempt): void {
+function refund(attempts: Attempts, sheet: Sheet, entry: Entry, step: OrderStep): void {
+  const of = attemptOf(step);
   const status = attempts.statusOf(of);
   if (status === "returned" || status === "disputed") return;
   if (status !== "captured" && status !== "started")
     throw new Contradiction(`attempt ${of.attempt} of ${of.user}/${of.id} has nothing to refund`);
   const terms = restart(attempts, of, status, "refunding");
-  post(sheet, entry, terms, status === "captured" ? "revenue" : "customer", "refunds");
+  if (status === "captured") post(sheet, entry, terms, "revenue", "refunds", step.saleId);
+  else post(sheet, entry, terms, "customer", "refunds");
   chargeEvent(sheet, entry, of, "refund", "");
   ask(sheet, entry.shard, "payments", requestOf(of, "refunding", terms));
 }

@@ -16,6 +16,8 @@ export interface Answer {
   readonly id: number;
   readonly value?: unknown;
   readonly error?: string;
+  /** The word of an error for readiness, if it has one (database-errors.ts). */
+  readonly state?: string | undefined;
 }
 
 export interface ThreadCallsOptions {
@@ -86,10 +88,10 @@ export class ThreadCalls {
     this.waiting.clear();
   }
 
-  private settle({ id, value, error }: Answer): void {
+  private settle({ id, value, error, state }: Answer): void {
     const answer = this.waiting.get(id);
     this.waiting.delete(id);
     if (error === undefined) answer?.resolve(value);
-    else answer?.reject(new LedgerUnavailable(error));
+    else answer?.reject(new LedgerUnavailable(error, state));
   }
 }

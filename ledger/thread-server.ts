@@ -1,5 +1,6 @@
 // The inside of a ledger's thread: calls a method of what it has opened, and answers.
 import { messageOf } from "../core/domain/message-of.ts";
+import { LedgerUnavailable } from "./runner.ts";
 import type { Answer, Call } from "./thread-calls.ts";
 
 declare const self: Worker;
@@ -27,7 +28,8 @@ export function serveCalls<Opening>(open: (opening: Opening) => Promise<object>)
       const value = await ((await opened()) as Target)[method]?.(...args);
       postMessage({ id, value } satisfies Answer);
     } catch (error) {
-      postMessage({ id, error: messageOf(error) } satisfies Answer);
+      const state = error instanceof LedgerUnavailable ? error.state : undefined;
+      postMessage({ id, error: messageOf(error), state } satisfies Answer);
     }
   };
 }

@@ -29,6 +29,7 @@ type Read =
   | "ordersOfAll"
   | "orderStory"
   | "revenueAfter"
+  | "salesSince"
   | "timeline"
   | "history";
 
@@ -122,6 +123,10 @@ export class ThreadedReader extends SqlLedger {
     ...of: Parameters<Ledger["revenueAfter"]>
   ): ReturnType<Ledger["revenueAfter"]> {
     return this.ask("revenueAfter", of);
+  }
+
+  override salesSince(...of: Parameters<Ledger["salesSince"]>): ReturnType<Ledger["salesSince"]> {
+    return this.ask("salesSince", of);
   }
 
   override timeline(...of: Parameters<Ledger["timeline"]>): ReturnType<Ledger["timeline"]> {

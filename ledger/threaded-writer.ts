@@ -4,13 +4,12 @@ import type { Runtime } from "../core/runtime/runtime.ts";
 import type {
   ClaimedKey,
   EntryToRecord,
-  Fate,
   KeyClaim,
   LapsedRequest,
   Leased,
+  LeaseEnd,
   LeaseRequest,
   LedgerWriter,
-  PartId,
   RecordedRate,
   RecordResult,
   ReportBegin,
@@ -96,8 +95,8 @@ export class ThreadedWriter implements LedgerWriter {
     return this.call("beginReport", begin) as Promise<ReportBegun>;
   }
 
-  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void> {
-    return this.call("endLease", of, claim, fate, nowMs) as Promise<void>;
+  endLease(end: LeaseEnd): Promise<void> {
+    return this.call("endLease", end) as Promise<void>;
   }
 
   lapsedParts(request: LapsedRequest): ReturnType<LedgerWriter["lapsedParts"]> {

@@ -7,13 +7,12 @@ import { askAgain } from "./ask-again.ts";
 import type {
   ClaimedKey,
   EntryToRecord,
-  Fate,
   KeyClaim,
   LapsedRequest,
   Leased,
+  LeaseEnd,
   LeaseRequest,
   LedgerWriter,
-  PartId,
   RecordedRate,
   RecordResult,
   ReportBegin,
@@ -107,8 +106,8 @@ export class DirectWriter implements LedgerWriter {
     return reachable(beginReport(this.db, begin));
   }
 
-  endLease(of: PartId, claim: string, fate: Fate, nowMs: number): Promise<void> {
-    return reachable(endLease(this.db, of, claim, fate, nowMs));
+  endLease(end: LeaseEnd): Promise<void> {
+    return reachable(endLease(this.db, end));
   }
 
   lapsedParts(request: LapsedRequest): ReturnType<LedgerWriter["lapsedParts"]> {

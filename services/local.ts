@@ -7,6 +7,7 @@ import { urlsOf } from "../broker/region.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
 import { Keeper } from "./keeper.ts";
+import { endKept } from "./kept.ts";
 import { endLeftovers } from "./processes.ts";
 import { endRabbitIn, RABBIT_LOG } from "./rabbitmq.ts";
 import { endRedisIn, type PrivateRedis, REDIS_LOG, startRedis } from "./redis.ts";
@@ -19,9 +20,11 @@ export interface LocalServices {
   roleEnv(kind: string, service?: string): Readonly<Record<string, string>>;
   readonly redis: PrivateRedis | undefined;
   readonly brokers: PrivateBrokers | undefined;
-  /** From now on, a service that ends by itself is started again. */
+  /** From now on, a service that ends by itself or does not serve is started again. */
   keep(): void;
   stop(): Promise<void>;
+  /** Ends at once those that are not kept: for a system that is thrown away. */
+  kill(): Promise<void>;
 }
 
 /** The regions of private brokers, one virtual host each. */
@@ -55,6 +58,7 @@ export async function startLocalServices(options: LocalOptions): Promise<LocalSe
   const { settings, say } = options;
   const dir = resolve(settings.dataDir);
   mkdirSync(dir, { recursive: true });
+  endKept(dir);
   const ended = await endLocalLeftovers(dir);
   if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
   const { redis, brokers } = await startStores(dir, options);
@@ -64,12 +68,15 @@ export async function startLocalServices(options: LocalOptions): Promise<LocalSe
     redis,
     brokers,
     keep: () => {
-      keeper = keeperOf(say, { redis, brokers });
+      keeper = keeperOf(dir, say, { redis, brokers });
     },
     stop: async () => {
       if (!keeper) return void (await Promise.all([redis?.stop(), brokers?.stop()]));
       await keeper.stop();
       await endLocalLeftovers(dir);
+    },
+    kill: async () => {
+      await Promise.all([redis?.kill(), brokers?.kill()]);
     },
   };
 }
@@ -146,8 +153,8 @@ function leadTo(
   };
 }
 
-function keeperOf(say: (line: string) => void, { redis, brokers }: Stores): Keeper {
-  const keeper = new Keeper(say);
+function keeperOf(dir: string, say: (line: string) => void, { redis, brokers }: Stores): Keeper {
+  const keeper = new Keeper({ dir, say });
   if (redis) keeper.keep("Redis", redis, join(redis.dir, REDIS_LOG));
   const nodes = brokers?.nodes ?? [];
   for (const node of nodes) {

@@ -10,7 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Account } from "../broker/accounts.ts";
+import type { Account, RoleUser } from "../broker/accounts.ts";
+import { probeBroker } from "../broker/probe.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { canListen, freePorts, untilListening } from "./ports.ts";
@@ -31,6 +32,11 @@ export interface PrivateRabbit extends Child {
   ctl(...args: string[]): Promise<string>;
   /** After it has ended: starts it again on its port and folder, with these variables besides. */
   again(env?: Readonly<Record<string, string>>): Promise<PrivateRabbit>;
+  /**
+   * Rejects unless clients can connect to each virtual host in time. Absent in a cluster, where a
+   * minority rightly serves nobody.
+   */
+  readonly probe?: ((limitMs: number) => Promise<void>) | undefined;
 }
 
 export interface PrivateRabbitOptions {
@@ -65,6 +71,8 @@ export const RABBIT_LOG = "out.log";
 /** Written by the node. */
 const PID_FILE = "rabbitmq.pid";
 const GUEST = "guest";
+/** The role's user that declares queues. */
+const WORKER: RoleUser = "worker";
 /**
  * The node blocks publishers at this memory use: ample for a sale on one machine, and well below
  * what the machine has.
@@ -151,13 +159,19 @@ async function startNode(
         `last line of ${join(dir, RABBIT_LOG)}: ${lastWords(dir) || "none"}`,
     );
   }
+  const url = (vhost: string, user = GUEST) =>
+    `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`;
+  const worker = options.accounts?.find(({ user }) => user === WORKER)?.user;
+  const probe = async (limitMs: number) => {
+    for (const vhost of options.vhosts) await probeBroker(realRuntime, url(vhost, worker), limitMs);
+  };
   return {
     ...child,
     node,
     port,
     dir,
-    url: (vhost, user = GUEST) =>
-      `amqp://${user}:${passwords[user] ?? GUEST}@127.0.0.1:${port}/${encodeURIComponent(vhost)}`,
+    url,
+    probe: seat ? undefined : probe,
     ctl: (...args) => ctl(env, node, args),
     again: async (more = {}) => {
       // The cluster's port mapper may have ended with its last node.

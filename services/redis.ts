@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, untilListening } from "./ports.ts";
+import { probeRedis } from "./probes.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 import { secretIn, writeWhole } from "./secret-file.ts";
 
@@ -13,6 +14,8 @@ export interface PrivateRedis extends Child {
   readonly dir: string;
   /** After it has ended: starts it again on its port and folder. */
   again(): Promise<PrivateRedis>;
+  /** Rejects unless it answers in time. */
+  probe(limitMs: number): Promise<void>;
 }
 
 export interface PrivateRedisOptions {
@@ -69,7 +72,8 @@ export async function startRedis(
   }
   const user = password === undefined ? "" : `:${password}@`;
   const again = () => startRedis(dir, { ...options, port });
-  return { ...child, url: `redis://${user}127.0.0.1:${port}`, port, dir, again };
+  const probe = (limitMs: number) => probeRedis(port, limitMs);
+  return { ...child, url: `redis://${user}127.0.0.1:${port}`, port, dir, again, probe };
 }
 
 /** Ends a Redis that an earlier run has left in this folder. */

@@ -13,9 +13,13 @@ import { connect } from "amqplib";
 import { Redis } from "ioredis";
 import { readSettings } from "../core/settings/settings.ts";
 import { testDir, testRabbit, testRedis } from "../test/services.ts";
+import { until } from "../test/until.ts";
 import { Fleet } from "./fleet.ts";
+import { Keeper } from "./keeper.ts";
+import { readKept } from "./kept.ts";
 import { startLocalServices } from "./local.ts";
 import { cutIfLong } from "./log-files.ts";
+import { isFrozen, probeRedis } from "./probes.ts";
 import { endByPidFile, endLeftovers, recordedPid, spawnRecorded, startTime } from "./processes.ts";
 import { startRabbit } from "./rabbitmq.ts";
 import { startRedis } from "./redis.ts";
@@ -62,6 +66,56 @@ test.each([
   again.disconnect();
   await second.kill();
 });
+
+test("a Redis that never answers is started again, and doctor is told", async () => {
+  const dir = testDir("deaf-redis");
+  const settings = { "enable-debug-command": "yes" };
+  const first = await startRedis(join(dir, "redis"), { settings });
+  const lines: string[] = [];
+  const patience = { everyMs: 20, limitMs: 1_000, times: 3, leastMs: 500 };
+  const keeper = new Keeper({ dir, patience, say: (line) => void lines.push(line) });
+  keeper.keep("Redis", first, "the log");
+  const client = new Redis(first.url, { retryStrategy: () => null, lazyConnect: true });
+  client.on("error", () => undefined);
+  await client.connect();
+  void client.call("debug", "sleep", "1000").catch(() => undefined);
+  await until("it is told", () => readKept(dir).get("Redis")?.state === "fails");
+  await until("it runs again", () => readKept(dir).get("Redis")?.restarts === 1);
+  expect(keeper.pid("Redis")).not.toBe(first.pid);
+  expect(lines.join("\n")).toMatch(/not serve.*no answer within 1000 ms[\s\S]*runs again/);
+  expect(readKept(dir).get("Redis")?.restartedFor).toContain("no answer within 1000 ms");
+  await probeRedis(first.port, 10_000);
+  client.disconnect();
+  await keeper.stop();
+  expect(readKept(dir).size).toBe(0);
+}, 60_000);
+
+test("a Redis that is busy, wants a password or is frozen is left alone", async () => {
+  const dir = testDir("busy-redis");
+  const settings = { "busy-reply-threshold": "20" };
+  const redis = await startRedis(join(dir, "redis"), { settings, password: true });
+  const client = new Redis(redis.url);
+  const busy = client.eval("while true do end", 0).catch((error) => String(error));
+  const other = new Redis(redis.url);
+  await until("it is busy", async () =>
+    (await other.ping().catch((error) => String(error))).includes("BUSY"),
+  );
+  await redis.probe(10_000);
+  await other.script("KILL");
+  expect(await busy).toContain("killed");
+  client.disconnect();
+  other.disconnect();
+
+  process.kill(redis.pid, "SIGSTOP");
+  const patience = { everyMs: 10, limitMs: 50, times: 2, leastMs: 100 };
+  const keeper = new Keeper({ dir, patience, say: () => undefined });
+  keeper.keep("Redis", redis, "the log");
+  await until("it is told", () => readKept(dir).get("Redis")?.state === "frozen");
+  await Bun.sleep(500); // five times its patience
+  expect([keeper.pid("Redis"), isFrozen(redis.pid)]).toEqual([redis.pid, true]);
+  process.kill(redis.pid, "SIGCONT");
+  await keeper.stop();
+}, 60_000);
 
 test("a start stops an unrecorded node that still runs on its folder", async () => {
   const dir = testDir("own-rabbit");

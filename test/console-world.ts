@@ -114,7 +114,7 @@ export class World {
     return {
       ...{ id: "autumn", name: "Autumn sale", stockAsOfMs: nowMs },
       ...{ opensAtMs: nowMs - 840_000, closesAtMs: nowMs + 6_300_000 },
-      revenue: null,
+      revenue: [{ currency: "EUR", amount: 31_004_450 + n * 900 }],
       items: [
         item("lamp", "Brass lamp", 3_000, 3_000, 0),
         item("clock", "Wall clock", 15_500, 2_413 + n * 31, 31),

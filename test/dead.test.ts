@@ -302,6 +302,7 @@ test(
     const unsure = await Letters.open(realRuntime, stack.settings, {
       grantRedrive: async () => "unknown",
       askOnce: (of) => stack.ledger.askOnce(of),
+      orderStory: (...of) => stack.ledger.orderStory(...of),
       recordLetter: () => Promise.reject(new Error("it was recorded though not sent")),
     });
     expect(await unsure.redrive({ user }, 100, "test")).toMatchObject({
@@ -311,6 +312,7 @@ test(
     const opened = await Letters.open(realRuntime, stack.settings, {
       grantRedrive: (...of) => stack.ledger.grantRedrive(...of),
       askOnce: (of) => stack.ledger.askOnce(of),
+      orderStory: (...of) => stack.ledger.orderStory(...of),
       recordLetter: () => Promise.reject(new Error("the disk is full")),
     });
     const refused = await opened.redrive({ user }, 100, "test").catch((error: Error) => error);

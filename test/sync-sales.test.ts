@@ -4,7 +4,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { loadStock } from "../consumers/rebuild/rebuild.ts";
-import { syncSales } from "../consumers/shards/sync-sales.ts";
+import { syncSale, syncSales } from "../consumers/shards/sync-sales.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
 import { Bench, STORE_ID } from "../core/lua/testing.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
@@ -229,6 +229,36 @@ test("two who end a correction differently agree in the end", async () => {
   expect(await ledger.settleCorrection("c5", "done")).toBe("refused");
   await sync(false);
   expect(await units()).toMatchObject({ total: 5, available: 5 });
+});
+
+test("a correction that is open when its sale retires has an end, whoever ends it", async () => {
+  await sync(true);
+  await correct("c7", 2);
+  const version = await ledger.catalogueVersion();
+  const [sale] = (await ledger.sales(["a"])) as [Sale];
+  const pending = await ledger.stock("a");
+  expect(await ledger.operate({ kind: "retire", ref: "retire a", saleId: "a" }, "test")).toBe(
+    "done",
+  );
+  await sync(false);
+  expect(await ledger.correction("c7")).toBe("done");
+  expect(await stock()).toMatchObject({ corrected: 2, available: 3 });
+  // Whoever had asked Redis before comes late.
+  await bench.stock.syncSale(sale, pending, version);
+  expect(await ledger.settleCorrection("c7", "refused")).toBe("done");
+  await sync(false);
+  expect(await ledger.operationsOpen()).toEqual([]);
+});
+
+test("a correction left by a release that did not end it ends when asked", async () => {
+  await sync(true);
+  await correct("c8", 2);
+  await ledger.operate({ kind: "retire", ref: "retire a", saleId: "a" }, "test");
+  await bench.stock.retireSale("a");
+  await ledger.operationsDone((await ledger.operationsOpen()).map(({ id }) => id));
+  await syncSale(ledger, bench.stock, "a");
+  expect(await ledger.correction("c8")).toBe("done");
+  expect(await stock()).toMatchObject({ corrected: 2, available: 3 });
 });
 
 test("a Redis that is rebuilt during a correction is loaded without its units", async () => {

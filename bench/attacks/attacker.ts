@@ -3,7 +3,7 @@
 // are opened again at most every 5 ms.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { mintToken, type TokenIssuer } from "../../proof/load/tokens.ts";
-import { type Attack, BIG_SALE } from "./kinds.ts";
+import { type Attack, BIG_SALE, FAR_ID } from "./kinds.ts";
 
 export interface AttackerOptions {
   readonly url: string;
@@ -11,13 +11,26 @@ export interface AttackerOptions {
   readonly issuer: TokenIssuer;
 }
 
+interface Call {
+  readonly path: string;
+  readonly user?: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 const CONNECTIONS = 8;
+const LONG_KEY = "k".repeat(8_000);
 const SOCKETS = 20;
 /** More than a gateway allows. */
 const STRANGERS = 1_200;
 const REOPEN_MS = 5;
 /** A socket sends this many frames, then looks whether it is still open. */
 const FRAMES_AT_ONCE = 100;
+
+const keyOf = (i: number) => ({
+  authorization: `Bearer bad-${i}`,
+  "idempotency-key": `${i}${LONG_KEY}`,
+});
 
 const done: Record<string, number> = {};
 let over = false;
@@ -54,19 +67,27 @@ class Attacker {
         return this.readers(() => ({ path: `/v1/sales/${BIG_SALE}/stock` }));
       case "metrics":
         return this.readers(() => ({ path: "/metrics" }));
+      case "cancels":
+        return this.readers(() => ({
+          method: "DELETE",
+          path: `/v1/orders/${FAR_ID}`,
+          user: "eve",
+        }));
+      case "keys":
+        return this.readers((i) => ({ method: "POST", path: "/v1/orders", headers: keyOf(i) }));
     }
   }
 
-  private readers(what: (i: number) => { path: string; user?: string }): Promise<void>[] {
+  private readers(what: (i: number) => Call): Promise<void>[] {
     return Array.from({ length: CONNECTIONS }, (_, i) => this.reader(what(i)));
   }
 
-  private async reader({ path, user }: { path: string; user?: string }): Promise<void> {
+  private async reader({ path, user, method = "GET", headers: given = {} }: Call): Promise<void> {
     const { url } = this.options;
-    const headers: Record<string, string> =
-      user === undefined ? {} : { authorization: await this.bearer(user) };
+    const headers: Record<string, string> = { ...given };
+    if (user !== undefined) headers.authorization = await this.bearer(user);
     while (!over) {
-      const status = await fetch(url + path, { headers })
+      const status = await fetch(url + path, { method, headers })
         .then(async (response) => {
           await response.arrayBuffer();
           return String(response.status);

@@ -9,10 +9,14 @@ export const ATTACKS = {
   frames: "bad tokens and frames full of mistakes, on sockets that are opened again",
   stock: "anybody reads the stock of a sale of 10,000 items, on eight connections",
   metrics: "anybody reads the metrics, on eight connections",
+  cancels: "a user cancels orders with ids of the year 10889, on eight connections",
+  keys: "callers with bad tokens send idempotency keys of 8,000 characters, on eight connections",
 } as const;
 export type Attack = keyof typeof ATTACKS;
 
 export const BIG_SALE = "big";
+/** Milliseconds of a version 7 id are 48 bits; these are all ones. */
+export const FAR_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff";
 const BIG_ITEMS = 10_000;
 const DAY_MS = 86_400_000;
 

@@ -15,7 +15,7 @@ export function attacksPage(result: AttacksResult, machine: string): string {
     "",
     `${result.seconds} s without and ${result.seconds} s under each attack. Another buyer places`,
     "50 orders a second, and `/healthz` is asked 20 times a second. The attacker runs on the same",
-    "machine.",
+    "machine at the lowest priority.",
     "",
     "| attack | buyer p50, p99 | under attack | p99 × | health p99 | under attack | memory, MB |",
     "|---|---|---|---|---|---|---|",

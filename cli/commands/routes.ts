@@ -3,7 +3,7 @@
 // route are then sent on.
 import type { Command } from "commander";
 import { isAccessRefused } from "../../broker/declare.ts";
-import { applyRoutes, type Routing, reroute, routingOf } from "../../broker/routes.ts";
+import { applyRoutes, type From, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
@@ -13,6 +13,7 @@ import { SettingError } from "../../core/settings/settings.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
+import { hasClaimed, sendParts } from "../operator/send-parts.ts";
 import { knownServices } from "../operator/services.ts";
 import { print, printJson } from "../output.ts";
 import { closeRegions, openRedis, openRegions } from "../roles/parts.ts";
@@ -125,11 +126,22 @@ async function drain(service: string): Promise<void> {
   await withLedger((open) =>
     onRecord(open.ledger, { action: "routes.drain", target: service }, () =>
       everywhere(open, async ({ connection, publisher }, routing) => {
-        const queue = serviceQueueName(service);
-        return (await reroute(connection, publisher, routing, queue)).moved;
+        const from = waitingAt(service, open.ledger);
+        return (await reroute(connection, publisher, routing, from)).moved;
       }),
     ),
   );
+}
+
+/** What a service has claimed stays in its queue: no other one may have it. */
+function waitingAt(service: string, ledger: Ledger): From {
+  return {
+    queue: serviceQueueName(service),
+    send: async (letter, publisher) =>
+      (await hasClaimed(ledger, service, letter.body))
+        ? "kept"
+        : sendParts(ledger, publisher, letter),
+  };
 }
 
 async function everywhere(

@@ -1,7 +1,7 @@
 // sluice stock: units per item, in Redis and in the ledger side by side. What Redis cannot tell is
 // unknown, not zero.
 import type { Command } from "commander";
-import type { Sale, Stock } from "../../core/domain/sale.ts";
+import { type Sale, type Stock, totalOf } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -53,9 +53,18 @@ export async function stockOf(
   const sales = await ledger.sales(only === undefined ? undefined : [only]);
   return Promise.all(
     sales.map(async (sale) => {
-      const live = redis.connected ? await ignore(store.stock(sale.id), "stock_look") : undefined;
-      const items = shownUnits(live && [...live.values()], knownOf(sale));
-      return { saleId: sale.id, items: items ?? null, ledger: await ledger.stock(sale.id) };
+      const recorded = await ledger.stock(sale.id);
+      const look = () =>
+        store.stock(
+          sale.id,
+          sale.items.map(({ sku }) => sku),
+        );
+      // Redis forgets a retired sale; nothing of it moves any more.
+      const ask = redis.connected && !sale.retired;
+      const live = ask ? await ignore(look(), "stock_look") : undefined;
+      const units = sale.retired ? recorded : live && [...live.values()];
+      const items = units ? shownUnits(units, knownOf(sale)) : null;
+      return { saleId: sale.id, items, ledger: recorded };
     }),
   );
 }
@@ -66,12 +75,13 @@ function knownOf(sale: Sale) {
 
 function rowsOf({ saleId, items, ledger }: SaleStock) {
   const live = new Map(items?.map((item) => [item.sku, item]));
-  return ledger.map(({ sku, initial, restocked, corrected = 0, ...recorded }) => {
+  return ledger.map((recorded) => {
+    const { sku } = recorded;
     const now = live.get(sku);
     return {
       sale: saleId,
       sku,
-      total: initial + restocked - corrected,
+      total: totalOf(recorded),
       available: now?.available ?? "?",
       releasing: now?.releasing ?? "?",
       held: now?.held ?? "?",

@@ -1,8 +1,13 @@
 import { expect, test } from "bun:test";
+import { FINDINGS } from "../../core/domain/finding.ts";
+import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
+import { openLedger } from "../../ledger/open.ts";
+import { startRedis } from "../../services/redis.ts";
 import { testDir, testRabbit, testRedis } from "../../test/services.ts";
 import { checkMachine } from "./machine.ts";
 import { checkServices } from "./services.ts";
+import { checkVerdict } from "./verdict.ts";
 
 test("each unreachable service is named with its setting", async () => {
   const found = await checkServices(
@@ -48,3 +53,27 @@ test("an impossible data folder is named with its setting", async () => {
   });
   expect(look(`${dir}/not/yet/there`)?.state).not.toBe("fail");
 });
+
+test("a recorded halt is shown while Redis is away, or refuses to serve", async () => {
+  const dir = testDir("halted");
+  const url = `sqlite:${dir}/ledger.db`;
+  const shards = 2;
+  const ledger = await openLedger({ runtime: realRuntime, url, shards });
+  await ledger.recordHalt("the ledger has lost entries");
+  await ledger.close();
+  const guarded = await startRedis(`${dir}/redis`, { password: true });
+  const look = (redis: string) =>
+    checkVerdict(
+      readSettings({
+        ...{ SLUICE_REDIS_URL: redis, SLUICE_LEDGER_URL: url, SLUICE_SHARDS: String(shards) },
+      }),
+    );
+  const stranger = `redis://127.0.0.1:${guarded.port}`;
+  // Nothing of those that only Redis can tell, such as missing roles.
+  for (const redis of ["redis://127.0.0.1:1", stranger])
+    expect((await look(redis)).map(({ what, state, mend }) => [what, state, mend])).toEqual([
+      ["halted", "fail", FINDINGS.halted.next],
+      ["no sale", "ok", FINDINGS.no_sale.next],
+    ]);
+  await guarded.kill();
+}, 60_000);

@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Settings } from "../../core/settings/settings.ts";
+import { type Kept, readKept } from "../../services/kept.ts";
 import { recordedPid } from "../../services/processes.ts";
 import { rabbitScript } from "../../services/rabbitmq.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
@@ -19,6 +20,7 @@ export function checkMachine(settings: Settings): Finding[] {
     checkFolder(settings),
     checkOpenFiles(),
     checkUp(settings),
+    ...checkKept(settings),
   ];
 }
 
@@ -91,6 +93,31 @@ function checkUp(settings: Settings): Finding {
     "sluice up",
     pid === undefined ? `not running in ${settings.dataDir}` : `running as process ${pid}`,
   );
+}
+
+/** The stores that the `up` of this folder keeps running. */
+function checkKept({ dataDir }: Settings): Finding[] {
+  const dir = resolve(dataDir);
+  if (recordedPid(dir, "up") === undefined) return [];
+  return [...readKept(dir)].map(([name, kept]) => keptFinding(`${name} of sluice up`, kept));
+}
+
+function keptFinding(what: string, kept: Kept): Finding {
+  const { state, why, sinceMs, restarts, restartedMs, restartedFor } = kept;
+  const since = new Date(sinceMs).toISOString();
+  const again = restarts === 1 ? "started again once" : `started again ${restarts} times`;
+  const last = `${again}, last at ${new Date(restartedMs).toISOString()}: ${restartedFor}`;
+  switch (state) {
+    case "serves":
+      if (restarts === 0) return ok(what, "serves");
+      return warn(what, `serves; ${last}`, "if it happens again, read its log");
+    case "fails":
+      return fail(what, `does not serve since ${since}: ${why}`, "'up' restarts it by itself");
+    case "down":
+      return fail(what, `is down since ${since}: ${why}`, "'up' starts it; else read its log");
+    case "frozen":
+      return fail(what, `is stopped since ${since}: ${why}`, "let it go on: kill -CONT");
+  }
 }
 
 function readIfThere(file: string): string {

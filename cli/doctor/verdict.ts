@@ -3,6 +3,7 @@ import type { FindingCode, Level, Verdict } from "../../core/domain/finding.ts";
 import { ageWords } from "../../core/domain/finding-words.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { overview } from "../operator/overview.ts";
 import { openRedis } from "../roles/parts.ts";
@@ -21,15 +22,17 @@ const REPORTED: ReadonlySet<FindingCode> = new Set([
 /** Younger than this is as good as now. */
 const NEW_MS = 2_000;
 
-/** Nothing, if the stores are not named or do not answer: the other checks say why. */
+/**
+ * Nothing, if the ledger is not named or does not answer: the other checks say why. Without Redis,
+ * what the ledger tells: a halt is recorded there.
+ */
 export async function checkVerdict(settings: Settings): Promise<Finding[]> {
   const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
   if (redisUrl === "" || url === "") return [];
   const ledger = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
   if (!ledger) return [];
-  const redis = await openRedis(realRuntime, settings, () => undefined);
+  const redis = await redisOf(settings);
   try {
-    if (!redis.connected) return [];
     const look = { runtime: realRuntime, redis, ledger, redisMemory, rateMaxAgeMs };
     const { verdict, atMs } = await overview(look);
     return verdictFindings(verdict, atMs);
@@ -37,6 +40,14 @@ export async function checkVerdict(settings: Settings): Promise<Finding[]> {
     await redis.close();
     await ledger.close();
   }
+}
+
+/** One that refuses to serve is as good as away here. */
+async function redisOf(settings: Settings): Promise<RedisStore> {
+  const silent = () => undefined;
+  const refused = () =>
+    new RedisStore({ runtime: realRuntime, url: settings.redisUrl, onError: silent });
+  return openRedis(realRuntime, settings, silent).catch(refused);
 }
 
 export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[] {

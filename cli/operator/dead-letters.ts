@@ -19,6 +19,7 @@ import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+import { type Holders, sendParts } from "./send-parts.ts";
 import { withoutTokens } from "./without-tokens.ts";
 
 export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
@@ -59,7 +60,7 @@ export interface Dealt {
   readonly left: readonly { readonly id: string; readonly why: string }[];
 }
 
-type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter">;
+type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter"> & Holders;
 
 interface Region {
   readonly connection: BrokerConnection;
@@ -126,7 +127,9 @@ export class Letters {
       const why =
         letter.queue === PAYMENTS_DEAD
           ? await this.chargeAgain(letter, region, subject)
-          : await sendAgain(raw, region);
+          : letter.queue === UNROUTED
+            ? notConfirmed(await sendParts(this.ledger, region.publisher, raw))
+            : await sendAgain(raw, region);
       if (why === undefined)
         await this.ledger.recordLetter(
           recordOf(this.runtime.wallMs(), letter, raw, "redriven", subject),
@@ -205,13 +208,9 @@ export class Letters {
  * as it is would change nothing.
  */
 async function sendAgain(
-  { id, source, queue, routingKey, type, messageId, body, headers }: DeadLetter,
+  { id, source, type, body, headers }: DeadLetter,
   { publisher }: Region,
 ): Promise<string | undefined> {
-  if (queue === UNROUTED)
-    return notConfirmed(
-      await publisher.publish("fulfilment", routingKey, body, { type, messageId }),
-    );
   if (!source) return "the order is already on record as it is; there is nothing to send again";
   return notConfirmed(
     await publisher.publish(source.exchange, source.routingKey, body, {

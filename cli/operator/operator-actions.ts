@@ -7,7 +7,7 @@ import type { Ledger } from "../../ledger/contract.ts";
 
 /** In one round; of more only the newest are taken. */
 const AT_ONCE = 100;
-/** Reads, by the last word of an action. */
+/** Reads that an earlier release has entered, by the last word of an action. */
 const READS = /\.(list|log|show|verify)$/;
 /** How long an action may go on before it is shown without a result. */
 const UNENDED_MS = 30_000;
@@ -26,7 +26,7 @@ export class OperatorActions {
   }
 
   async since(): Promise<{ readonly events: TimelineEvent[]; readonly seq: number | undefined }> {
-    const { records } = await this.ledger.auditLog({ limit: AT_ONCE });
+    const { records } = await this.ledger.auditLog({ limit: AT_ONCE, changes: true });
     const newest = records[0]?.seq ?? 0;
     const last = this.last;
     if (last === undefined) return { events: [], seq: newest };

@@ -15,7 +15,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
-import { RevenueMemory } from "./revenue-memory.ts";
+import { type Paid, RevenueMemory } from "./revenue-memory.ts";
 import { routingOf } from "./routing.ts";
 import { Since } from "./since.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
@@ -58,7 +58,7 @@ export class Overviews {
     halt: new LastKnown<{ readonly reason: string; readonly atMs: number } | null>(),
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
     webhooks: new LastKnown<Overview["webhooks"]>(),
-    revenue: new LastKnown<NonNullable<Overview["revenue"]>>(),
+    revenue: new LastKnown<Paid>(),
     dead: new DeadMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
@@ -106,6 +106,7 @@ export class Overviews {
     const unasked = [...(everyone ? [] : ["redis"]), ...(sales ? [] : ["ledger"])];
     const roles = withOwn(listed?.present ?? [], this.options.own?.());
     const stock = await this.stockOf(shown, everyone !== undefined, atMs);
+    const paid = known.revenue.keep(revenue, atMs);
     const reported = { atMs, unasked, roles };
     const before = this.looks.before(reported);
     const orders = orderRates(before, reported);
@@ -125,7 +126,7 @@ export class Overviews {
       halt: known.halt.keep(halt, atMs) ?? null,
       shardCount: ledger.shards,
       owners: listed?.owners ?? [],
-      sales: stock,
+      sales: stock.map((sale) => ({ ...sale, revenue: paid?.of(sale.id) ?? null })),
       lost: this.lost.list(atMs),
       dead,
       routing: routingOf(shown, known.routes.keep(routes, atMs), workersOf(reported), atMs),
@@ -135,7 +136,7 @@ export class Overviews {
           ? null
           : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
       ratesWaiting: seen?.[1] ?? null,
-      revenue: known.revenue.keep(revenue, atMs) ?? null,
+      revenue: paid?.all ?? null,
       orders,
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),
@@ -163,20 +164,20 @@ export class Overviews {
     sales: readonly Sale[],
     redisUp: boolean,
     atMs: number,
-  ): Promise<OverviewSale[]> {
+  ): Promise<Omit<OverviewSale, "revenue">[]> {
     const store = new StockStore(this.options.redis);
     const kept = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
-    const looks = sales.map(async ({ id }) => {
+    const looks = sales.map(async ({ id, items }) => {
       const last = this.stock.get(id) ?? new LastKnown();
       kept.set(id, last);
-      return last.keep(redisUp ? await this.ask(store.stock(id)) : undefined, atMs);
+      const skus = items.map(({ sku }) => sku);
+      return last.keep(redisUp ? await this.ask(store.stock(id, skus)) : undefined, atMs);
     });
     const units = await Promise.all(looks);
     this.stock = kept;
     if (redisUp) this.selling.look(byName(sales, units), atMs);
     return sales.map(({ id, name, opensAtMs, closesAtMs, items }, i) => ({
       ...{ id, name, opensAtMs, closesAtMs, stockAsOfMs: kept.get(id)?.asOfMs ?? null },
-      revenue: null,
       items: items.map((item) => {
         const live = units[i]?.get(item.sku);
         const rate = this.selling.figures(`${id} ${item.sku}`, redisUp ? live : undefined, {

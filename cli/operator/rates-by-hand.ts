@@ -54,10 +54,13 @@ export function ratesByHand(
         return { result: "repeated", applied: true };
       const result = await ledger.operate({ kind: "rate", ...verdict }, subject);
       if (result === "ref_conflict") return { result };
-      const applied = await settleRates(ledger, store).then(
-        () => true,
-        () => false,
-      );
+      const words = await settleRates(ledger, store).catch(() => undefined); // a worker repeats it
+      // Another rate has come in between, and Redis took no verdict on the one that was seen.
+      if (words?.get(verdict.ref) === "not_waiting") {
+        const now = (await store.waiting()).find((rate) => rate.pair === pair)?.value;
+        return { result: "not_waiting", ...(now === undefined ? {} : { now }) };
+      }
+      const applied = words !== undefined;
       return { result: result === "repeated" ? "repeated" : "done", applied };
     },
   };

@@ -78,6 +78,7 @@ export async function startGatewayRole(
       origins: settings.origins,
       trustedProxies: settings.trustedProxies,
       consoleOidc: consoleOidc(settings),
+      grafana: settings.grafanaUrl === "" ? undefined : settings.grafanaUrl,
       webhookSecrets: settings.webhookSecrets,
       webhookPrivate: settings.webhookPrivate === "allow",
       shop: settings.shop === "yes",
@@ -88,7 +89,7 @@ export async function startGatewayRole(
     stores: {
       ledger,
       claimKeys: (claims, forgetBeforeMs) => writer.claimKeys(claims, forgetBeforeMs),
-      stockOf: (saleId) => liveStock(stock, ledger, saleId),
+      stockOf: (saleId, skus) => liveStock(stock, ledger, saleId, skus),
       rates: () => allRates(redis),
       applyOperation: (operation) => applyOperation(runtime, ledger, stock, operation),
     },
@@ -256,8 +257,9 @@ async function liveStock(
   store: StockStore,
   ledger: Ledger,
   saleId: string,
+  skus: readonly string[],
 ): Promise<readonly Units[] | undefined> {
-  const live = await store.stock(saleId);
+  const live = await store.stock(saleId, skus);
   if (!live && (await store.isRetired(saleId))) return ledger.stock(saleId);
   return live && [...live.values()];
 }

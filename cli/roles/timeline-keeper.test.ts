@@ -26,6 +26,7 @@ async function rig() {
   const world = {
     change: { roles: [GATEWAY, WORKER] } as Partial<Overview>,
     writable: true,
+    answers: true,
     leaseEnds: false,
   };
   const startMs = Date.now();
@@ -36,7 +37,9 @@ async function rig() {
   const through: LedgerWriter["keepTimeline"] = async (addition) => {
     if (!world.writable) throw new Error("the ledger is away");
     const leaseMs = world.leaseEnds ? 0 : addition.leaseMs;
-    return writer.keepTimeline({ ...addition, leaseMs });
+    const kept = await writer.keepTimeline({ ...addition, leaseMs });
+    if (!world.answers) throw new Error("no answer");
+    return kept;
   };
   const gateway = (id: string) =>
     new TimelineKeeper({
@@ -105,6 +108,32 @@ test("what happened while the ledger was away is recorded when it is back", asyn
   expect(of.map(([kind]) => kind).sort()).toEqual([
     ...["role_lost", "role_started", "role_started", "shard_moved"],
   ]);
+}, 30_000);
+
+test("a write whose answer is lost is recorded once, with what happened meanwhile", async () => {
+  const { ledger, world, gateway, rounds, recorded } = await rig();
+  const only = gateway("a");
+  await rounds(4, only);
+  world.answers = false;
+  world.change = killed;
+  const seq = await ledger.auditBegin({
+    ...{ subject: "ops", action: "sales.close", target: "spring", detail: "{}" },
+  });
+  await ledger.auditEnd(seq, { target: "spring", detail: "{}", status: 200 });
+  await rounds(5, only);
+  // Begins and ends without a trace in the state on record.
+  world.writable = false;
+  world.change = { roles: [GATEWAY, workerReport({ id: "worker-2", sinceMs: NOW })] };
+  await rounds(5, only);
+  world.change = killed;
+  await rounds(60, only);
+  [world.writable, world.answers] = [true, true];
+  await rounds(6, only);
+  const all = await recorded();
+  const count = (kind: string, subject: string) =>
+    all.filter((event) => event.join() === `${kind},${subject}`).length;
+  expect([count("role_lost", "worker-1"), count("operator", "ops")]).toEqual([1, 1]);
+  expect([count("role_started", "worker-2"), count("role_stopped", "worker-2")]).toEqual([1, 1]);
 }, 30_000);
 
 test("a minute has its figures, and an operator's change is in the list once", async () => {

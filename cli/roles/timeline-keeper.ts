@@ -38,12 +38,20 @@ const MAX_MINUTES = 60;
 /** The holder has recorded what is older, or has seen it otherwise. */
 const SURELY_WRITTEN_MS = 60_000;
 
+/** A write whose answer is missing: the ledger may have it. */
+interface Unsure {
+  readonly write: string;
+  readonly changes: ReadonlySet<Noticed>;
+  readonly minutes: ReadonlySet<HistoryMinute>;
+}
+
 export class TimelineKeeper {
   private watch: TimelineWatch | undefined;
   private changes: Noticed[] = [];
   private minutes: HistoryMinute[] = [];
   private minuteStart: Overview | undefined;
   private lease: TimelineKept["lease"] = "elsewhere";
+  private unsure: Unsure | undefined;
   private keptAtMs = Number.NEGATIVE_INFINITY;
   /** The last write of a holder, as the ledger has it and as this process saw it. */
   private writtenMs = 0;
@@ -86,7 +94,7 @@ export class TimelineKeeper {
   private async begin(now: Overview): Promise<void> {
     const { state, lease } = await this.write([], [], undefined);
     this.lease = lease;
-    const { actions, ...rest } = stateOf(state);
+    const { actions, write: _, ...rest } = stateOf(state);
     this.options.actions.from(actions);
     this.watch = new TimelineWatch(rest);
     this.notice(this.watch, now);
@@ -99,20 +107,39 @@ export class TimelineKeeper {
   }
 
   private async keep(watch: TimelineWatch): Promise<void> {
+    if (this.unsure) await this.ask(this.unsure);
     const mine = this.lease !== "elsewhere";
     const actions = mine ? await this.options.actions.since() : { events: [], seq: undefined };
     const [changes, minutes] = [this.changes, this.minutes];
-    const state = { ...watch.state, ...(actions.seq ? { actions: String(actions.seq) } : {}) };
+    const write = this.options.runtime.uuid();
+    const acted = actions.seq ? { actions: String(actions.seq) } : {};
+    const state = { ...watch.state, ...acted, write };
     const events = [...eventsOf(changes), ...actions.events];
+    if (mine) this.unsure = { write, changes: new Set(changes), minutes: new Set(minutes) };
     const kept = mine
       ? await this.write(events, minutes, JSON.stringify(state))
       : await this.write([], [], undefined);
+    this.unsure = undefined;
     this.lease = kept.lease;
     if (kept.lease === "held" && mine) {
       this.changes = this.changes.slice(changes.length);
       this.minutes = this.minutes.slice(minutes.length);
       this.options.actions.written(actions.seq);
     } else this.adopt(kept);
+  }
+
+  /** The state on record names the write that led to it. */
+  private async ask({ write, changes, minutes }: Unsure): Promise<void> {
+    const kept = await this.write([], [], undefined);
+    this.unsure = undefined;
+    this.lease = kept.lease;
+    const onRecord = stateOf(kept.state);
+    if (onRecord.write === write) {
+      this.changes = this.changes.filter((change) => !changes.has(change));
+      this.minutes = this.minutes.filter((minute) => !minutes.has(minute));
+    }
+    if (kept.lease === "held") this.options.actions.from(onRecord.actions);
+    else this.adopt(kept);
   }
 
   /** Another gateway has written, or did until now: leaves out what it has recorded. */
@@ -153,7 +180,7 @@ export class TimelineKeeper {
   }
 }
 
-/** `actions`: the number of the last operator's action on record. */
+/** `actions`: the number of the last operator's action on record. `write`: the last write's id. */
 function stateOf(text: string): TimelineState {
   return text === "" ? {} : (JSON.parse(text) as TimelineState);
 }

@@ -174,7 +174,8 @@ export class PartDesk {
     }
     const fate = await this.settle(begun.part, report);
     if (fate === undefined) return { kind: "unconfirmed" };
-    await this.options.leases.endLease(of, claim, fate, this.options.now());
+    const end = { of: withRequest(begun.part), claim, fate, nowMs: this.options.now() };
+    await this.options.leases.endLease(end);
     if (fate !== "gone") this.counts[fate]++;
     return fate === FATES[outcome] ? REPORTED : { kind: "other", fate };
   }
@@ -313,7 +314,8 @@ export class PartDesk {
     let word = await this.tell(part, "claim", service);
     if (word === "claimed") word = await this.tell(part, "later", service);
     if (word === undefined) return; // the next look finds it again
-    await this.options.leases.endLease(idOf(part), "", fateOf(word), this.options.now());
+    const end = { of: withRequest(part), claim: "", fate: fateOf(word), nowMs: this.options.now() };
+    await this.options.leases.endLease(end);
     if (word === "late") this.counts.returned++;
   }
 }
@@ -321,6 +323,7 @@ export class PartDesk {
 const REPORTED = { kind: "reported" } as const;
 const NONE = { kind: "none" } as const;
 const idOf = ({ user, id, generation, part }: PartId): PartId => ({ user, id, generation, part });
+const withRequest = (part: Part) => ({ ...idOf(part), request: part.request ?? 1 });
 const named = ({ of, fate }: { of: Part; fate: Fate }) => ({ of: idOf(of), fate });
 
 /** What a word of the shard (core/lua/shared/fulfil.lua) says of a part. */

@@ -2,7 +2,7 @@
 // many requests as the ledger puts into one. A message has a fixed cost for the broker, the relay
 // and the payment workers (docs/decisions/0007-steps-through-the-shard.md).
 import type { FollowUp } from "../../ledger/contract.ts";
-import { mostRequests } from "../../ledger/sheet.ts";
+import { mostRequests } from "../../ledger/request-targets.ts";
 
 /** Follow-ups that share a message. */
 export interface Parcel {
@@ -25,7 +25,7 @@ export function parcelsOf(open: readonly FollowUp[]): Parcel[] {
     const { exchange, routingKey, body } = followUp;
     const target = `${exchange} ${routingKey}`;
     const requests = requestsIn(body);
-    const most = mostRequests(exchange);
+    const most = mostRequests(exchange, routingKey);
     const filling = last.get(target);
     if (filling && requests > 0 && filling.requests + requests <= most) {
       filling.followUps.push(followUp);

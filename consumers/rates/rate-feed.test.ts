@@ -99,6 +99,15 @@ test("a rate that jumps is held and not used; one that is normal again ends that
   expect(events).toEqual(["rate held", "rate back"]);
 });
 
+test("exactly the largest step is no jump, however a division rounds", async () => {
+  const { hear } = worker();
+  await hear({ "EUR/CHF": "4.73" });
+  await clock.advance(5_000);
+  expect(4.3 / 4.73).toBeLessThan(1 / 1.1);
+  await hear({ "EUR/CHF": "4.3" });
+  expect([await inUse(), await waiting()]).toEqual([{ "EUR/CHF": "4.3" }, []]);
+});
+
 test("an operator accepts what waits: it counts at once, and so do the ones after it", async () => {
   const { hear } = worker();
   await hear({ [USD]: "1.1" });
@@ -115,6 +124,27 @@ test("an operator accepts what waits: it counts at once, and so do the ones afte
   await hear({ [USD]: "1.52" });
   expect(await inUse()).toEqual({ [USD]: "1.52" });
   expect(await ledger.operationsOpen()).toEqual([]);
+});
+
+test("a verdict that another rate has overtaken is not reported as applied", async () => {
+  const { hear } = worker();
+  await hear({ [USD]: "1.1" });
+  await clock.advance(5_000);
+  await hear({ [USD]: "1.5" });
+  const slow = Object.create(ledger) as Ledger;
+  slow.operate = async (...of) => {
+    const result = await ledger.operate(...of);
+    await clock.advance(5_000);
+    await hear({ [USD]: "2.5" });
+    return result;
+  };
+  const verdict = { verdict: "accept", pair: USD, value: "1.5", ref: "o1" } as const;
+  const overtaken = await ratesByHand(slow, redis, settings).settle(verdict, "olga");
+  expect(overtaken).toEqual({ result: "not_waiting", now: "2.5" });
+  expect([await inUse(), await waiting()]).toEqual([
+    { [USD]: "1.1" },
+    ["EUR/USD 2.5 after 1.1 held"],
+  ]);
 });
 
 test("what an operator refuses is ignored without waiting, until a normal rate comes", async () => {

@@ -36,17 +36,18 @@ export class RateSync {
 }
 
 /**
- * Brings open verdicts to Redis, oldest first. Returns the last one's result; undefined: there was
- * none. Redis takes each as long as the rate that it is about waits.
+ * Brings open verdicts to Redis, oldest first. Returns their results, by reference. Redis takes
+ * each as long as the rate that it is about waits.
  */
 export async function settleRates(
   ledger: Operations,
   store: Pick<RateStore, "settle">,
-): Promise<Settled | undefined> {
-  let settled: Settled | undefined;
+): Promise<ReadonlyMap<string, Settled>> {
+  const settled = new Map<string, Settled>();
   for (const { id, operation } of await ledger.operationsOpen()) {
     if (operation.kind !== "rate") continue;
-    settled = await store.settle(operation.verdict, operation.pair, operation.value);
+    const { ref, verdict, pair, value } = operation;
+    settled.set(ref, await store.settle(verdict, pair, value));
     await ledger.operationsDone([id]);
   }
   return settled;

@@ -3,6 +3,7 @@
 //
 // A sale may have ten thousand items, so only those are read whose version in Redis is not the
 // ledger's.
+import type { Stock } from "../../core/domain/sale.ts";
 import type { StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger, SaleVersion } from "../../ledger/contract.ts";
 import { saleOf } from "../../ledger/operations.ts";
@@ -23,6 +24,7 @@ export async function syncSales(ledger: Ledger, store: StockStore, all: boolean)
     if (!touched.has(id) && !stale.has(id)) continue;
     const word = retired ? await store.retireSale(id) : await syncSale(ledger, store, id);
     if (word !== "synced") return;
+    if (retired) await endCorrections(ledger, id);
   }
   await ledger.operationsDone(open.map(({ id }) => id));
 }
@@ -39,13 +41,15 @@ export async function syncSale(
   for (let round = 0; round < ROUNDS; round++) {
     const version = await ledger.catalogueVersion();
     const [sale] = await ledger.sales([saleId]);
-    if (sale === undefined || sale.retired) return "synced"; // retired meanwhile: that is open
+    if (sale === undefined) return "synced";
+    if (sale.retired) {
+      await endCorrections(ledger, saleId);
+      return "synced"; // it leaves Redis by an operation of its own
+    }
     const stock = await ledger.stock(saleId);
     const { word, short } = await store.syncSale(sale, stock, version);
     if (word === "not_ready" || word === "halted") return word;
-    const open = stock.flatMap(({ sku, correcting }) =>
-      correcting ? [{ sku, ...correcting }] : [],
-    );
+    const open = correctionsIn(stock);
     if (open.length === 0) return "synced";
     // Somebody else is ahead, and knows more.
     if (word === "older") continue;
@@ -53,6 +57,22 @@ export async function syncSale(
       await ledger.settleCorrection(ref, short.includes(sku) ? "refused" : "done");
   }
   return "correcting";
+}
+
+/**
+ * Ends what is left of a retired sale's corrections. Nothing of it is sold any more, and Redis,
+ * which has forgotten its units, is not asked: the ledger judges by its own.
+ */
+async function endCorrections(
+  ledger: Pick<Ledger, "stock" | "settleCorrection">,
+  saleId: string,
+): Promise<void> {
+  for (const { ref } of correctionsIn(await ledger.stock(saleId)))
+    await ledger.settleCorrection(ref, "done");
+}
+
+function correctionsIn(stock: readonly Stock[]) {
+  return stock.flatMap(({ sku, correcting }) => (correcting ? [{ sku, ...correcting }] : []));
 }
 
 async function staleIn(

@@ -1,7 +1,8 @@
 // A charge as it travels: the request to the payment provider, and the provider's answer.
 import { type ANSWER_WORDS, RULES } from "./limits.ts";
-import { MAX_MONEY_MINOR, NAME_PATTERN } from "./order.ts";
+import { MAX_MONEY_MINOR } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
+import { isUserName } from "./user-name.ts";
 
 /** Names an attempt: the order's generation and, within it, the attempt's number, from 1. */
 export interface Attempt {
@@ -134,7 +135,7 @@ export function readPaymentRequest(value: unknown): PaymentRequest | undefined {
 /** Whether it names an attempt. Its other fields may be wrong. */
 export function isAttempt(value: Partial<Attempt>): value is Attempt {
   const { user, id, generation, attempt } = value;
-  const named = typeof user === "string" && NAME_PATTERN.test(user) && typeof id === "string";
+  const named = isUserName(user) && typeof id === "string";
   return named && id.length === 36 && isCount(generation) && isCount(attempt);
 }
 
@@ -160,7 +161,7 @@ export function parseChargeKey(key: string): Attempt | undefined {
   const [user = "", id = "", generation = "", attempt = ""] = parts;
   if (
     parts.length !== 4 ||
-    !NAME_PATTERN.test(user) ||
+    !isUserName(user) ||
     id.length !== 36 ||
     !/^[1-9]\d{0,8}$/.test(generation) ||
     !/^[1-9]\d{0,8}$/.test(attempt)

@@ -1,8 +1,8 @@
 // A part of a paid order: what one processing service has to do for it. It travels in a message of
 // the exchange `fulfilment`. The service's claim and report return as rows to the order's shard.
 import type { PART_WORDS } from "./limits.ts";
-import { NAME_PATTERN } from "./order.ts";
 import type { Traceparent } from "./trace.ts";
+import { isUserName } from "./user-name.ts";
 
 /** Type of the message, with the version of its parts. */
 export const PARTS_TYPE = "fulfilment.v1";
@@ -54,11 +54,7 @@ export type PartWord = (typeof PART_WORDS)[number];
 export function isPart(value: unknown): value is Part {
   if (typeof value !== "object" || value === null) return false;
   const { user, id, generation, part, of, shard, lines } = value as Part;
-  const named =
-    typeof user === "string" &&
-    NAME_PATTERN.test(user) &&
-    typeof id === "string" &&
-    id.length === 36;
+  const named = isUserName(user) && typeof id === "string" && id.length === 36;
   const counted =
     [generation, part, of].every((n) => Number.isSafeInteger(n) && n >= 1) &&
     Number.isSafeInteger(shard) &&

@@ -312,7 +312,7 @@ export interface OverviewSale {
   readonly closesAtMs: number;
   /** When the items' units were read; null: never. */
   readonly stockAsOfMs: number | null;
-  /** Of this sale alone; null: unknown, since postings do not name the sale. */
+  /** Captured minus refunded, by currency; null: unknown, or in part of an earlier release. */
   readonly revenue: readonly Revenue[] | null;
   readonly items: readonly OverviewItem[];
 }

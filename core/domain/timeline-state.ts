@@ -77,9 +77,12 @@ export class TimelineWatch {
     const from = this.current[name] ?? "";
     const sinceMs = this.pending.get(name)?.sinceMs ?? overview.atMs;
     this.pending.delete(name);
+    const full = from === "" && Object.keys(this.current).length >= MAX_NAMES;
     if (to === "") delete this.current[name];
-    else if (Object.keys(this.current).length < MAX_NAMES) this.current[name] = to;
-    return { name, from, to, event: eventOf(name, from, to, overview, sinceMs) };
+    else if (!full) this.current[name] = to;
+    // What is not remembered would be news in every round.
+    const event = full ? NOTHING : eventOf(name, from, to, overview, sinceMs);
+    return { name, from, to, event };
   }
 }
 

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
+import { chargeKey, parseChargeKey, readPaymentRequest } from "./charge.ts";
 import { NAME_PATTERN } from "./order.ts";
+import { isPart } from "./part.ts";
+import { isName } from "./row-check.ts";
 import { nameOfSubject, nameOfUser, subjectOf } from "./user-name.ts";
 
 const SUBJECTS = [
@@ -37,6 +40,22 @@ test("a long subject is hashed, and services name it by its hash", () => {
     // A token whose subject is such a name is somebody else's.
     expect(nameOfSubject(name)).not.toBe(name);
   }
+});
+
+test("a buyer of any name is charged, and their parts are fulfilled", () => {
+  const subjects = ["ann", "ann@example.com", ...SUBJECTS, "a".repeat(65), "é".repeat(127)];
+  for (const subject of subjects) {
+    const user = nameOfSubject(subject) ?? "";
+    const of = { user, id: crypto.randomUUID(), generation: 1, attempt: 2 };
+    const charge = { kind: "charge", ...of, amount: 4_900, currency: "EUR", payment: "" };
+    const part = { ...of, part: 1, of: 1, shard: 0, lines: [] };
+    expect(isName(user)).toBe(true);
+    expect(readPaymentRequest(charge)).toMatchObject({ user });
+    expect(parseChargeKey(chargeKey(of))).toEqual(of);
+    expect(isPart(part)).toBe(true);
+  }
+  for (const user of ["", "a b", "a/b", "é", "a".repeat(65), 7])
+    expect(isPart({ user, id: crypto.randomUUID(), generation: 1, part: 1, of: 1 })).toBe(false);
 });
 
 test("different subjects have different names", () => {

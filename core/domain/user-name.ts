@@ -17,6 +17,12 @@ const HASHED = /^@@[\w-]{43}$/;
 /** No subject of a person or a machine has these. */
 const CONTROL = /\p{Cc}|\p{Cs}/u;
 
+/** What rows may have as their user (core/domain/row-check.ts): each name made here is of this. */
+export const USER_NAME = /^[A-Za-z0-9._@-]{1,64}$/;
+
+export const isUserName = (value: unknown): value is string =>
+  typeof value === "string" && USER_NAME.test(value);
+
 /** The name of a token's subject; undefined if no user may be called this. */
 export function nameOfSubject(subject: string): string | undefined {
   if (NAME_PATTERN.test(subject)) return subject;

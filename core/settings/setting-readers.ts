@@ -66,6 +66,17 @@ export function url(...schemes: readonly string[]) {
   };
 }
 
+/** A page's address to link to, without a trailing slash; the link adds path and query. */
+export function pageUrl(value: string, variable: string): string {
+  const parsed = URL.parse(value);
+  const plain = parsed && !parsed.username && !parsed.password && !/[?#]/.test(value);
+  if (!plain || !/^https?:$/.test(parsed.protocol))
+    throw new SettingError(
+      `${variable} must be an address like https://grafana.example, with no user, query or #`,
+    );
+  return parsed.href.replace(/\/+$/, "");
+}
+
 /** Each one is tried for each webhook; two are enough while one replaces the other. */
 const MAX_WEBHOOK_SECRETS = 4;
 

@@ -8,6 +8,7 @@ import {
   offOr,
   oneOf,
   type PublisherSetting,
+  pageUrl,
   publishers,
   type RegionSetting,
   regions,
@@ -109,6 +110,12 @@ export const SETTINGS = {
     says: "serve a shop to try things with at /shop, whose visitors get tokens without signing in",
     fallback: "no",
     read: oneOf("no", "yes"),
+  },
+  grafanaUrl: {
+    variable: "SLUICE_GRAFANA_URL",
+    says: "Grafana with the dashboard of deploy/grafana: the console links to it",
+    fallback: "",
+    read: pageUrl,
   },
   trustedProxies: {
     variable: "SLUICE_TRUSTED_PROXIES",

@@ -97,6 +97,15 @@ test.each([
   if (address.includes("//")) expect(withoutSecrets(`it: "${address}"`)).toBe(`it: "${shown}"`);
 });
 
+test("an address to link to has no user, query or fragment, and loses its last slash", () => {
+  const of = (grafana: string) => readSettings({ SLUICE_GRAFANA_URL: grafana }).grafanaUrl;
+  expect(of("https://grafana.example/")).toBe("https://grafana.example");
+  expect(of("http://h:3000/grafana")).toBe("http://h:3000/grafana");
+  const wrong = ["grafana", "javascript:alert(1)", "https://u:p@h", "https://h/?x", "https://h/#x"];
+  for (const address of wrong)
+    expect(() => of(address)).toThrow("SLUICE_GRAFANA_URL must be an address like");
+});
+
 test("a mistaken address is not repeated in its error", () => {
   const named = () => readSettings({ SLUICE_REGIONS: "amqp://user:pass@h/v" });
   expect(named).toThrow("'amqp://…@h/v' is not a region name");

@@ -3,28 +3,60 @@ import { type Sale, type Stock, termsText, totalOf } from "../domain/sale.ts";
 import { metaKey, RETIRED_KEY, stockKey } from "./keys.ts";
 import type { RedisStore } from "./redis.ts";
 
+/** Items read at once: a fraction of a millisecond of Redis. */
+const PAGE = 100;
+/** Total, available, releasing, held, sold. */
+const COUNTERS = ["t", "a", "r", "h", "s"] as const;
+
 export class StockStore {
   constructor(private readonly redis: RedisStore) {}
 
-  /** The counters of a sale's items, by sku; undefined if Redis does not have the sale. */
-  async stock(saleId: string): Promise<Map<string, LiveStock> | undefined> {
-    const flat = await this.redis.run((client) => client.hgetall(stockKey(saleId)));
-    if (flat.v === undefined) return undefined;
+  /**
+   * The counters of a sale's items, by sku; undefined if Redis does not have the sale. With the
+   * skus given, a large sale is read page by page: each item's counters are of one moment, and
+   * Redis and this process serve others between two pages.
+   */
+  async stock(
+    saleId: string,
+    skus: readonly string[] = [],
+  ): Promise<Map<string, LiveStock> | undefined> {
     const items = new Map<string, LiveStock>();
-    for (const field of Object.keys(flat)) {
-      if (!field.endsWith(":t")) continue;
-      const sku = field.slice(0, -2);
-      const units = (letter: string) => Number(flat[`${sku}:${letter}`]);
-      items.set(sku, {
-        sku,
-        total: units("t"),
-        available: units("a"),
-        releasing: units("r"),
-        held: units("h"),
-        sold: units("s"),
-      });
+    const pages = skus.length > PAGE ? Math.ceil(skus.length / PAGE) : 1;
+    for (let i = 0; i < pages; i++) {
+      const page = pages > 1 ? skus.slice(i * PAGE, (i + 1) * PAGE) : undefined;
+      const found = await this.units(saleId, page);
+      if (!found) return undefined;
+      for (const item of found) items.set(item.sku, item);
     }
     return items;
+  }
+
+  /** Of these items, or of all. */
+  private async units(
+    saleId: string,
+    skus: readonly string[] | undefined,
+  ): Promise<LiveStock[] | undefined> {
+    const key = stockKey(saleId);
+    if (skus) {
+      const fields = ["v", ...skus.flatMap((sku) => COUNTERS.map((letter) => `${sku}:${letter}`))];
+      const [version, ...values] = await this.redis.run((client) => client.hmget(key, ...fields));
+      if (version === null) return undefined;
+      return skus.flatMap((sku, i) => {
+        const own = values.slice(i * COUNTERS.length, (i + 1) * COUNTERS.length);
+        return own[0] === null ? [] : [liveStock(sku, own)];
+      });
+    }
+    const flat = await this.redis.run((client) => client.hgetall(key));
+    if (flat.v === undefined) return undefined;
+    return Object.keys(flat)
+      .filter((field) => field.endsWith(":t"))
+      .map((field) => field.slice(0, -2))
+      .map((sku) =>
+        liveStock(
+          sku,
+          COUNTERS.map((letter) => flat[`${sku}:${letter}`]),
+        ),
+      );
   }
 
   /**
@@ -95,4 +127,9 @@ export interface LiveStock {
   readonly releasing: number;
   readonly held: number;
   readonly sold: number;
+}
+
+function liveStock(sku: string, counters: readonly (string | null | undefined)[]): LiveStock {
+  const [total = 0, available = 0, releasing = 0, held = 0, sold = 0] = counters.map(Number);
+  return { sku, total, available, releasing, held, sold };
 }

@@ -127,6 +127,17 @@ test("strangers cannot flood the audit: their excess calls are only counted", as
   expect(records.at(-1)).toMatchObject({ subject: "olga", status: 200 });
 });
 
+test("reads and strangers' calls are apart from changes, which alone stay for good", async () => {
+  const t = await start();
+  await call(t, "/v1/admin/sales");
+  await call(t, "/v1/admin/sales", undefined, {});
+  await call(t, "/v1/admin/sales/spring/restock", RESTOCK);
+  await call(t, "/v1/admin/sales/spring/open", {}, await bearer("ann"));
+  using db = new Database(t.ledgerPath, { readonly: true });
+  const kinds = db.query("SELECT kind FROM audit ORDER BY seq").values().flat();
+  expect(kinds).toEqual([1, 2, 0, 2]);
+});
+
 test("of a console's looks one a minute is recorded, and every stranger's", async () => {
   const overview = async () => ({ at: "a glance" }) as never;
   const t = await start({ overview });

@@ -64,7 +64,8 @@ export class Audit {
     const uncounted = this.unrecorded;
     this.unrecorded = 0;
     const more = uncounted > 0 ? { strangersUnrecorded: uncounted } : {};
-    await this.ledger.audit({ ...this.entry(call, more), atMs: this.clock(), status });
+    const stranger = call.operator === undefined;
+    await this.ledger.audit({ ...this.entry(call, more), atMs: this.clock(), status, stranger });
   }
 
   private entry(call: Call, more: { readonly strangersUnrecorded?: number } = {}) {

@@ -53,7 +53,7 @@ const READERS: { readonly [Name in keyof Parts]: Reader<Parts[Name]> } = {
   stores: { read: ({ redis, ledger }) => ({ redis, ledger }) },
   verdict: { read: (o) => present(o.verdict) },
   sales: { asOf: salesAsOf, read: (o) => present(o.sales) },
-  revenue: { asOf: (o) => o.asOf.revenue, read: (o) => present(revenueOf(o)) },
+  revenue: { asOf: (o) => o.asOf.revenue, read: (o) => present(o.revenue) },
   orders: { asOf: roles, read: (o) => present(o.orders) },
   flow: { asOf: roles, read: (o) => present(o.flow) },
   workers: { asOf: roles, read: (o) => o.roles.filter((r) => r.kind === "worker") },
@@ -90,10 +90,11 @@ export function learn(
     const { asOf, read } = READERS[name];
     try {
       const knownMs = asOf ? asOf(now) : now.atMs;
-      if (knownMs === null) return { ...before[name], why: unaskedOf(now) };
+      if (knownMs === null) return { ...before[name], why: unaskedOf(now) || "not known yet" };
       const value: unknown = read(now, figures);
       const ageMs = Math.max(0, now.atMs - knownMs);
-      return { value, atMs: atMs - ageMs, why: ageMs > FRESH_MS ? unaskedOf(now) : "" };
+      const old = unaskedOf(now) || "no newer figures have come";
+      return { value, atMs: atMs - ageMs, why: ageMs > FRESH_MS ? old : "" };
     } catch (error) {
       return { ...before[name], why: error instanceof Error ? error.message : String(error) };
     }
@@ -109,11 +110,6 @@ function eachPart(make: (name: keyof Parts) => Known<unknown>): Knowledge {
   return Object.fromEntries(NAMES.map((name) => [name, make(name)])) as unknown as Knowledge;
 }
 
-/** A gateway of an earlier release does not report it. */
-function revenueOf(now: Overview & { readonly revenue?: readonly Revenue[] | null }) {
-  return now.revenue;
-}
-
 /** Sales are as old as the oldest of their units. */
 function salesAsOf({ asOf, sales }: Overview): number | null {
   if (asOf.sales === null) return null;
@@ -121,7 +117,7 @@ function salesAsOf({ asOf, sales }: Overview): number | null {
 }
 
 function unaskedOf({ unasked }: Overview): string {
-  if (unasked.length === 0) return "not asked yet";
+  if (unasked.length === 0) return "";
   return `no answer from ${unasked.join(", ").replace("redis", "Redis")}`;
 }
 

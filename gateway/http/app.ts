@@ -26,6 +26,7 @@ import { addOrderReads } from "./read-orders.ts";
 import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
+import { addStart } from "./start-page.ts";
 import { addWebhook } from "./webhook.ts";
 
 export function createApp(parts: AppParts): App {
@@ -64,7 +65,7 @@ function createCalls(parts: AppParts): App {
   addSaleReads(app, parts);
   addRateReads(app, parts);
   addAdmin(app, parts);
-  addAdminMe(app);
+  addAdminMe(app, parts);
   addAdminOverview(app, parts);
   addAdminTimeline(app, parts);
   addAdminOrders(app, parts);
@@ -80,6 +81,7 @@ function createCalls(parts: AppParts): App {
   // With a port of their own they are not for clients.
   if (!parts.options.server.metrics) addMetrics(app, parts);
   addDocs(app);
+  addStart(app, parts.shop !== undefined);
   addConsole(app, parts.options.access.consoleOidc);
   if (parts.shop) addShop(app, parts, parts.shop);
   return app;

@@ -21,7 +21,8 @@ interface Described {
   readonly content?: Json;
 }
 
-const STYLE = `
+/** Of pages without scripts: this one, and the start page (start-page.ts). */
+export const STYLE = `
 :root {
   color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent);
   --dim: color-mix(in srgb, currentColor 65%, transparent)
@@ -46,8 +47,17 @@ td { border-top: 1px solid var(--line); padding: .3rem .6rem .3rem 0; vertical-a
 export function addDocs(app: App): void {
   const spec = JSON.stringify(OPENAPI);
   const document = page();
+  const headers = plainHeaders();
+  const sockets = JSON.stringify(ASYNCAPI);
+  app.get("/asyncapi.json", (c) => c.body(sockets, 200, { "content-type": "application/json" }));
+  app.get("/openapi.json", (c) => c.body(spec, 200, { "content-type": "application/json" }));
+  app.get("/docs", (c) => c.body(document, 200, headers));
+}
+
+/** For a page whose only style is STYLE. */
+export function plainHeaders(): Record<string, string> {
   const hash = new Bun.CryptoHasher("sha256").update(STYLE).digest("base64");
-  const headers = {
+  return {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy":
       `default-src 'none'; style-src 'sha256-${hash}'; ` +
@@ -55,10 +65,6 @@ export function addDocs(app: App): void {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };
-  const sockets = JSON.stringify(ASYNCAPI);
-  app.get("/asyncapi.json", (c) => c.body(sockets, 200, { "content-type": "application/json" }));
-  app.get("/openapi.json", (c) => c.body(spec, 200, { "content-type": "application/json" }));
-  app.get("/docs", (c) => c.body(document, 200, headers));
 }
 
 function page(): string {

@@ -26,6 +26,32 @@ test("an order that stays unknown is looked for a minute, then its place is free
   feed.stop();
 });
 
+test("an order is not unknown because the ledger was away for a minute", async () => {
+  const runtime = new VirtualRuntime();
+  const ledger = { up: false, looks: 0 };
+  const followed = async () => {
+    if (!ledger.up) throw new Error("the ledger is away");
+    ledger.looks++;
+    return [];
+  };
+  const feed = new EventFeed(runtime, { followed }, { inAll: 10, ofUser: 1 }, () => undefined);
+  const unknown: string[] = [];
+  const nothing = () => undefined;
+  const follower = {
+    tell: nothing,
+    ended: nothing,
+    unknown: (_: string, id: string) => unknown.push(id),
+  };
+  feed.add(follower, "ann", "an id", -1);
+  for (let i = 0; i < 400; i++) await runtime.advance(250);
+  ledger.up = true;
+  for (let i = 0; i < 200; i++) await runtime.advance(250);
+  expect([ledger.looks > 100, unknown]).toEqual([true, []]);
+  for (let i = 0; i < 60; i++) await runtime.advance(250);
+  expect(unknown).toEqual(["an id"]);
+  feed.stop();
+});
+
 test("the ledger is asked with plain data, which a thread of its own can receive", async () => {
   const runtime = new VirtualRuntime();
   const asked: unknown[] = [];

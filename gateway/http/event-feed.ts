@@ -30,8 +30,8 @@ interface Watch {
   readonly user: string;
   readonly id: string;
   readonly follower: Follower;
-  /** When it was first looked for, monotonic ms. */
-  readonly sinceMs: number;
+  /** Since when it has been looked for in a ledger that answers, monotonic ms. */
+  sinceMs: number;
   after: number;
 }
 
@@ -161,6 +161,8 @@ export class EventFeed {
         this.deliver(watch, found.get(`${watch.user} ${watch.id}`));
     } catch (error) {
       this.log("followed orders not read", { error: messageOf(error) });
+      const nowMs = this.runtime.monotonicMs();
+      for (const watch of this.watches) watch.sinceMs = nowMs;
     }
     this.looking = false;
     const nowMs = this.runtime.monotonicMs();

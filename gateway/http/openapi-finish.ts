@@ -54,6 +54,7 @@ const NAMES: Record<string, string> = {
   "POST /v1/admin/dead/drop": "dropDeadLetters",
   "POST /v1/admin/dead/{id}/redrive": "redriveDeadLetter",
   "POST /v1/admin/dead/{id}/drop": "dropDeadLetter",
+  "GET /": "showStart",
   "GET /healthz": "checkHealth",
   "GET /readyz": "checkReadiness",
   "GET /metrics": "showMetrics",
@@ -77,6 +78,7 @@ export const TAG_LIST = [
   { name: "Operators", description: "With scope `viewer` to read, `operator` to change" },
   { name: "Services", description: "For services that fulfil orders; with scope `service`" },
   { name: "Payment provider", description: "For the provider's webhooks" },
+  { name: "Start", description: "Where to go from a gateway's own address; without a token" },
   { name: "Health", description: "For balancers and monitoring; without a token" },
 ];
 

@@ -124,6 +124,7 @@ export function operatorPaths(
                 subject: { type: "string" },
                 operate: { type: "boolean" },
                 expiresAt: { type: "string", format: "date-time" },
+                grafana: { type: "string", description: "SLUICE_GRAFANA_URL, if it is set" },
               },
               ["subject", "operate", "expiresAt"],
             ),

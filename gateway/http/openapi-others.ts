@@ -64,6 +64,23 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
         },
       },
     },
+    "/": {
+      get: {
+        summary: "Show where to go from here",
+        description: "A page for browsers, JSON for everyone else.",
+        security: [],
+        tags: ["Start"],
+        responses: {
+          200: {
+            description: "Addresses below this gateway's own; `shop` only if it has one",
+            content: {
+              "application/json": { schema: ref("Start") },
+              "text/html": { schema: { type: "string" } },
+            },
+          },
+        },
+      },
+    },
     "/healthz": {
       get: {
         summary: "Check that the process answers",

@@ -251,6 +251,16 @@ export const schemas: Json = {
     required: ["sku", ...UNITS, "restocked"],
     additionalProperties: false,
   },
+  Start: object(
+    {
+      links: {
+        type: "object",
+        required: ["docs", "openapi", "asyncapi", "sales", "console", "ready"],
+        additionalProperties: { type: "string", pattern: "^/" },
+      },
+    },
+    ["links"],
+  ),
   Rates: object(
     {
       rates: list(

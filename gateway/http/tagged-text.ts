@@ -8,9 +8,11 @@ export interface TaggedText {
 }
 
 export function tagged(value: unknown): TaggedText {
-  const json = JSON.stringify(value);
-  const etag = `"${Bun.hash.xxHash64(json).toString(36)}"`;
-  return { bytes: new TextEncoder().encode(json), etag };
+  return taggedBytes(new TextEncoder().encode(JSON.stringify(value)));
+}
+
+export function taggedBytes(bytes: Uint8Array<ArrayBuffer>): TaggedText {
+  return { bytes, etag: `"${Bun.hash.xxHash64(bytes).toString(36)}"` };
 }
 
 /**

@@ -86,10 +86,13 @@ export class Undecided {
     return undefined;
   }
 
-  /** Batches confirmed by this region alone without an outcome, oldest first. */
+  /**
+   * Batches that this region confirmed, without an outcome, oldest first. Regions before it may
+   * hold a batch too, and nobody knows.
+   */
   *confirmedBy(region: string, home: string): Generator<Batch> {
     for (const batch of this.batches.values())
-      if (batch.verdict === "confirmed" && (batch.region ?? home) === region) yield batch;
+      if (batch.verdict === "confirmed" && confirming(batch, home) === region) yield batch;
   }
 
   private tell(batch: Batch, outcomes: string): void {
@@ -134,6 +137,11 @@ export class Undecided {
     this.byShard.get(batch.shard)?.delete(batch);
     this.orders -= batch.size;
   }
+}
+
+/** The last of the regions that a batch was sent to: it went to no other after its confirm. */
+function confirming({ region }: Batch, home: string): string {
+  return region?.slice(region.lastIndexOf(",") + 1) ?? home;
 }
 
 const UNITS_BACK: ReadonlySet<string> = new Set(["cancelled", "payment_failed", "expired"]);

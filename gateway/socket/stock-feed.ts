@@ -6,6 +6,7 @@
 // keeps it below a twentieth of the time: a sale of ten thousand items is looked at less often.
 import type { Stock } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
+import { inPages } from "../../core/runtime/in-pages.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { Socket } from "./socket.ts";
 
@@ -18,7 +19,7 @@ const MOST_MS = 2_000;
 interface Feed {
   /** Watchers, and whether each has the full picture. */
   readonly sockets: Map<Socket, boolean>;
-  available: Map<string, number>;
+  readonly available: Map<string, number>;
 }
 
 export class StockFeed {
@@ -77,7 +78,7 @@ export class StockFeed {
     const startedAtMs = this.runtime.monotonicMs();
     for (const [saleId, feed] of [...this.feeds]) {
       const stock = await ignore(this.stockOf(saleId), "stock_look");
-      if (stock) this.tell(saleId, feed, stock);
+      if (stock) await this.tell(saleId, feed, stock);
     }
     const nowMs = this.runtime.monotonicMs();
     this.restsUntilMs = nowMs + Math.min(MOST_MS, REST * (nowMs - startedAtMs));
@@ -85,18 +86,26 @@ export class StockFeed {
     if (this.feeds.size > 0) this.schedule(this.awaited ? 0 : INTERVAL_MS);
   }
 
-  private tell(saleId: string, feed: Feed, stock: readonly Stock[]): void {
-    const changed = stock.filter((s) => feed.available.get(s.sku) !== s.available);
-    feed.available = new Map(stock.map((s) => [s.sku, s.available]));
-    const news = changed.length > 0 ? frame(saleId, changed) : undefined;
-    let whole: string | undefined;
+  private async tell(saleId: string, feed: Feed, stock: readonly Stock[]): Promise<void> {
+    const changed: Stock[] = [];
+    await inPages(this.runtime, stock, (page) => {
+      for (const item of page) {
+        if (feed.available.get(item.sku) === item.available) continue;
+        feed.available.set(item.sku, item.available);
+        changed.push(item);
+      }
+    });
+    const { runtime } = this;
+    const news = changed.length > 0 ? await frame(runtime, saleId, changed) : undefined;
+    const whole = [...feed.sockets.values()].includes(false)
+      ? await frame(runtime, saleId, stock)
+      : undefined;
     for (const [socket, hasAll] of feed.sockets) {
       if (socket.choked) {
         if (news) feed.sockets.set(socket, false);
       } else if (hasAll) {
         if (news) socket.send(news);
-      } else {
-        whole ??= frame(saleId, stock);
+      } else if (whole) {
         socket.send(whole);
         feed.sockets.set(socket, true);
       }
@@ -104,6 +113,10 @@ export class StockFeed {
   }
 }
 
-function frame(saleId: string, stock: readonly Stock[]): string {
-  return JSON.stringify({ type: "stock", saleId, items: stock.map((s) => [s.sku, s.available]) });
+async function frame(runtime: Runtime, saleId: string, stock: readonly Stock[]): Promise<string> {
+  const items: string[] = [];
+  await inPages(runtime, stock, (page) => {
+    for (const { sku, available } of page) items.push(JSON.stringify([sku, available]));
+  });
+  return `{"type":"stock","saleId":${JSON.stringify(saleId)},"items":[${items.join(",")}]}`;
 }

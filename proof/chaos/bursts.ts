@@ -4,7 +4,7 @@ import { loadavg } from "node:os";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { prng } from "../../core/runtime/prng.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { between, type Fault, type Injected, oneOf } from "./fault.ts";
+import { apart, between, type Fault, type Injected, oneOf } from "./fault.ts";
 import type { LiveSystem } from "./live.ts";
 import { needs, ONCE, type ScenarioOptions, type Struck } from "./scenario.ts";
 import { settled, within } from "./within.ts";
@@ -179,14 +179,6 @@ export class Bursts {
 }
 
 /** Whether two faults may happen at the same time. */
-function apart(a: Fault, b: Fault): boolean {
-  return (
-    a.touches !== undefined &&
-    b.touches !== undefined &&
-    !a.touches.some((part) => b.touches?.includes(part))
-  );
-}
-
 function lineOf({ fault, detail, evidence, failure, recoveryMs }: Struck): string {
   const end =
     recoveryMs === undefined ? "flow never back" : `flow back ${Math.round(recoveryMs)} ms`;

@@ -1,6 +1,7 @@
 // The scenarios that are made of the faults.
 import { expect, test } from "bun:test";
-import { FAULTS, leftOut, suite, tours } from "./catalogue.ts";
+import { FAULTS, faultsNamed, leftOut, suite, tours } from "./catalogue.ts";
+import { apart } from "./fault.ts";
 
 const able = FAULTS.filter(({ name }) => !leftOut().has(name)).map(({ name }) => name);
 
@@ -25,4 +26,16 @@ test("the suite has every fault alone, and mixes for both kinds of ledger", () =
   );
   const mixes = scenarios.filter(({ faults }) => faults.length > 1);
   expect(new Set(mixes.map(({ ledger }) => ledger))).toEqual(new Set(["sqlite", "postgres"]));
+});
+
+test.each([
+  ["net-reset-broker", "broker-frozen", false],
+  ["net-reset-broker", "redis-frozen", true],
+  ["net-silent-redis", "net-silent-broker", false],
+  ["worker-killed", "workers-killed-holding", false],
+  ["worker-killed", "gateway-killed", true],
+])("%s and %s happen at the same time: %p", (one, other, together) => {
+  const [a, b] = faultsNamed([one, other]);
+  if (!a || !b) throw new Error("no such fault");
+  expect([apart(a, b), apart(b, a)]).toEqual([together, together]);
 });

@@ -44,6 +44,8 @@ export interface Fault {
    * Faults that happen at the same time have no part in common. Default: it happens on its own.
    */
   readonly touches?: readonly string[];
+  /** Parts that it leaves alone, but that must be well for it to be seen. */
+  readonly apartFrom?: readonly string[];
   /** How long after healing flow must be back, ms. */
   readonly recoveryMs: number;
   /** Begins. Draws whom and for how long from `random`. */
@@ -72,4 +74,14 @@ export function between(random: () => number, least: number, most: number): numb
 export function oneOf<T>(random: () => number, choices: readonly T[]): T {
   if (choices.length === 0) throw new Error("nothing to choose from");
   return choices[Math.floor(random() * choices.length)] as T;
+}
+
+/** Whether both may happen at the same time. */
+export function apart(a: Fault, b: Fault): boolean {
+  return (
+    a.touches !== undefined &&
+    b.touches !== undefined &&
+    !a.touches.some((part) => b.touches?.includes(part) || b.apartFrom?.includes(part)) &&
+    !b.touches.some((part) => a.apartFrom?.includes(part))
+  );
 }

@@ -22,7 +22,8 @@ export class Targets {
   async look(): Promise<void> {
     const rows = await this.db.run(
       `SELECT id, routing_key FROM follow_ups
-       WHERE done = 0 AND due_ms = 0 AND exchange <> 'fulfilment'`,
+       WHERE done = 0 AND due_ms = 0 AND exchange <> 'fulfilment'
+       AND routing_key NOT LIKE 'fulfilment.%'`,
     );
     const before = this.seenMs;
     this.seenMs = new Map();

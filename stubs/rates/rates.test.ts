@@ -82,10 +82,14 @@ describe("a source", () => {
       expect(() => readQuotes(text, "the file", 0)).toThrow(why);
   });
 
+  /** 50 kB that unpack to 50 MB. */
+  const packed = Bun.gzipSync(Buffer.alloc(50_000_000, " "));
   const server = Bun.serve({
     port: 0,
     fetch: (request) => {
       if (request.url.endsWith("/endless")) return new Response(endless());
+      if (request.url.endsWith("/packed"))
+        return new Response(packed, { headers: { "content-encoding": "gzip" } });
       return request.url.endsWith("/rates")
         ? Response.json({ base: "USD", rates: { EUR: "0.92" } })
         : new Response("no", { status: 500 });
@@ -102,7 +106,8 @@ describe("a source", () => {
 
   test("an answer without an end is cut off at its bound, and a file is not read beyond it", () => {
     const load = (source: string) => openSource(realRuntime, source).load();
-    expect(load(`${server.url}endless`)).rejects.toThrow("answered more than 1000000 bytes");
+    for (const path of ["endless", "packed"])
+      expect(load(server.url + path)).rejects.toThrow("answered more than 1000000 bytes");
     const path = `${testDir("rates")}/large.json`;
     writeFileSync(path, " ".repeat(1_000_001));
     expect(load(`file:${path}`)).rejects.toThrow("has 1000001 bytes, at most 1000000");

@@ -1,6 +1,7 @@
 // Sales: how much is sold, what it brought, and when each item will be sold out.
 import { address, go, place } from "../router.js";
-import { between, count, duration, hourOf, money, share } from "../ui/format.js";
+import { between, brief, count, duration, hourOf, money, share } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { Bar, Figure, State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
@@ -47,12 +48,13 @@ function One({ sale, nowMs, revenue }) {
   return html`<div class="sale">
     <div class="sale-head">
       <h3>${sale.name} <${State} level=${level}>${words}</${State}></h3>
-      <p class="dim">${between(sale.opensAtMs, sale.closesAtMs)}</p>
+      <p class="dim">${between(sale.opensAtMs, sale.closesAtMs)}
+        ${" "}<${Grafana} about=${sale.name} sale=${sale.id} ...${timesOf(sale, nowMs)} /></p>
       <dl class="figures">
         <${Figure} label="Sold" value=${share(total > 0 ? gone / total : undefined)}
           note="${count(gone)} of ${count(total)} units" />
         <${Figure} label="Held for orders" value=${count(held)} note="units being paid" />
-        <${Revenue} known=${revenue} />
+        <${Revenue} sale=${sale} known=${revenue} />
       </dl>
     </div>
     <${Items} sale=${sale} nowMs=${nowMs} />
@@ -62,17 +64,25 @@ function One({ sale, nowMs, revenue }) {
 /** NaN, which is shown as unknown, if one is unknown. */
 const sumOf = (items, name) => items.reduce((sum, item) => sum + (item[name] ?? Number.NaN), 0);
 
-/** What was paid is on record by currency, not by sale. */
-function Revenue({ known: { value, why, atMs } }) {
-  const sums = value?.map(({ currency, amount }) => html`<span>${money(amount, currency)}</span>`);
+/** From an hour before it opened to an hour after it closed, or to now. */
+const timesOf = ({ opensAtMs, closesAtMs }, nowMs) => ({
+  fromMs: Math.min(opensAtMs, nowMs) - 3_600_000,
+  toMs: closesAtMs + 3_600_000 < nowMs ? closesAtMs + 3_600_000 : undefined,
+});
+
+/** What the sale has brought; what all have, if customers paid under an earlier release. */
+function Revenue({ sale, known: { value, why, atMs } }) {
+  const label = sale.revenue ? "Revenue" : "Revenue, all sales";
+  const sums = (sale.revenue ?? value)?.map(
+    ({ currency, amount }) => html`<span>${money(amount, currency)}</span>`,
+  );
   const age = why === "" ? "" : `; ${duration(performance.now() - atMs)} old`;
-  return html`<${Figure} label="Revenue, all sales" note="captured, less refunds${sums ? age : ""}"
+  return html`<${Figure} label=${label} note="captured, less refunds${sums ? age : ""}"
     value=${sums === undefined ? "unknown" : sums.length === 0 ? "none yet" : sums} />`;
 }
 
 function Items({ sale, nowMs }) {
-  const soonest = sale.items.toSorted((a, b) => (b.unitsPerS ?? 0) - (a.unitsPerS ?? 0));
-  const rows = soonest.slice(0, MOST_ITEMS);
+  const rows = fastest(sale.items);
   const columns = [
     { head: "Item", cell: (i) => html`<b>${i.name}</b>` },
     { head: "Left", num: true, cell: (i) => count(i.available) },
@@ -90,7 +100,14 @@ function Items({ sale, nowMs }) {
       <i class="releasing"></i>releasing <i class="available"></i>left</p></div>`;
 }
 
-const perS = (n) => (n === null || n === undefined ? "unknown" : n.toFixed(n < 9.95 ? 1 : 0));
+/** The items that sell fastest, in the order of the sale: rows that move cannot be read. */
+function fastest(items) {
+  const sorted = items.toSorted((a, b) => (b.unitsPerS ?? 0) - (a.unitsPerS ?? 0));
+  const shown = new Set(sorted.slice(0, MOST_ITEMS));
+  return items.filter((item) => shown.has(item));
+}
+
+const perS = (n) => (n === null || n === undefined ? "unknown" : brief(n));
 
 function Through({ item }) {
   if (!(item.total > 0)) return "unknown";

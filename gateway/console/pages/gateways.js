@@ -1,5 +1,6 @@
 // Gateways, and where each publishes.
 import { bytes, count, duration, timeOfDay } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
@@ -16,7 +17,7 @@ const REASONS = {
 
 export function Gateways({ value }) {
   const columns = [
-    { head: "Region", cell: (g) => html`<b>${g.region}</b>` },
+    { head: "Region", cell: (g) => html`<${Region} name=${g.region} />` },
     { head: "Gateway", wide: true, cell: (g) => g.id },
     { head: "Publishes to", wide: true, cell: (g) => html`<${Publishes} gateway=${g} />` },
     { head: "Admission", wide: true, cell: (g) => html`<${Admission} gateway=${g} />` },
@@ -25,14 +26,21 @@ export function Gateways({ value }) {
       num: true,
       cell: (g) => duration(Math.max(0, ...g.shards.map((s) => s.waitMs))),
     },
-    { head: "Pending", num: true, cell: (g) => count(g.shards.reduce((n, s) => n + s.pending, 0)) },
+    {
+      head: "On the way",
+      num: true,
+      cell: (g) => count(g.shards.reduce((n, s) => n + s.pending, 0)),
+    },
     { head: "Sockets", num: true, cell: (g) => count(g.sockets) },
-    { head: "Loop delay", num: true, cell: (g) => duration(g.loopDelayMs) },
+    { head: "Runs late", num: true, cell: (g) => duration(g.loopDelayMs) },
     { head: "Memory", num: true, cell: (g) => bytes(g.rssBytes) },
   ];
   return html`<${Table} label="Gateways" columns=${columns} rows=${value} keyOf=${(g) => g.id}
     empty="No gateway reports." />`;
 }
+
+const Region = ({ name }) =>
+  html`<b>${name}</b> <${Grafana} about="region ${name}" region=${name} />`;
 
 function Admission({ gateway: { admission, reasons } }) {
   const why = reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " ")).join("; ");
@@ -52,9 +60,11 @@ function Publishes({ gateway: { region, publishing: p } }) {
     ${odd.map((r) => html`<small>${wordsOf(r)}</small>`)}`;
 }
 
+const USE = { open: "not used", "half-open": "tried again" };
+
 function wordsOf(r) {
   return [
-    `${r.region}: broker ${r.broker}, breaker ${r.breaker}`,
+    `${r.region}: its broker is ${r.broker}${r.breaker === "closed" ? "" : `, ${USE[r.breaker]}`}`,
     ...(r.why === "" ? [] : [`since ${timeOfDay(r.sinceMs)} (${r.why})`]),
     ...(r.queues?.length ? [`not the queues of shards ${r.queues.join(", ")}`] : []),
   ].join(", ");

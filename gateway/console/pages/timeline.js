@@ -3,6 +3,7 @@ import { address } from "../router.js";
 import { useAsked } from "../ui/asked.js";
 import { Chart } from "../ui/chart.js";
 import { brief, duration } from "../ui/format.js";
+import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { State } from "../ui/parts.js";
@@ -21,7 +22,11 @@ export function TimelinePage({ query }) {
       <${Panel} id="day-waits" title="Waits" known=${day} view=${Waits} />
     </div>
     <${Panel} id="timeline" title="The last day" known=${events} view=${Events}
-      actions=${html`<button onClick=${events.again}>Refresh</button>`} />`;
+      actions=${html`<${Grafana} about="the last day" fromMs="now-24h" />
+        <button onClick=${() => {
+          events.again();
+          day.again();
+        }}>Refresh</button>`} />`;
 }
 
 const perMinute = (n) => (n === null || n === undefined ? "unknown" : brief(n));
@@ -31,7 +36,7 @@ const of = (counts, word) => (counts === null ? null : (counts[word] ?? 0));
 
 function Orders({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
-  return html`<${Chart} label="Orders per minute" unit=${perMinute}
+  return html`<${Chart} label="Orders per minute" unit=${perMinute} least=${10}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
       { name: "accepted", colour: "c1", values: minutes.map((m) => m.accepted) },
       {
@@ -57,7 +62,7 @@ function Orders({ value: { minutes } }) {
 
 function Waits({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
-  return html`<${Chart} label="Waits" unit=${wait}
+  return html`<${Chart} label="Waits" unit=${wait} least=${50}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
       { name: "outcome, 99 of 100", colour: "c4", values: minutes.map((m) => m.p99Ms) },
       { name: "outcome, half", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },

@@ -205,6 +205,8 @@ export const NET_FAULTS: readonly Fault[] = Object.entries(TROUBLES).flatMap(([n
       seen: trouble.seen,
       needs,
       touches: ["network"],
+      // Nothing passes on a line whose end is frozen, so nothing would show the trouble.
+      apartFrom: [target],
       recoveryMs: trouble.recoveryMs,
       inject: async (system, random) => begun(system, target, trouble, random),
     }),

@@ -1,9 +1,11 @@
 // What a process runs out of: file descriptors, memory, processor time.
+import { ignore } from "../../../core/runtime/ignored.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
+import { withBroker } from "../broker-client.ts";
 import { between, type Fault, oneOf } from "../fault.ts";
 import { processState } from "../process-state.ts";
-import type { ChaosSystem, RoleKind, Victim } from "../system.ts";
-import { until } from "../within.ts";
+import type { ChaosBroker, ChaosSystem, RoleKind, Victim } from "../system.ts";
+import { until, within } from "../within.ts";
 import { descriptorsOf, limitDescriptors, MemoryGroup, openStalled, unanswered } from "./kernel.ts";
 
 const SHOWN_MS = 15_000;
@@ -17,6 +19,8 @@ interface Server {
   readonly port: number;
   /** The first words of a client, which it answers. */
   readonly hello: string;
+  /** Whether it does its work. Default: it answers. */
+  readonly works?: () => Promise<boolean>;
 }
 
 const HTTP_HELLO = "GET /healthz HTTP/1.1\r\nhost: chaos\r\n\r\n";
@@ -36,9 +40,22 @@ const SERVERS: Readonly<Record<string, (system: ChaosSystem, random: () => numbe
   broker: ({ brokers }, random) => {
     const broker = oneOf(random, brokers);
     const port = Number(new URL(broker.url("worker")).port);
-    return { victim: oneOf(random, broker.nodes), port, hello: AMQP_HELLO };
+    const works = () => declares(broker);
+    return { victim: oneOf(random, broker.nodes), port, hello: AMQP_HELLO, works };
   },
 };
+
+/** Whether it declares a queue for somebody. */
+async function declares(broker: ChaosBroker): Promise<boolean> {
+  const queue = `rates.look-${realRuntime.uuid()}`;
+  const declared = withBroker(broker, "worker", async ({ model }) => {
+    const channel = await model.createChannel();
+    channel.on("error", () => undefined); // the call rejects as well
+    await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
+    return true;
+  });
+  return (await ignore(within(declared, SHOWN_MS, queue), "not_ready_yet")) ?? false;
+}
 
 function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
   const store = kind !== "gateway";
@@ -50,7 +67,8 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
     touches: [kind],
     recoveryMs: store ? STORE_RECOVERY_MS : RECOVERY_MS,
     inject: async (system, random) => {
-      const { victim, port, hello } = find(system, random);
+      const server = find(system, random);
+      const { victim, port, hello } = server;
       const pid = victim.pid();
       const limit = descriptorsOf(pid);
       const before = limitDescriptors(pid, limit);
@@ -66,7 +84,7 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
         heal: async () => {
           for (const socket of stalled) socket.destroy();
           if (processState(pid) !== "gone") limitDescriptors(pid, before);
-          if (store) await restartedIfStuck(victim, port, hello);
+          if (store) await restartedIfStuck(server);
         },
       };
     },
@@ -75,11 +93,13 @@ function descriptors(kind: string, find: (typeof SERVERS)[string]): Fault {
 
 /**
  * RabbitMQ's own database may stop for good when it gets no descriptor, while its process stays and
- * closes each connection. Whatever supervises such a node restarts it.
+ * closes each connection; or only its memory monitor stops, and no queue can be declared any more.
+ * Whatever supervises such a node restarts it.
  */
-async function restartedIfStuck(victim: Victim, port: number, hello: string): Promise<void> {
+async function restartedIfStuck({ victim, port, hello, works }: Server): Promise<void> {
+  const serves = works ?? (async () => !(await unanswered(port, hello)));
   const endMs = realRuntime.monotonicMs() + STUCK_MS;
-  while (await unanswered(port, hello)) {
+  while (!(await serves())) {
     if (realRuntime.monotonicMs() < endMs) {
       await realRuntime.sleep(LOOK_MS);
       continue;

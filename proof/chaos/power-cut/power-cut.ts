@@ -49,6 +49,8 @@ export interface PowerCutReport {
 const WAL_HEADER = 32;
 const FRAME = 24 + 4_096;
 const ZEROS = 512;
+/** Loads between two lines of progress. */
+const PROGRESS = 1_000;
 
 export async function powerCut(options: PowerCutOptions): Promise<PowerCutReport> {
   const { say } = options;
@@ -64,9 +66,9 @@ export async function powerCut(options: PowerCutOptions): Promise<PowerCutReport
   const { lastBytes, spread } = options;
   const aofCuts = cutsIn(aofFrom, sizes.aof, lastBytes.aof, spread.aof);
   const walCuts = cutsIn(walFrom, sizes.wal, lastBytes.wal, spread.wal);
-  const aof = await aofStates(options.dir, left, aofCuts, problems);
+  const aof = await aofStates(options, left, aofCuts, problems);
   say(`Redis loaded its file ${aofCuts.length} times: ${aof.size} states`);
-  const wal = await walStates(options.dir, left, walCuts, problems);
+  const wal = await walStates(options, left, walCuts, problems);
   say(`SQLite recovered ${walCuts.length} times: ${wal.size} states`);
   const refused = await tornFiles(options.dir, left, sizes, new Set(wal.keys()), problems);
   const pairs = choose([...aof.values()], [...wal.values()], options);
@@ -91,13 +93,14 @@ function cutsIn(from: number, size: number, last: number, spread: number): numbe
 
 /** 1: the states of Redis by how much of the file it keeps. */
 async function aofStates(
-  dir: string,
+  { dir, say }: PowerCutOptions,
   left: string,
   cuts: readonly number[],
   problems: string[],
 ): Promise<Map<number, Ending>> {
   const states = new Map<number, Ending>();
-  for (const bytes of cuts) {
+  for (const [i, bytes] of cuts.entries()) {
+    if (i > 0 && i % PROGRESS === 0) say(`Redis's file cut off ${i} of ${cuts.length} times`);
     const place = join(dir, "load");
     putAof(left, place, { bytes });
     const kept = await keptOfAof(place);
@@ -111,14 +114,15 @@ async function aofStates(
 
 /** 1: a commit is there as soon as its last frame is whole, and not a byte sooner. */
 async function walStates(
-  dir: string,
+  { dir, say }: PowerCutOptions,
   left: string,
   cuts: readonly number[],
   problems: string[],
 ): Promise<Map<string, Ending>> {
   const states = new Map<string, Ending>();
   const byFrames = new Map<number, string>();
-  for (const bytes of cuts) {
+  for (const [i, bytes] of cuts.entries()) {
+    if (i > 0 && i % PROGRESS === 0) say(`the WAL cut off ${i} of ${cuts.length} times`);
     const { key, health } = await stateAfter(dir, left, { bytes });
     if (health !== "ok") problems.push(`the WAL cut off after byte ${bytes}: ${health}`);
     const frames = Math.floor((bytes - WAL_HEADER) / FRAME);

@@ -7,6 +7,7 @@ import type { Findings } from "../findings.ts";
 import type { AmountsCheck } from "./amounts.ts";
 import type { LettersCheck } from "./letters.ts";
 import { type CaptureRecord, type ChargeTold, checkProvider } from "./provider-record.ts";
+import { RevenueCheck } from "./revenue.ts";
 
 export type { CaptureRecord } from "./provider-record.ts";
 
@@ -40,13 +41,14 @@ interface Charged {
 
 const NONE: Charged = { captured: 0, cameIn: 0, attempts: 0, openIn: 0 };
 
-type ChargedOrder = Pick<LedgerOrder, "state" | "generation" | "givenUp">;
+type ChargedOrder = Pick<LedgerOrder, "state" | "generation" | "givenUp" | "saleId">;
 
 export class ChargesCheck {
   retries = 0;
   refunded = 0;
   /** Orders that have been reserved. */
   private readonly orders = new Map<string, ChargedOrder>();
+  private readonly revenue = new RevenueCheck();
 
   constructor(
     private readonly findings: Findings,
@@ -56,9 +58,9 @@ export class ChargesCheck {
 
   order(order: LedgerOrder): void {
     this.amounts.order(order);
-    const { user, id, state, had, generation, givenUp } = order;
+    const { user, id, state, had, generation, givenUp, saleId } = order;
     if (CHARGED.has(state) || had.includes("reserved"))
-      this.orders.set(orderKey(user, id), { state, generation, givenUp });
+      this.orders.set(orderKey(user, id), { state, generation, givenUp, saleId });
   }
 
   async end(
@@ -86,12 +88,13 @@ export class ChargesCheck {
     const { user, id, generation, attempt, amount, currency, status } = charge;
     this.amounts.charge(charge);
     const key = orderKey(user, id);
-    if (!this.orders.has(key))
-      this.wrong("I6", "an order was charged that had not been reserved", key);
+    const order = this.orders.get(key);
+    if (!order) this.wrong("I6", "an order was charged that had not been reserved", key);
     const charged = byOrder.get(key) ?? { ...NONE };
     byOrder.set(key, charged);
     if (attempt > 0) charged.attempts++;
     if (status === "captured") charged.captured++;
+    if (status === "captured" && order) this.revenue.captured(order.saleId, currency, amount);
     if (CAME_IN.has(status)) charged.cameIn++;
     if (OPEN.has(status)) charged.openIn = Math.max(charged.openIn, generation);
     if (attempt > 1) this.retries++;
@@ -132,7 +135,9 @@ export class ChargesCheck {
   private async postings(audit: LedgerAudit): Promise<void> {
     const crooked = new Map<string, number>();
     for await (const chunk of audit.postings()) {
-      for (const { cause, currency, amount } of chunk) {
+      for (const posting of chunk) {
+        const { cause, currency, amount } = posting;
+        this.revenue.posting(posting);
         const name = `${cause} ${currency}`;
         const sum = (crooked.get(name) ?? 0) + amount;
         if (sum === 0) crooked.delete(name);
@@ -141,6 +146,7 @@ export class ChargesCheck {
     }
     for (const [name, sum] of crooked)
       this.wrong("I8", "postings of one cause do not sum to zero", `${name}: ${sum}`);
+    this.revenue.end(this.findings);
   }
 
   private wrong(invariant: "I1" | "I6" | "I7" | "I8", what: string, example: string): void {

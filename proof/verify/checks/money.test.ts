@@ -67,6 +67,11 @@ const LIES: readonly Lie[] = [
     "I8",
     ({ world }) => world.sql("UPDATE postings SET amount = 1 WHERE account = 'revenue'"),
   ],
+  [
+    "a sale's revenue is not what its orders have paid",
+    "I8",
+    ({ world }) => world.sql("UPDATE postings SET sale = 'other' WHERE account = 'revenue'"),
+  ],
 ];
 
 afterAll(closeWorlds);

@@ -1,0 +1,42 @@
+// What `sluice up` knows of the stores that it keeps running, in a file for `sluice doctor`.
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { writeWhole } from "./secret-file.ts";
+
+export interface Kept {
+  /** `frozen`: a signal has stopped it. `down`: it has ended and does not run again yet. */
+  readonly state: "serves" | "fails" | "frozen" | "down";
+  /** Why it fails; empty while it serves. */
+  readonly why: string;
+  /** Unix ms. */
+  readonly sinceMs: number;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** The last time, Unix ms, and why. */
+  readonly restartedMs: number;
+  readonly restartedFor: string;
+}
+
+const fileIn = (dir: string) => join(dir, "kept.json");
+
+/** A full disk does not keep anybody from being started again. */
+export function tellKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
+  try {
+    writeWhole(fileIn(dir), JSON.stringify(Object.fromEntries(kept)));
+  } catch {
+    // The next change is written, or the next start begins anew.
+  }
+}
+
+export function endKept(dir: string): void {
+  rmSync(fileIn(dir), { force: true });
+}
+
+/** By name; empty if nothing is kept here. */
+export function readKept(dir: string): ReadonlyMap<string, Kept> {
+  try {
+    return new Map(Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object));
+  } catch {
+    return new Map();
+  }
+}

@@ -1,0 +1,33 @@
+// Whether a store that runs also serves. Any answer counts: one that loads its file, is busy with a
+// script, or asks for a password is well.
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { realRuntime } from "../core/runtime/runtime.ts";
+
+/** Rejects unless Redis answers in time. */
+export async function probeRedis(port: number, limitMs: number): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  const heard = Promise.withResolvers<void>();
+  const fail = (why: string) => heard.reject(new Error(why));
+  socket.once("connect", () => socket.write("PING\r\n"));
+  socket.once("data", () => heard.resolve());
+  socket.once("error", (error) => fail(error.message));
+  socket.once("close", () => fail("it closes connections without an answer"));
+  const late = realRuntime.startTimer(() => fail(`no answer within ${limitMs} ms`), limitMs);
+  try {
+    await heard.promise;
+  } finally {
+    realRuntime.stopTimer(late);
+    socket.destroy();
+  }
+}
+
+/** Whether a signal has stopped a process. False where there is no /proc. */
+export function isFrozen(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return false;
+  }
+}
