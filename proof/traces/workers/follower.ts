@@ -1,6 +1,6 @@
 // Lets real workers take the steps of a trace, one after the other. What starts a step is let
-// through or brought about: a call at the gate, a delivery, a crash, a loss. Then the scheduler runs
-// until the worker has done its part. All else stands still, since its calls wait at the gate.
+// through or brought about: a call at the gate, a delivery, a crash, a loss. Then the scheduler
+// runs until the worker has done its part. All else stands still: its calls wait at the gate.
 //
 // After each step Redis, the ledger, the queues and the owners must be as the specification says.
 import type { LedgerImage } from "../../../ledger/in-memory.ts";
@@ -72,7 +72,7 @@ export class Follower {
   readonly kinds = new Map<string, number>();
   /** Entries that the last commit has recorded with the step's own. */
   committed: Committed[] = [];
-  /** `worker entry` of what the ledger has answered, whatever it was: its recorder is done with it. */
+  /** `worker entry` of what the ledger has answered: its recorder does not repeat it. */
   readonly answered = new Set<string>();
   /** Follow-ups that the last look has published with the step's own. */
   published: string[] = [];
@@ -166,7 +166,7 @@ export class Follower {
     return this.stage.gate.held(this.seat(worker).name, what, sh);
   }
 
-  /** Lets a call through, and what follows from it happen. Returns Redis's or the ledger's answer. */
+  /** Lets a call through, and what follows from it happen. Returns the store's answer. */
   async pass(call: HeldCall, lost?: Error): Promise<unknown> {
     let answer: unknown;
     let answered = false;

@@ -1,6 +1,6 @@
 // Steps that the specification allows and that a real worker cannot take where it is: it does less
-// than the specification allows. Each has its reason, which docs/protocol/traces.md repeats. What is
-// not listed here must be possible.
+// than the specification allows. Each has its reason, which docs/protocol/traces.md repeats. What
+// is not listed here must be possible.
 import type { EntryToRecord } from "../../../ledger/contract.ts";
 import { REGIONS } from "../../simulate/system.ts";
 import { SHARDS } from "../stores.ts";

@@ -11,8 +11,8 @@ const REST_MS = 700;
 const MOST_REST_MS = 40_000;
 
 /**
- * A real worker may rightly do something else, so the walk ends here: a shard that was lost while it
- * was loaded had been empty, so Redis was not asked; or the worker rests between two rebuilds.
+ * A real worker may rightly do something else, so the walk ends here: a shard that was lost while
+ * it was loaded had been empty, so Redis was not asked; or the worker rests between two rebuilds.
  */
 export class Parted extends Error {}
 

@@ -1,4 +1,4 @@
-// Channels and regions: a connection breaks, a region's broker is away, a worker hands a shard over.
+// Channels and regions: a connection breaks, a region's broker ends, a worker hands a shard over.
 import { REGIONS } from "../../simulate/system.ts";
 import { SHARDS } from "../stores.ts";
 import { sessionOf } from "../world-state.ts";
