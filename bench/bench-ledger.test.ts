@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Db } from "../ledger/db.ts";
 import { openLedger } from "../ledger/open.ts";
-import { freshDatabase, testDir } from "../test/services.ts";
+import { emptyDatabase, testDir } from "../test/services.ts";
 import { type BenchLedger, defaultLedger, openBenchLedger } from "./bench-ledger.ts";
 
 /** Postgres takes seconds to create its files. */
@@ -28,7 +28,7 @@ test("a bench uses Postgres if SLUICE_LEDGER_URL names one", () => {
 test(
   "on a given server it makes a database for each stack, and drops them at the end",
   async () => {
-    const given = await freshDatabase();
+    const given = await emptyDatabase();
     const before = await names(given, "tablename FROM pg_tables");
     const ledger = await openBenchLedger("postgres", testDir("b"), { SLUICE_LEDGER_URL: given });
     const [first, second] = [await ledger.fresh(), await ledger.fresh()];

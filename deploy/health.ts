@@ -9,16 +9,13 @@
 //   bun deploy/health.ts sender     its /readyz reports that the ledger answers
 //   bun deploy/health.ts worker     its heartbeat is in Redis, it is not halted, its ledger answers
 //
-// A check uses the role's own settings and only what is in the image anyway.
-import { BrokerConnection } from "../broker/connection.ts";
-import { depth } from "../broker/inspect.ts";
+// A check uses the role's own settings and only what is in the image anyway. A container runs it
+// every ten seconds, so it loads only its own client.
 import { FX_REQUESTS, PAYMENTS, serviceQueueName } from "../broker/topology.ts";
 import { localUrl } from "../core/domain/local-url.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings, type Settings } from "../core/settings/settings.ts";
-import { Members } from "../core/stores/members.ts";
-import { RedisStore } from "../core/stores/redis.ts";
 
 /** Returns what is wrong, or nothing. */
 type Check = (settings: Settings) => Promise<string | undefined>;
@@ -49,6 +46,8 @@ async function sender({ metricsHost, metricsPort }: Settings): Promise<string | 
 }
 
 async function worker({ redisUrl }: Settings): Promise<string | undefined> {
+  const { Members } = await import("../core/stores/members.ts");
+  const { RedisStore } = await import("../core/stores/redis.ts");
   const redis = new RedisStore({
     runtime: realRuntime,
     url: redisUrl,
@@ -72,6 +71,8 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
 }
 
 async function consumed({ regions }: Settings, queue: string): Promise<string | undefined> {
+  const { BrokerConnection } = await import("../broker/connection.ts");
+  const { depth } = await import("../broker/inspect.ts");
   for (const region of regions) {
     const connection = new BrokerConnection({
       runtime: realRuntime,

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from "bun:test";
 import { SQL } from "bun";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { type PrivatePostgres, startPostgres } from "../services/postgres.ts";
-import { freshDatabase, testDir } from "../test/services.ts";
+import { emptyDatabase, testDir } from "../test/services.ts";
 import { until } from "../test/until.ts";
 import type { Ledger } from "./contract.ts";
 import { LedgerUnavailable } from "./db.ts";
@@ -35,7 +35,7 @@ function operator(url: string): SQL {
 
 /** Database, and a user of it that owns nothing else. */
 async function limited(): Promise<{ admin: SQL; url: string; role: string }> {
-  const url = await freshDatabase();
+  const url = await emptyDatabase();
   const admin = operator(url);
   const role = `limited_${new URL(url).pathname.slice(1)}`;
   await admin.unsafe(`CREATE ROLE ${role} LOGIN`);

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { at } from "../core/domain/at.ts";
 import { messageText } from "../core/domain/message.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { freshDatabase, testDir } from "../test/services.ts";
+import { emptyDatabase, testDir } from "../test/services.ts";
 import type { Ledger, LedgerWriter } from "./contract.ts";
 import { Db, LedgerUnavailable } from "./db.ts";
 import { ORDERS_PER_ENTRY } from "./faults.child.ts";
@@ -47,7 +47,7 @@ async function killAfter(until: number, url: string): Promise<number> {
 const sqliteUrl = async () => `sqlite:${testDir("ledger")}/ledger.db`;
 const databases = [
   ["sqlite", sqliteUrl],
-  ["postgres", freshDatabase],
+  ["postgres", emptyDatabase],
 ] as const;
 
 describe.each(databases)("%s", (_, freshUrl) => {
@@ -238,7 +238,7 @@ test("a writer whose thread ends rejects waiting calls and starts a new thread",
 }, 30_000);
 
 test("a user's orders are found in a Postgres database with a language's locale", async () => {
-  const base = await freshDatabase();
+  const base = await emptyDatabase();
   const admin = await Db.open(realRuntime, base);
   await admin.run(
     "CREATE DATABASE in_english LOCALE_PROVIDER icu ICU_LOCALE 'en-US' TEMPLATE template0",

@@ -1,7 +1,7 @@
 // How rows get into both databases: by COPY, as arrays, as lists of values, one by one.
 import { afterAll, describe, expect, test } from "bun:test";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { freshDatabase, testDir } from "../test/services.ts";
+import { emptyDatabase, freshDatabase, testDir } from "../test/services.ts";
 import { Db, insertRows, isConstraint, type Runner, together, type Value } from "./db.ts";
 import { migrate } from "./migrations.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
@@ -200,7 +200,7 @@ function manyFrom(n: number): Value[] {
 const WITHOUT_LZ4 = 8;
 
 test("Postgres compresses long texts with lz4, also in a ledger from before", async () => {
-  const url = await freshDatabase();
+  const url = await emptyDatabase();
   const db = await Db.open(realRuntime, url);
   open.push(db);
   const compression = `SELECT attcompression FROM pg_attribute

@@ -22,6 +22,7 @@ export interface PrivateBrokers {
   /** AMQP URLs of a region's nodes for a user, separated by `|`. */
   url(region: string, user: string): string;
   stop(): Promise<void>;
+  kill(): Promise<void>;
 }
 
 export interface PrivateBrokersOptions {
@@ -141,6 +142,9 @@ function brokersOf(regions: readonly PrivateRegion[]): PrivateBrokers {
         .join("|"),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.stop()));
+    },
+    kill: async () => {
+      await Promise.all(nodes.map((node) => node.kill()));
     },
   };
 }

@@ -145,6 +145,12 @@ export class Fleet {
     await Promise.all(this.roles.filter((r) => r.kind === "provider").map((r) => r.stop()));
   }
 
+  /** Ends every role at once, whatever is in flight: for a system that is thrown away. */
+  async kill(): Promise<void> {
+    this.stopping = true;
+    await Promise.all(this.roles.map((role) => role.kill()));
+  }
+
   private start(
     kind: Role["kind"],
     name: string,

@@ -23,6 +23,8 @@ export interface LocalServices {
   /** From now on, a service that ends by itself or does not serve is started again. */
   keep(): void;
   stop(): Promise<void>;
+  /** Ends at once those that are not kept: for a system that is thrown away. */
+  kill(): Promise<void>;
 }
 
 /** The regions of private brokers, one virtual host each. */
@@ -72,6 +74,9 @@ export async function startLocalServices(options: LocalOptions): Promise<LocalSe
       if (!keeper) return void (await Promise.all([redis?.stop(), brokers?.stop()]));
       await keeper.stop();
       await endLocalLeftovers(dir);
+    },
+    kill: async () => {
+      await Promise.all([redis?.kill(), brokers?.kill()]);
     },
   };
 }

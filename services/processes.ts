@@ -144,12 +144,18 @@ export function anyLiving(recordDir: string): boolean {
   return list(recordDir).some((file) => living(join(recordDir, file)) !== undefined);
 }
 
-/** Stops the processes recorded by earlier runs in `recordDir` and returns their names. */
-export async function endLeftovers(recordDir: string): Promise<string[]> {
+/**
+ * Stops the processes recorded by earlier runs in `recordDir` and returns their names. A process
+ * that is still running after `graceMs` is killed.
+ */
+export async function endLeftovers(
+  recordDir: string,
+  { graceMs = DEFAULT_GRACE_MS }: { graceMs?: number } = {},
+): Promise<string[]> {
   const ended = list(recordDir).map(async (file): Promise<string[]> => {
     const path = join(recordDir, file);
     const left = living(path);
-    if (left) await endProcess(left.pid, left.started);
+    if (left) await endProcess(left.pid, left.started, graceMs);
     rmSync(path, { force: true });
     return left ? [file.replace(/\.pid$/, "")] : [];
   });
@@ -210,14 +216,14 @@ function worksOn(pid: number, dir: string): boolean {
  * Sends SIGTERM, then SIGKILL. Throws if the process survives, because two processes on one data
  * folder would corrupt it.
  */
-async function endProcess(pid: number, started: string): Promise<void> {
-  for (const [signal, graceMs] of [
-    ["SIGTERM", DEFAULT_GRACE_MS],
+async function endProcess(pid: number, started: string, graceMs = DEFAULT_GRACE_MS): Promise<void> {
+  for (const [signal, waitMs] of [
+    ["SIGTERM", graceMs],
     ["SIGKILL", KILL_WAIT_MS],
   ] as const) {
     signalGroup(pid, signal);
     signalOne(pid, signal);
-    const end = realRuntime.monotonicMs() + graceMs;
+    const end = realRuntime.monotonicMs() + waitMs;
     while (startTime(pid) === started && realRuntime.monotonicMs() < end)
       await realRuntime.sleep(LOOK_MS);
     if (startTime(pid) !== started) return;

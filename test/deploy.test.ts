@@ -22,7 +22,7 @@ import { freePorts } from "../services/ports.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
 import { milliseconds, readCompose, rolesOf, type Service } from "./compose.ts";
 import { buildImage, type Image } from "./image.ts";
-import { freshDatabase, testDir } from "./services.ts";
+import { emptyDatabase, testDir } from "./services.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const fileText = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -167,7 +167,7 @@ describe("run from the image's folder, as configured", () => {
     Object.assign(ports, { "gateway-eu": eu, "gateway-us": us });
     for (const [i, name] of ROLES.entries()) metricsPorts[name] = at(others, i);
     rabbit = await brokerWith("deploy/rabbitmq.conf");
-    const ledgerUrl = await freshDatabase();
+    const ledgerUrl = await emptyDatabase();
     const secrets = `${testDir("deploy-secrets")}/secrets`;
     native = (text) =>
       text

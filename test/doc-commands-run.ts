@@ -39,7 +39,12 @@ const BY_PAGES = ["test/up.test.ts", "for (const page of UP_PAGES)"] as const;
 
 export const RUN: readonly Run[] = [
   ...by("test/demo.test.ts", 'CLI, "demo"', "sluice demo"),
-  ...by("test/up.test.ts", 'await up(dir, {}, "--http-port", "0")', "sluice up", "sluice payments"),
+  ...by(
+    "test/up.test.ts",
+    'await up(dir, ENV, "--http-port", "0")',
+    "sluice up",
+    "sluice payments",
+  ),
   ...by("test/hosts.test.ts", 'told(dir, "down")', "sluice down"),
   ...by("test/hosts.test.ts", 'run(dir, ["worker"])', "sluice worker"),
   ...by("test/hosts.test.ts", 'run(dir, ["gateway"])', "sluice gateway"),

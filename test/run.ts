@@ -5,10 +5,14 @@
 //   bun test/run.ts             everything
 //   bun test/run.ts <words>     bun test with these words
 import { availableParallelism } from "node:os";
+import { leanRabbit } from "./lean-rabbit.ts";
 import { endTestRoot, makeTestRoot } from "./services.ts";
 
-/** A runner and what its tests start keep about one core busy. */
-const RUNNERS = Math.min(2, availableParallelism());
+/** Tests wait for part of their time: there is one runner more than cores, and at most three. */
+const RUNNERS = Math.min(3, availableParallelism() + 1);
+/** Virtual hosts that each runner's broker has ready: as many as its tests use, or a few. */
+const MANY_VHOSTS = 110;
+const FEW_VHOSTS = 8;
 const QUIET = ".quiet.test.ts";
 const LONG = ".long.test.ts";
 const INTERRUPTED = 130;
@@ -41,8 +45,8 @@ function one(args: readonly string[]): Promise<number> {
 /** Prints the runners' totals, added up. The exit code is that of the first part that failed. */
 async function everything(): Promise<number> {
   const parts = [
-    await part(`--parallel=${RUNNERS}`, "--no-isolate", ...without(QUIET, LONG)),
-    await part(QUIET),
+    await part(MANY_VHOSTS, `--parallel=${RUNNERS}`, "--no-isolate", ...without(QUIET, LONG)),
+    await part(FEW_VHOSTS, QUIET),
   ];
   const sum = (of: "passed" | "failed") => parts.reduce((total, each) => total + each[of], 0);
   console.log(`${sum("passed")} passed, ${sum("failed")} failed`);
@@ -54,20 +58,24 @@ function without(...ends: string[]): string[] {
 }
 
 /** Runs some of the files, then stops the services that their tests shared. */
-async function part(...args: string[]): Promise<Part> {
+async function part(vhosts: number, ...args: string[]): Promise<Part> {
   if (stopped) return { passed: 0, failed: 0, code: INTERRUPTED };
   const root = makeTestRoot();
   try {
-    return await counted(args, root);
+    return await counted(args, { root, vhosts });
   } finally {
     await endTestRoot(root);
   }
 }
 
 /** Passes the output on and reads the totals from it. Without totals, the part has failed. */
-async function counted(args: readonly string[], root: string): Promise<Part> {
+async function counted(
+  args: readonly string[],
+  { root, vhosts }: { root: string; vhosts: number },
+): Promise<Part> {
+  const own = { TEST_RUN_ROOT: root, TEST_RUN_VHOSTS: String(vhosts), TMPDIR: root };
   const child = Bun.spawn([process.execPath, "test", ...args], {
-    env: { ...process.env, TEST_RUN_ROOT: root },
+    env: { ...process.env, ...leanRabbit(root), ...own },
     stdio: ["ignore", "inherit", "pipe"],
   });
   running = child;

@@ -50,13 +50,12 @@ export class Stack {
   private readonly running: { stop(): Promise<void> }[] = [];
 
   static async start(options: StackOptions = {}): Promise<Stack> {
-    const rabbit = await testRabbit();
     const redis = await startRedis(testDir("stack-redis"), {
       persistence: options.persistence ?? false,
     });
     const names = options.regions ?? ["eu"];
     const regions = await Promise.all(
-      names.map(async (name) => `${name}=${await rabbit.freshVhost()}`),
+      names.map(async (name) => `${name}=${await (await testRabbit()).freshVhost()}`),
     );
     const env = {
       SLUICE_REDIS_URL: redis.url,
@@ -64,6 +63,8 @@ export class Stack {
       SLUICE_LEDGER_URL: options.ledgerUrl ?? `sqlite:${testDir("stack-ledger")}/ledger.db`,
       SLUICE_SHARDS: String(SHARDS),
       SLUICE_LEASE_TTL: "1s",
+      // The load of other tests must not slow its workers.
+      SLUICE_GOVERNOR_CPU: "off",
       ...options.env,
     };
     const settings = readSettings(env);

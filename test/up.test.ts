@@ -11,6 +11,9 @@ import { until } from "./until.ts";
 const TIMEOUT_MS = 300_000;
 afterEach(endUps);
 
+/** The load of other tests must not pause its workers. */
+const ENV = { SLUICE_GOVERNOR_CPU: "off", SLUICE_GOVERNOR_LOOP: "off" };
+
 async function placeOrder(dir: string, gateway: string): Promise<string> {
   const [id, token] = await Promise.all([told(dir, "id"), told(dir, "token", "--user", "ann")]);
   const response = await fetch(`${gateway}/v1/orders`, {
@@ -37,7 +40,7 @@ test(
   "two copies run side by side, a folder holds one, and a start stops what a crash left",
   async () => {
     const [dir, otherDir] = [testDir("up"), testDir("up")];
-    const first = await up(dir, {}, "--http-port", "0");
+    const first = await up(dir, ENV, "--http-port", "0");
     expect(Object.keys(first.gateways)).toEqual(["eu", "us"]);
     const receiver = new Receiver();
     receiver.start();
@@ -61,7 +64,7 @@ test(
     expect(await second.process.exited).toBe(1);
     expect(second.said).toContain(`already runs here (process ${first.process.pid})`);
 
-    const other = await up(otherDir, {}, "--http-port", "0");
+    const other = await up(otherDir, ENV, "--http-port", "0");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
     expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual({
       orders: [],
@@ -70,7 +73,7 @@ test(
     first.process.kill("SIGKILL");
     await first.process.exited;
     expect(processesOf(dir)).not.toEqual([]);
-    const again = await up(dir, {}, "--http-port", "0");
+    const again = await up(dir, ENV, "--http-port", "0");
     expect(again.said).toContain("stopped processes left by an earlier run");
     expect(await untilDispatched(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);

@@ -3,7 +3,7 @@
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type PrivateRabbit, startRabbit } from "../../services/rabbitmq.ts";
-import { freshDatabase, testDir, testRedis } from "../../test/services.ts";
+import { emptyDatabase, testDir, testRedis } from "../../test/services.ts";
 import { Gather } from "./gather.ts";
 import { loadPeer, PEERS, type PeerName } from "./list.ts";
 import type { Order, Places } from "./peer.ts";
@@ -30,7 +30,7 @@ async function placesFor(name: PeerName): Promise<Places> {
   return {
     redis: stores.includes("redis") ? await ownRedis() : "",
     rabbitmq: stores.includes("rabbitmq") ? await ownVhost(name) : "",
-    postgres: stores.includes("postgres") ? await freshDatabase() : "",
+    postgres: stores.includes("postgres") ? await emptyDatabase() : "",
     sqlite: join(testDir("peer"), "ledger.db"),
   };
 }
@@ -86,7 +86,7 @@ const LEFT = new Map([
 ]);
 
 test("Postgres sells the last unit of a batch once, whatever else is in the batch", async () => {
-  const url = await freshDatabase();
+  const url = await emptyDatabase();
   await prepareLedger(url, ITEMS);
   const pool = openPool(url, 2);
   expect(await placed(pool, PLACE, batchOf(orders()))).toBe(5);

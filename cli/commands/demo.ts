@@ -54,7 +54,7 @@ async function run({ orders, seed, json, brokers, keep, protocol }: Options): Pr
   const interrupted = async () => {
     progress.done();
     out.write("  stopping\n");
-    await stack?.stop();
+    await stack?.kill();
     await endFolder(dir);
     process.exit(EXIT_INTERRUPTED);
   };

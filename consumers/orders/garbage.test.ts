@@ -1,5 +1,5 @@
 // Whatever a message holds, it ends, and nothing else waits for it (I1, I3, I11).
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD, ORDERS_EXCHANGE, ordersKey } from "../../broker/topology.ts";
 import { at } from "../../core/domain/at.ts";
@@ -12,7 +12,11 @@ import { makeOrder, Stack, userOf } from "../../test/stack.ts";
 const SLOW_MS = 120_000;
 let stack: Stack;
 let begun = 0;
-afterEach(async () => stack?.stop());
+/** The tests of a block use one system. */
+let shared = false;
+afterEach(async () => {
+  if (!shared) await stack?.stop();
+});
 
 async function ready(items: Record<string, number>) {
   stack = await Stack.start();
@@ -235,52 +239,65 @@ function crowded(id: string): string {
   return messageText([makeOrder(user(), Object.fromEntries(items), { id }).row]);
 }
 
-test.each([
-  ...BAD_ORDERS.map(
-    ([what, , changes]) =>
-      [what, (id: string) => columns({ order: [`${user()} ${id}`], ...changes })] as const,
-  ),
-  ...BAD_ORDERS.map(
-    ([what, at, changes]) =>
-      [
-        `${what}, in format 0`,
-        (id: string) => JSON.stringify([row0({ 2: id, [at]: valueOf0(changes) })]),
-      ] as const,
-  ),
-  ["too many items", (id: string) => crowded(id)],
-  [
-    "a field after the trace, in format 0",
-    (id: string) => JSON.stringify([row0({ 2: id, 12: null, 13: 1 })]),
-  ],
-  [
-    "items that are not a list, in format 0",
-    (id: string) => JSON.stringify([row0({ 2: id, 8: { length: 2 } })]),
-  ],
-  [
-    "a maximum that is null, in format 0",
-    (id: string) => JSON.stringify([row0({ 2: id, 11: null })]),
-  ],
-] as const)(
-  "an order with %s is rejected once, however often it is sent, and delays no other",
-  async (_, bad) => {
-    await ready({ a: 10 });
-    // Redis does not remember the order with the old id.
-    for (const id of [Bun.randomUUIDv7(), Bun.randomUUIDv7("hex", Date.now() - 86_400_000)]) {
-      await send(bad(id));
-      expect((await stack.decided(user(), id)).state).toBe("rejected");
-      await send(bad(id));
-      const next = makeOrder(user(), { a: 1 });
-      await send(messageText([next.row]));
-      expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
-    }
-    expect((await deadLetters(2)).reasons).toEqual([
-      "the order could not be decided",
-      "the order could not be decided",
-    ]);
-    expectCalm();
-  },
-  SLOW_MS,
-);
+describe("each in the same system", () => {
+  beforeAll(async () => {
+    await ready({ a: 1_000 });
+    shared = true;
+  }, SLOW_MS);
+  beforeEach(() => {
+    begun = stack.events.length;
+  });
+  afterAll(async () => {
+    shared = false;
+    await stack.stop();
+  });
+
+  test.each([
+    ...BAD_ORDERS.map(
+      ([what, , changes]) =>
+        [what, (id: string) => columns({ order: [`${user()} ${id}`], ...changes })] as const,
+    ),
+    ...BAD_ORDERS.map(
+      ([what, at, changes]) =>
+        [
+          `${what}, in format 0`,
+          (id: string) => JSON.stringify([row0({ 2: id, [at]: valueOf0(changes) })]),
+        ] as const,
+    ),
+    ["too many items", (id: string) => crowded(id)],
+    [
+      "a field after the trace, in format 0",
+      (id: string) => JSON.stringify([row0({ 2: id, 12: null, 13: 1 })]),
+    ],
+    [
+      "items that are not a list, in format 0",
+      (id: string) => JSON.stringify([row0({ 2: id, 8: { length: 2 } })]),
+    ],
+    [
+      "a maximum that is null, in format 0",
+      (id: string) => JSON.stringify([row0({ 2: id, 11: null })]),
+    ],
+  ] as const)(
+    "an order with %s is rejected once, however often it is sent, and delays no other",
+    async (_, bad) => {
+      // Redis does not remember the order with the old id.
+      for (const id of [Bun.randomUUIDv7(), Bun.randomUUIDv7("hex", Date.now() - 86_400_000)]) {
+        await send(bad(id));
+        expect((await stack.decided(user(), id)).state).toBe("rejected");
+        await send(bad(id));
+        const next = makeOrder(user(), { a: 1 });
+        await send(messageText([next.row]));
+        expect((await stack.decided(user(), next.order.id)).state).toBe("reserved");
+      }
+      expect((await deadLetters(2)).reasons).toEqual([
+        "the order could not be decided",
+        "the order could not be decided",
+      ]);
+      expectCalm();
+    },
+    SLOW_MS,
+  );
+});
 
 test(
   "one bad row among many costs a few more calls to Redis, not one per order",

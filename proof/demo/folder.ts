@@ -20,9 +20,9 @@ export function removeFolder(dir: string): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
-/** Stops what still runs of a demo and removes its folder. */
+/** Kills what still runs of a demo and removes its folder. */
 export async function endFolder(dir: string): Promise<void> {
-  await endRecorded(dir);
+  await endRecorded(dir, 0);
   removeFolder(dir);
 }
 
@@ -37,8 +37,9 @@ export async function sweepFolders(): Promise<void> {
 }
 
 /** Stops what is recorded in a folder. Returns the number of stopped processes. */
-export async function endRecorded(dir: string): Promise<number> {
-  const ended = await Promise.all(recordDirs(dir, RECORD_DEPTH).map(endLeftovers));
+export async function endRecorded(dir: string, graceMs?: number): Promise<number> {
+  const end = (folder: string) => endLeftovers(folder, { graceMs });
+  const ended = await Promise.all(recordDirs(dir, RECORD_DEPTH).map(end));
   return ended.flat().length;
 }
 

@@ -260,9 +260,16 @@ export class Stack {
     if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
 
+  /** Its roles finish what is in flight. Nobody will read its own stores again. */
   async stop(): Promise<void> {
     await this.fleet.stop();
-    if (this.ownsStores) await this.services.stop();
+    if (this.ownsStores) await this.services.kill();
+  }
+
+  /** Ends at once, whatever is in flight. */
+  async kill(): Promise<void> {
+    await this.fleet.kill();
+    if (this.ownsStores) await this.services.kill();
   }
 }
 
