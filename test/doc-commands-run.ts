@@ -66,7 +66,7 @@ export const RUN: readonly Run[] = [
   ...by("test/up.test.ts", 'told(dir, "token"', "sluice token", "sluice id"),
   ...by("test/up.test.ts", "untilDispatched", "sluice fulfil"),
   ...by("test/regions.quiet.test.ts", '"recover", "--region"', "sluice recover --region"),
-  ...by("test/failover.test.ts", '"recover", "--accept-ledger"', "sluice recover --accept-ledger"),
+  ...by("test/halts.test.ts", '"recover", "--accept-ledger"', "sluice recover --accept-ledger"),
   ...by("test/life-faults.test.ts", '"recover"', "sluice recover --ask-again"),
   ...by("proof/checker/checker.test.ts", '"check-history"', "sluice check-history"),
   ...by("test/power-cut.test.ts", "POWER_CUT", `${BUN} test/power-cut.test.ts`),

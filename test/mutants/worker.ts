@@ -1,4 +1,4 @@
-// A worker with one rule disabled, for test/verify-mutation.test.ts. MUTANT is a list of:
+// A worker with one rule disabled, for test/verify-rush.test.ts. MUTANT is a list of:
 // `early-ack` acknowledges orders on arrival instead of after recording; `slow-ledger` records
 // nothing before the worker is killed.
 

@@ -91,11 +91,15 @@ const Words = ({ text }) =>
     .map((part, i) => (i % 2 === 1 ? html`<code class="command">${part}</code>` : part));
 
 function Unknown({ value, why, atMs }) {
+  const loading = why === "being asked";
   const before = value && `It was "${headline(value)}"`;
   return html`<section id="verdict" class="verdict unknown" aria-labelledby="verdict-title">
     <h2 id="verdict-title"><${Sign} level="unknown" />
-      <span role="status">The state is unknown</span></h2>
-    <p>${why[0].toUpperCase()}${why.slice(1)}.
-      ${before && ` ${before} ${duration(performance.now() - atMs)} ago.`}</p>
+      <span role="status">${loading ? "Loading…" : "The state is unknown"}</span></h2>
+    ${
+      !loading &&
+      html`<p>${why[0].toUpperCase()}${why.slice(1)}.
+      ${before && ` ${before} ${duration(performance.now() - atMs)} ago.`}</p>`
+    }
   </section>`;
 }
