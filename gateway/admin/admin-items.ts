@@ -53,9 +53,9 @@ export function addAdminItems(app: App, parts: AppParts): void {
     made: (said: Read<S>) => object = (said) => said,
   ) =>
     app.post(`${ITEM}/${verb}`, async (c) => {
-      const said = await bodyOf(c, shape);
       const sku = c.req.param("sku") ?? "";
       c.set("target", sku.slice(0, 64));
+      const said = await bodyOf(c, shape);
       const operation = { kind: verb, ...named(c), sku, ...made(said) };
       return answer(c, operation as ItemOperation, false);
     });

@@ -68,14 +68,9 @@ const GOOD: Readonly<Record<string, Json>> = {
   claimParts: { ...CLAIM, max: 2, wait: 0, lease: 60 },
   reportPart: { ...CLAIM, key: PART_KEY, outcome: "failed", reason: "broken" },
 };
-const VALUES = [
-  ...[undefined, null, true, {}, [1], 0, 1.5, 2 ** 53, "", "lamp", "@ann", "a\nb", "é"],
-  ...["x".repeat(65), "😀".repeat(150), "x".repeat(201), "2027-02-30T10:00:00Z", ["order.none"]],
-];
-const TEXTS = [
-  ...["", "0", "1", "-1", "101", "1e2", "x", "a b", "end", "paid", "é", "a".repeat(256), "EU"],
-  ...["9".repeat(17), "019ac9d2-6c00-7b3e-9f41-2d5c0a7e8b10"],
-];
+/** Few, since each is a call that the audit keeps. */
+const VALUES = [undefined, {}, 0, 1.5, "", "lamp", "@ann", "😀".repeat(150), ["order.none"]];
+const TEXTS = ["", "0", "-1", "101", "1e2", "a b", "end", "paid", "é", "9".repeat(17), "EU"];
 
 interface Call {
   readonly operationId: string;
@@ -87,6 +82,9 @@ const CALLS = Object.entries(OPENAPI.paths as Record<string, Record<string, Call
 );
 const withBody = CALLS.filter(({ call }) => call.requestBody && !OTHERS.has(call.operationId));
 
+/** An order's id that nobody has. A cancel is refused at once. */
+const FAR_AHEAD = "fd2bf05e-8041-799b-9277-05c75b8937a0";
+
 /** Of a refusal that is about the request's own text. */
 const ABOUT_TEXT = new Set([400, 422]);
 
@@ -95,7 +93,7 @@ async function refusalOf(method: string, path: string, query: string, body?: unk
   const sent = body === undefined ? init : { ...init, body: JSON.stringify(body) };
   const answer = await t.gateway.app.request(
     path
-      .replace("/orders/{id}", "/orders/019ac9d2-6c00-7b3e-9f41-2d5c0a7e8b10")
+      .replace("/orders/{id}", `/orders/${FAR_AHEAD}`)
       .replace("{sale}", "nope")
       .replaceAll(/\{\w+\}/g, "x") + query,
     sent,
