@@ -6,7 +6,9 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Runs Bun once: a Bun that does not fit this machine fails the build and not the first start. Its
 # second name, bunx, would be a second copy of 100 MB in the next stage.
+# TypeScript is an optional peer of a package: 30 MB that nothing here runs.
 RUN npm ci --omit=dev --no-audit --no-fund \
+  && rm -rf node_modules/typescript node_modules/@typescript \
   && rm -f node_modules/.bin/bunx node_modules/bun/bin/bunx* \
   && node_modules/.bin/bun --version
 

@@ -56,6 +56,8 @@ interface AmqpConnection {
 interface RpcChannel {
   _rpc(method: number, fields: unknown, expected: number, done: Answered): void;
   rpc(method: number, fields: unknown, expected: number): Promise<unknown>;
+  closeBecause(reason: string, code: number, done: () => void): void;
+  close(): Promise<void>;
 }
 type Answered = (error: Error | null | undefined, frame: Frame) => void;
 
@@ -71,6 +73,7 @@ const { ChannelModel: Model, Channel } = require(join(lib, "channel_model.js")) 
 };
 const defs = require(join(lib, "defs.js")) as Record<string, unknown> & {
   info(id: number): { readonly name: string };
+  readonly constants: { readonly REPLY_SUCCESS: number };
 };
 
 /**
@@ -87,6 +90,13 @@ async function rpc(
     else resolve(frame);
   });
   return (await promise).fields;
+}
+
+/** The same for closing a channel. */
+function close(this: RpcChannel): Promise<void> {
+  return new Promise((resolve) =>
+    this.closeBecause("Goodbye", defs.constants.REPLY_SUCCESS, resolve),
+  );
 }
 
 const NO_BUFFER = { end: () => undefined };
@@ -138,7 +148,7 @@ class SocketlessConnection extends Connection {
 
 /** A client's connection, open, whose other end is `far`. */
 export function connectInProcess(far: FarEnd): NearEnd {
-  Channel.prototype.rpc = rpc;
+  Object.assign(Channel.prototype, { rpc, close });
   const connection = new SocketlessConnection(far);
   const accept = ({ channel, name, fields, properties, content }: Method) => {
     connection.accept({ channel, id: defs[name] as number, fields });

@@ -195,6 +195,20 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   return { gateway, broker, ledger, ledgerPath, claimKeys, close };
 }
 
+/** What an operator finds where nothing runs and nothing waits. */
+export const IDLE: TestGatewayOptions = {
+  letters: {
+    list: async () => [],
+    redrive: async () => ({ matched: 0, done: 0, left: [] }),
+    drop: async () => ({ matched: 0, done: 0, left: [] }),
+  },
+  workers: { pause: async () => [], resume: async () => [] },
+  ratesByHand: {
+    list: async () => ({ rates: [], waiting: [] }),
+    settle: async () => ({ result: "not_waiting", now: undefined }),
+  },
+};
+
 const started: TestGateway[] = [];
 
 /** One that closeGateways() closes. */

@@ -161,6 +161,11 @@ test(
       ]),
     );
 
+    await stack.sale({ a: 7 }, { id: "ended" });
+    await stack.ledger.operate({ kind: "retire", ref: "ended", saleId: "ended" }, "test");
+    const [retired] = JSON.parse(await sluice("stock", "ended", "--json")).stock as SaleStock[];
+    expect(retired?.items).toMatchObject([{ sku: "a", initial: 7, available: 7 }]);
+
     const [worker] = JSON.parse(await sluice("workers", "--json")).workers as ShownWorker[];
     expect(worker).toMatchObject({ kind: "worker", load: 0, state: "running" });
     expect(worker?.shards?.every((shard) => Number.isInteger(shard))).toBe(true);

@@ -2,9 +2,12 @@
 // back, and ends eventually.
 import { afterEach, expect, test } from "bun:test";
 import { depth } from "../broker/inspect.ts";
+import { Letters } from "../cli/operator/dead-letters.ts";
 import { Fulfiller } from "../consumers/fulfilment/fulfiller.ts";
 import type { Part } from "../core/domain/part.ts";
+import { partRow } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import { inProcess } from "./in-process.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -28,6 +31,12 @@ async function start(work: (part: Part) => Promise<void>): Promise<[Stack, Fulfi
   closing.push(() => fulfiller.stop());
   await fulfiller.start();
   return [stack, fulfiller];
+}
+
+const nameOf = ({ user, id }: { user: string; id: string }) => ({ user, id });
+
+async function statusOf(stack: Stack, { user, id }: { user: string; id: string }) {
+  return (await stack.ledger.orderStory(user, id))?.parts[0]?.status;
 }
 
 async function place(stack: Stack, n: number) {
@@ -54,6 +63,8 @@ test(
     await stack.becomes(made.order.user, good, "dispatched");
     await stack.until("its end to be heard", () => fulfiller.counts.done === 1);
     await stack.until("them to come back", () => Math.max(...tried.values()) >= 3, 60_000);
+    // What the depot has claimed stays the depot's: any other service would hear that it is taken.
+    await stack.route("audio", "elsewhere");
     broken = false;
     for (const { user, id } of bad) await stack.becomes(user, id, "dispatched");
     await stack.until("all ends to be heard", () => fulfiller.counts.done === 61);
@@ -66,7 +77,7 @@ test(
 test(
   "a part that failed for a day moves to fulfilment.unrouted with the reason, and can be redriven",
   async () => {
-    const [stack] = await start(async () => {
+    const [stack, fulfiller] = await start(async () => {
       throw new Error("no such shelf");
     });
     const { user, id } = await place(stack, 0);
@@ -84,10 +95,38 @@ test(
     );
     // The worker looks at parts without a route once more: this one stays, for an operator.
     await stack.route("books", "depot");
-    const [[letter]] = (await stack.take("fulfilment.unrouted", 1)) as [[Record<string, unknown>]];
+    const letters = Letters.over(realRuntime, stack.links, stack.ledger);
+    const [found] = await letters.list({ queue: "fulfilment.unrouted" }, 1);
+    const [letter] = (found?.body ?? []) as Record<string, unknown>[];
     // Without the number of its newest request it could not be put off once it is redriven.
     expect(letter).toMatchObject({ ...about, lines, request: 9 });
     expect(Object.keys(letter ?? {})).not.toContain("sinceMs");
+
+    // The depot keeps what it has claimed, also when it is drained or the part is redriven.
+    await fulfiller.stop();
+    const [held, free] = [await place(stack, 2), await place(stack, 4)];
+    for (const each of [held, free]) await stack.becomes(each.user, each.id, "paid");
+    const claim = partRow({ ...part, ...nameOf(held) }, "claim", "depot", Date.now());
+    await stack.publish(0, [claim], 0, "gateway.depot");
+    await stack.until("the claim", async () => (await statusOf(stack, held)) === "claimed");
+    const both = Buffer.from(
+      JSON.stringify([held, free].map((of) => ({ ...part, ...nameOf(of) }))),
+    );
+    await link?.publisher.publish("fulfilment", "eu.audio", both, { type: "fulfilment.v1" });
+    await stack.route("audio", "elsewhere");
+    await inProcess(stack.env, "routes", "drain", "depot");
+    const waiting = async (service: string): Promise<Record<string, unknown>[]> => {
+      const { ready = 0 } = (await depth(connection, `fulfilment.${service}`)) ?? {};
+      return ((await stack.take(`fulfilment.${service}`, ready)) as [never]).flat();
+    };
+    const others = (parts: Record<string, unknown>[]) =>
+      parts.map((found) => found.id).filter((found) => found !== id);
+    expect(others(await waiting("depot"))).toEqual([held.id, held.id]);
+    expect(others(await waiting("elsewhere"))).toEqual([free.id, free.id]);
+    await letters.redrive({ queue: "fulfilment.unrouted" }, 1, "op");
+    await stack.until("the part at the depot", async () =>
+      (await waiting("depot")).some(({ request }) => request === 9),
+    );
   },
   TIMEOUT_MS,
 );

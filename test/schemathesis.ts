@@ -5,7 +5,7 @@
 //   bun test/schemathesis.ts /tmp/venv/bin/schemathesis [more arguments]    # as you like
 //
 // Not part of CI: it takes minutes, and needs Python.
-import { startTestGateway, token } from "../gateway/testing.ts";
+import { IDLE, startTestGateway, token } from "../gateway/testing.ts";
 import { stopTestServices, testDir } from "./services.ts";
 
 /** Longer than any call waits. */
@@ -14,6 +14,8 @@ const REQUEST_TIMEOUT_S = 40;
 /** Its exit code; 0: it found nothing. What it found is on the standard output. */
 export async function trySchemathesis(command: string, more: readonly string[]): Promise<number> {
   const t = await startTestGateway({
+    ...IDLE,
+    webhookPrivate: true,
     webhookSecrets: [`whsec_${btoa("a secret of the provider's")}`],
   });
   try {

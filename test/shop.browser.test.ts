@@ -261,6 +261,23 @@ test(
 );
 
 test(
+  "before there is a sale the page says so, and shows the first one, whatever follows the #",
+  async () => {
+    const page = await browser.newPage();
+    const none = { json: { sales: [] } };
+    await page.route("**/v1/sales", (route) => route.fulfill(none));
+    await page.goto(`${gateway}/shop#%`);
+    await page.waitForSelector("#no-sale:has-text('There is no sale yet')");
+    expect(await page.isVisible("#trouble")).toBe(false);
+    await uncut(page);
+    await page.waitForSelector("#items .item");
+    expect(await page.isVisible("#no-sale")).toBe(false);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
   "the how-to's shop, from its own origin: an order in yen, cancelled; one cut off, found again",
   async () => {
     const context = await browser.newContext();

@@ -50,6 +50,7 @@ test.each([
   ["only core speaks to Redis", "cli/a.ts", "ioredis"],
   ["only the broker speaks AMQP", "consumers/a.ts", "amqplib"],
   ["only the gateway uses Hono", "cli/a.ts", "hono/factory"],
+  ["only the gateway checks requests with Valibot", "cli/a.ts", "valibot"],
   ["only the ledger opens SQLite", "core/a.ts", "bun:sqlite"],
   ["a client imports nothing of the product", "sdk/typescript/src/a.ts", "../../../core/x.ts"],
   ["a client has no dependencies", "sdk/typescript/src/a.ts", "node:crypto"],

@@ -42,6 +42,8 @@ const SPEAKS_TO: Readonly<Record<string, string>> = {
   ioredis: "core",
   amqplib: "broker",
   hono: "gateway",
+  valibot: "gateway",
+  "@valibot": "gateway",
   "bun:sqlite": "ledger",
 };
 /** The example service stands for somebody else's system and has its own store. */

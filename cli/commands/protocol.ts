@@ -14,6 +14,7 @@ interface Options {
   /** true: of the ledger that the settings name. */
   readonly journal?: string | true;
   readonly traces?: number;
+  readonly workers?: number;
 }
 
 export function register(program: Command): void {
@@ -32,6 +33,11 @@ export function register(program: Command): void {
       "instead, repeat this many walks on the real stores, action by action",
       whole(1, 1_000_000),
     )
+    .option(
+      "--workers <number>",
+      "instead, have real workers take this many walks in the simulator",
+      whole(1, 1_000_000),
+    )
     .action(async (options: Options) => {
       if (options.journal !== undefined) {
         process.exitCode = await judge(options.journal);
@@ -39,6 +45,10 @@ export function register(program: Command): void {
       }
       if (options.traces !== undefined) {
         process.exitCode = await repeat(options.seed, options.traces);
+        return;
+      }
+      if (options.workers !== undefined) {
+        process.exitCode = await follow(options.seed, options.workers);
         return;
       }
       // Quint's parser is there for development only.
@@ -55,10 +65,19 @@ async function judge(ledger: string | true): Promise<number> {
   return judged.flaw === undefined ? 0 : 1;
 }
 
+const print = (line: string) => void process.stdout.write(`${line}\n`);
+
 async function repeat(first: number, count: number): Promise<number> {
   const { runTraces } = await import("../../proof/traces/run.ts");
-  const print = (line: string) => void process.stdout.write(`${line}\n`);
-  const flaws = await runTraces({ first, count, print });
+  return wrong(await runTraces({ first, count, print }));
+}
+
+async function follow(first: number, count: number): Promise<number> {
+  const { runWorkers } = await import("../../proof/traces/workers/run.ts");
+  return wrong(await runWorkers({ first, count, print }));
+}
+
+function wrong(flaws: readonly string[]): number {
   for (const flaw of flaws) print(`WRONG: ${flaw}`);
   return flaws.length === 0 ? 0 : 1;
 }

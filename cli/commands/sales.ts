@@ -6,8 +6,8 @@ import { plainLines } from "../../core/domain/plain.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { Fields } from "../../gateway/admin/fields.ts";
-import { readItemWith, readSale, rfc3339, showSale } from "../../gateway/admin/sale-form.ts";
+import { REASON, readItem, readSale, rfc3339, showSale } from "../../gateway/admin/sale-form.ts";
+import { read } from "../../gateway/http/shape.ts";
 import type { ItemOperation, Ledger, SaleOperation } from "../../ledger/contract.ts";
 import { time, whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
@@ -150,7 +150,7 @@ async function restock(saleId: string, sku: string, units: number, said: Said): 
 
 async function add(saleId: string, file: string, said: Item): Promise<void> {
   const value = await jsonIn(file);
-  const [item] = reading(() => readItemWith(value, []));
+  const item = reading(() => readItem(value));
   await changeItem("add", saleId, said, () => ({ item }));
 }
 
@@ -178,7 +178,7 @@ async function changeItem(
   said: Item,
   members: (nowMs: number) => object,
 ): Promise<void> {
-  const reason = reading(() => Fields.of({ reason: said.reason }, ["reason"]).text("reason"));
+  const { reason } = reading(() => read(REASON, { reason: said.reason }));
   const of = { kind, ref: refOf(said), saleId, reason };
   const made = (nowMs: number) => ({ ...of, ...members(nowMs) }) as ItemOperation;
   report(await changeSale(`items.${kind}`, made), said);

@@ -138,6 +138,15 @@ test("after a long silence, rates are not compared with older overviews", () => 
   expect(looks.before(look(100_000, 0))?.atMs).toBe(9_000);
 });
 
+test("a clock that was set back begins anew, and nothing piles up until it has caught up", () => {
+  const looks = new Looks();
+  const atMs = (second: number) => (second < 10 ? 3_600_000 : 0) + second * 1_000;
+  const before = Array.from({ length: 20 }, (_, s) => looks.before(look(atMs(s), 0))?.atMs);
+  expect(before.slice(10)).toEqual([
+    ...[undefined, 10_000, 10_000, 10_000, 10_000, 11_000, 12_000, 13_000, 14_000, 15_000],
+  ]);
+});
+
 test("top's lines are cut to the width without colours; no name moves the cursor", () => {
   const now = look(2_000, 2_000, { worker: { id: `w\x1b[2J\r\n${"x".repeat(40)}` } });
   for (const colours of [true, false])

@@ -67,11 +67,17 @@ export class Looks<O extends { readonly atMs: number } = Overview> {
 
   /** The overview to compare this one with: SPAN_MS old, or the oldest available. */
   before(now: O): O | undefined {
+    // The clock was set back: nothing that is kept is older than this one.
+    if (this.kept[0] && now.atMs < this.kept[0].atMs) this.kept = [];
     for (let next = this.kept[1]; next && now.atMs - next.atMs >= SPAN_MS; next = this.kept[1])
       this.kept.shift();
     const before = this.kept[0];
     this.kept.push(now);
     return before;
+  }
+
+  clear(): void {
+    this.kept = [];
   }
 }
 

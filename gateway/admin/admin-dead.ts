@@ -3,17 +3,42 @@
 import type { Context } from "hono";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
-import { Problem, problem, Refused } from "../http/problem.ts";
+import { problem, Refused } from "../http/problem.ts";
+import {
+  boolean,
+  line,
+  list,
+  matching,
+  object,
+  optional,
+  read,
+  whole,
+  wholeText,
+} from "../http/shape.ts";
 import type { LetterFilter } from "../ports.ts";
-import { Fields } from "./fields.ts";
 
 const MAX_BODY_BYTES = 16_384;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
-const FILTERS = ["queue", "reason", "user"] as const;
 /** Letters chosen one by one; each call walks the queues once. */
 const MAX_CHOSEN = 500;
-const LETTER_ID = /^[0-9a-f]{8}$/;
+
+const FILTERS = {
+  queue: optional(line("Letters of one queue")),
+  reason: optional(line("Letters whose reason contains this")),
+  user: optional(line("Letters about a user's orders")),
+};
+const LETTER_ID = matching(/^[0-9a-f]{8}$/, "a letter's id: eight hex digits");
+export const LETTERS_QUERY = object({
+  ...FILTERS,
+  limit: optional(wholeText(1, MAX_LIMIT, "Letters to read in each queue; default 100")),
+});
+export const LETTERS_CHOSEN = object({
+  ...FILTERS,
+  ids: optional(list(LETTER_ID, 1, MAX_CHOSEN, "These letters alone")),
+  all: optional(boolean("Every letter; required without a filter")),
+  limit: optional(whole(1, MAX_LIMIT, "Letters to read in each queue")),
+});
 
 export function addAdminDead(app: App, { options }: AppParts): void {
   const letters = () => {
@@ -25,11 +50,10 @@ export function addAdminDead(app: App, { options }: AppParts): void {
     return found;
   };
 
-  app.get("/v1/admin/dead", async (c) =>
-    c.json({
-      letters: (await letters().list(filterOf(c.req.query()), limitOf(c))).map(shown),
-    }),
-  );
+  app.get("/v1/admin/dead", async (c) => {
+    const { limit = DEFAULT_LIMIT, ...filter } = read(LETTERS_QUERY, c.req.query());
+    return c.json({ letters: (await letters().list(filter, limit)).map(shown) });
+  });
 
   app.get("/v1/admin/dead/:id", async (c) => {
     const [found] = await letters().list({ id: c.req.param("id") }, MAX_LIMIT);
@@ -46,20 +70,11 @@ export function addAdminDead(app: App, { options }: AppParts): void {
     };
     // Those that match a filter; `{"all": true}` for all.
     app.post(`/v1/admin/dead/${what}`, async (c) => {
-      const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
-        ...FILTERS,
-        "ids",
-        "all",
-        "limit",
-      ]);
-      const filter: LetterFilter = {
-        ...filterBy((name) => (fields.has(name) ? fields.text(name) : undefined)),
-        ...(fields.has("ids") ? { ids: chosenIn(fields) } : {}),
-      };
-      if (Object.keys(filter).length === 0 && !fields.isTrue("all"))
-        fields.refuse("missing_field", "all", "or queue, reason, user or ids, to choose letters");
+      const chosen = read(LETTERS_CHOSEN, await jsonOf(c.req.raw, MAX_BODY_BYTES));
+      const { all = false, limit = MAX_LIMIT, ...filter } = chosen;
+      if (Object.keys(filter).length === 0 && !all) throw new Refused(NONE_CHOSEN);
       c.set("target", JSON.stringify(filter).slice(0, 1_000));
-      return deal(c, filter, fields.has("limit") ? fields.whole("limit", 1, MAX_LIMIT) : MAX_LIMIT);
+      return deal(c, filter, limit);
     });
     app.post(`/v1/admin/dead/:id/${what}`, async (c) => {
       c.set("target", c.req.param("id"));
@@ -68,35 +83,11 @@ export function addAdminDead(app: App, { options }: AppParts): void {
   }
 }
 
-function chosenIn(fields: Fields): string[] {
-  return fields.list("ids", 1, MAX_CHOSEN).map((id, i) => {
-    if (typeof id === "string" && LETTER_ID.test(id)) return id;
-    return fields.refuse("out_of_range", `ids[${i}]`, "a letter's id: eight hex digits");
-  });
-}
-
-function filterOf({ limit: _, ...query }: Record<string, string>): LetterFilter {
-  for (const name of Object.keys(query))
-    if (!(FILTERS as readonly string[]).includes(name))
-      throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
-  return filterBy((name) => query[name]);
-}
-
-type Filter = (typeof FILTERS)[number];
-
-function filterBy(read: (name: Filter) => string | undefined): Pick<LetterFilter, Filter> {
-  const given = FILTERS.map((name) => [name, read(name)] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
-}
-
-function limitOf(c: Context<Env>): number {
-  const limit = c.req.query("limit");
-  if (limit === undefined) return DEFAULT_LIMIT;
-  const number = /^\d{1,5}$/.test(limit) ? Number(limit) : 0;
-  if (number < 1 || number > MAX_LIMIT)
-    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_LIMIT}`));
-  return number;
-}
+const NONE_CHOSEN = problem(
+  "missing_field",
+  "all",
+  "or queue, reason, user or ids, to choose letters",
+);
 
 /** A letter as people see it: its user by the token's own text. */
 function shown(letter: object): object {

@@ -1,13 +1,13 @@
 // /v1/admin/sales/:sale/items: operators add items, take units away, change prices and limits, and
 // withdraw items. Each change has a reason.
 import type { Context } from "hono";
-import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
 import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
 import type { ItemOperation } from "../../ledger/contract.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
+import { problem, Refused } from "../http/problem.ts";
+import { object, optional, type Read, read, type Shape, time, whole } from "../http/shape.ts";
 import { changesOf, refOf } from "./changes.ts";
-import { Fields } from "./fields.ts";
-import { readItemWith } from "./sale-form.ts";
+import { ITEM_MEMBERS, itemOf, LIMIT, PRICE, REASON, WHY } from "./sale-form.ts";
 
 const MAX_BODY_BYTES = 4_096;
 /**
@@ -17,49 +17,63 @@ const MAX_BODY_BYTES = 4_096;
 const PRICE_LEAD_MS = 5_000;
 const ITEM = "/v1/admin/sales/:sale/items/:sku";
 
+export const ITEM_BODIES = {
+  add: object({ ...ITEM_MEMBERS, reason: WHY }),
+  correct: object({ units: whole(1, MAX_UNITS_PER_ITEM), reason: WHY }),
+  limit: object({ limitPerUser: LIMIT, reason: WHY }),
+  price: object({
+    priceMinor: PRICE,
+    from: optional(time("For orders accepted from then on; default: in five seconds")),
+    reason: WHY,
+  }),
+  withdraw: REASON,
+  offer: REASON,
+} as const;
+
 export function addAdminItems(app: App, parts: AppParts): void {
   const { runtime, clock } = parts.options;
   const { answer } = changesOf(parts);
-  const body = (c: Context<Env>) => jsonOf(c.req.raw, MAX_BODY_BYTES);
-  const named = (c: Context<Env>, fields: Fields) => ({
+  const bodyOf = async <S extends Shape>(c: Context<Env>, shape: S): Promise<Read<S>> =>
+    read(shape, await jsonOf(c.req.raw, MAX_BODY_BYTES));
+  const named = (c: Context<Env>) => ({
     ref: refOf(c) ?? runtime.uuid(),
     saleId: c.req.param("sale") ?? "",
-    reason: fields.text("reason"),
   });
 
   app.post("/v1/admin/sales/:sale/items", async (c) => {
-    const [item, fields] = readItemWith(await body(c), ["reason"]);
+    const { reason, ...item } = await bodyOf(c, ITEM_BODIES.add);
     c.set("target", item.sku);
-    return answer(c, { kind: "add", ...named(c, fields), item }, true);
+    return answer(c, { kind: "add", ...named(c), reason, item: itemOf(item) }, true);
   });
 
-  /** `read` gives what the change has beside the item and its reason. */
-  const change = (
+  /** `made` turns what was read into what the change has beside the item. */
+  const change = <S extends Shape<{ readonly reason: string }>>(
     verb: ItemOperation["kind"],
-    known: readonly string[],
-    read: (fields: Fields) => object,
+    shape: S,
+    made: (said: Read<S>) => object = (said) => said,
   ) =>
     app.post(`${ITEM}/${verb}`, async (c) => {
-      const fields = Fields.of(await body(c), [...known, "reason"]);
+      const said = await bodyOf(c, shape);
       const sku = c.req.param("sku") ?? "";
       c.set("target", sku.slice(0, 64));
-      const operation = { kind: verb, ...named(c, fields), sku, ...read(fields) };
+      const operation = { kind: verb, ...named(c), sku, ...made(said) };
       return answer(c, operation as ItemOperation, false);
     });
 
-  change("correct", ["units"], (fields) => ({
-    units: fields.whole("units", 1, MAX_UNITS_PER_ITEM),
-  }));
-  change("limit", ["limitPerUser"], (fields) => ({
-    limitPerUser: fields.whole("limitPerUser", 0, MAX_UNITS_PER_ITEM),
-  }));
-  change("price", ["priceMinor", "from"], (fields) => {
+  change("correct", ITEM_BODIES.correct);
+  change("limit", ITEM_BODIES.limit);
+  change("withdraw", ITEM_BODIES.withdraw);
+  change("offer", ITEM_BODIES.offer);
+  change("price", ITEM_BODIES.price, ({ from, ...said }) => {
     const nowMs = clock();
-    const fromMs = fields.has("from") ? fields.time("from") : Math.round(nowMs + PRICE_LEAD_MS);
-    if (fromMs < nowMs)
-      fields.refuse("out_of_range", "from", "not in the past: accepted orders keep their price");
-    return { priceMinor: fields.whole("priceMinor", 0, MAX_MONEY_MINOR), fromMs };
+    const fromMs = from ?? Math.round(nowMs + PRICE_LEAD_MS);
+    if (fromMs < nowMs) throw new Refused(IN_THE_PAST);
+    return { ...said, fromMs };
   });
-  change("withdraw", [], () => ({}));
-  change("offer", [], () => ({}));
 }
+
+const IN_THE_PAST = problem(
+  "out_of_range",
+  "from",
+  "not in the past: accepted orders keep their price",
+);

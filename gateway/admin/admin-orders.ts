@@ -1,40 +1,50 @@
 // /v1/admin/orders: any user's orders, by id alone, by user, state or sale; and one order's story.
-import { isOrderState } from "../../core/domain/outcome.ts";
-import { isName } from "../../core/domain/row-check.ts";
-import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
+import { UUID_V7 } from "../../core/domain/order-id.ts";
 import type { StoredOrder } from "../../ledger/contract.ts";
 import type { OrderStory } from "../../ledger/order-search.ts";
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
-import { idOf, limitOf, queryOf, showOrder } from "../http/read-orders.ts";
+import {
+  ONE_ORDER,
+  ORDER_LIMIT,
+  ORDER_STATUS,
+  ORDERS_A_PAGE,
+  SALE_ID,
+  showOrder,
+} from "../http/read-orders.ts";
+import { matching, object, optional, orderId, read, user } from "../http/shape.ts";
 import { rfc3339 } from "./sale-form.ts";
 
-const PARAMETERS = ["id", "user", "status", "sale", "limit", "before"];
+/** An id, or one with a `~`: the page before did not reach the id itself. */
+const CURSOR = new RegExp(UUID_V7.source.replace(/\$$/, "~?$"));
+export const ORDERS_QUERY = object({
+  id: optional(orderId("The order's id alone")),
+  user: optional(user("Only orders of this user.")),
+  status: optional(ORDER_STATUS),
+  sale: SALE_ID,
+  limit: ORDER_LIMIT,
+  before: optional(matching(CURSOR, "the `before` of a page", "The `before` of the previous page")),
+});
+export const STORY_QUERY = object({ user: optional(user("Whose order it is.")) });
 
 export function addAdminOrders(app: App, { options }: AppParts): void {
-  const { stores, clock } = options;
-  const { ledger } = stores;
+  const { ledger } = options.stores;
 
   app.get("/v1/admin/orders", async (c) => {
-    const query = queryOf(c.req.query(), PARAMETERS);
-    const { id, before } = query;
-    const user = query.user === undefined ? undefined : userOf(query.user);
-    const limit = limitOf(query.limit);
-    c.set("target", query.id ?? query.user ?? "");
+    const query = read(ORDERS_QUERY, c.req.query());
+    const { id, user, status: state, sale: saleId, before, limit = ORDERS_A_PAGE } = query;
+    c.set("target", id ?? c.req.query("user") ?? "");
     if (id !== undefined) {
-      const found = await ledger.ordersWithId(idOf(id, "id", clock()));
+      const found = await ledger.ordersWithId(id);
       const orders = found.filter((order) => user === undefined || order.user === user);
       return c.json({ orders: orders.map((o) => showOrder(o)) });
     }
-    const state = stateOf(query.status);
-    const saleId = saleOf(query.sale);
-    const cursor = before === undefined ? undefined : cursorOf(before, clock());
     const page =
       user === undefined
-        ? await ledger.ordersOfAll({ limit, before: cursor, state, saleId })
+        ? await ledger.ordersOfAll({ limit, before, state, saleId })
         : await ledger.orderPage(user, {
             limit,
-            ...(cursor === undefined ? {} : { before: cursor }),
+            ...(before === undefined ? {} : { before }),
             ...(state === undefined ? {} : { state }),
             ...(saleId === undefined ? {} : { saleId }),
           });
@@ -43,9 +53,9 @@ export function addAdminOrders(app: App, { options }: AppParts): void {
   });
 
   app.get("/v1/admin/orders/:id", async (c) => {
-    const id = idOf(c.req.param("id"), "id", clock());
-    const { user } = queryOf(c.req.query(), ["user"]);
-    const order = await theOne(await ledger.ordersWithId(id), user && userOf(user));
+    const { id } = read(ONE_ORDER, c.req.param());
+    const { user } = read(STORY_QUERY, c.req.query());
+    const order = theOne(await ledger.ordersWithId(id), user);
     const of = [order.user, id] as const;
     const [events, bill, story] = await Promise.all([
       ledger.events(...of),
@@ -70,29 +80,4 @@ function showStory({ entry, charges, parts, deliveries }: OrderStory) {
     ...{ entry, charges, parts },
     deliveries: deliveries.map(({ atMs, ...rest }) => ({ at: rfc3339(atMs), ...rest })),
   };
-}
-
-function userOf(text: string): string {
-  const name = nameOfUser(text);
-  if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
-  return name;
-}
-
-function stateOf(status: string | undefined) {
-  if (status === undefined) return undefined;
-  if (!isOrderState(status) || status === "accepted")
-    throw new Refused(problem("out_of_range", "status", "a state of a decided or parked order"));
-  return status;
-}
-
-function saleOf(sale: string | undefined): string | undefined {
-  if (sale !== undefined && !isName(sale))
-    throw new Refused(problem("out_of_range", "sale", "a sale's id"));
-  return sale;
-}
-
-/** An id, or one with a `~`: the page before did not reach the id itself. */
-function cursorOf(before: string, nowMs: number): string {
-  idOf(before.replace(/~$/, ""), "before", nowMs);
-  return before;
 }

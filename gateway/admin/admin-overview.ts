@@ -3,7 +3,8 @@
 import type { Overview } from "../../core/domain/report.ts";
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
-import { regionOf } from "./admin-routes.ts";
+import { object, optional, read } from "../http/shape.ts";
+import { region } from "./admin-routes.ts";
 
 /** Requests from several operators within this time share an answer. */
 const FRESH_MS = 250;
@@ -28,6 +29,9 @@ export function addAdminOverview(app: App, parts: AppParts): void {
   });
 }
 
+export const UNDECIDED_QUERY = object({
+  region: optional(region("The region that alone holds them; default: this gateway's")),
+});
 /** Orders in one answer. */
 const MOST_UNDECIDED = 10_000;
 
@@ -38,7 +42,7 @@ const MOST_UNDECIDED = 10_000;
 export function addAdminUndecided(app: App, { options, orders }: AppParts): void {
   const { runtime, clock, server } = options;
   app.get("/v1/admin/undecided", (c) => {
-    const region = regionOf(c.req.query("region") ?? server.region);
+    const { region = server.region } = read(UNDECIDED_QUERY, c.req.query());
     const aheadMs = clock() - runtime.monotonicMs();
     const list = [];
     for (const batch of orders.undecided.confirmedBy(region, server.region)) {

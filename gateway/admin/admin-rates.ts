@@ -4,11 +4,21 @@ import type { Context } from "hono";
 import { wrongPair, wrongValue } from "../../core/domain/rate.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
+import { flawless, object, type Read, read } from "../http/shape.ts";
 import { refOf } from "./changes.ts";
-import { Fields } from "./fields.ts";
 import { rfc3339 } from "./sale-form.ts";
 
 const MAX_BODY_BYTES = 1_024;
+
+/** About what waits, as it was shown. */
+export const RATE_VERDICT = object({
+  pair: flawless(wrongPair, { pattern: "^[A-Z]{3}/[A-Z]{3}$", examples: ["EUR/USD"] }),
+  value: flawless(wrongValue, {
+    pattern: "^\\d{1,9}(\\.\\d{1,12})?$",
+    examples: ["1.0837"],
+    description: "As it was shown: at most 15 digits, not zero",
+  }),
+});
 
 export function addAdminRates(app: App, { options }: AppParts): void {
   const { runtime, clock, operator } = options;
@@ -53,16 +63,10 @@ export function addAdminRates(app: App, { options }: AppParts): void {
   }
 }
 
-async function rateIn(c: Context<Env>): Promise<{ pair: string; value: string }> {
-  const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["pair", "value"]);
-  const [pair, value] = [fields.string("pair"), fields.string("value")];
-  for (const [name, wrong] of [
-    ["pair", wrongPair(pair)],
-    ["value", wrongValue(value)],
-  ] as const)
-    if (wrong !== undefined) fields.refuse("out_of_range", name, wrong);
-  c.set("target", `${pair} ${value}`);
-  return { pair, value };
+async function rateIn(c: Context<Env>): Promise<Read<typeof RATE_VERDICT>> {
+  const rate = read(RATE_VERDICT, await jsonOf(c.req.raw, MAX_BODY_BYTES));
+  c.set("target", `${rate.pair} ${rate.value}`);
+  return rate;
 }
 
 function waitsInstead(now: string | undefined): string {

@@ -2,17 +2,27 @@
 // ledger, then to every region's broker.
 import type { Context } from "hono";
 import { messageOf } from "../../core/domain/message-of.ts";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
 import type { Route } from "../../core/domain/part.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
-import { problem, Refused } from "../http/problem.ts";
+import { Problem, problem, Refused } from "../http/problem.ts";
+import { boolean, matching, name, object, optional, read } from "../http/shape.ts";
 import { refOf } from "./changes.ts";
-import { Fields } from "./fields.ts";
 
 const MAX_BODY_BYTES = 1_024;
 const REGION_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
+export const region = (description: string) => matching(REGION_PATTERN, undefined, description);
 /** `fulfilment.unrouted` is already in use. */
 const RESERVED = "unrouted";
+
+const CATEGORY = object({ category: name("The category") });
+export const NEW_ROUTE = object({
+  service: name("The service"),
+  region: optional(region("Only for orders accepted there")),
+  new: optional(boolean("The service is yet to come")),
+});
+export const ROUTE_QUERY = object({
+  region: optional(region("The route of orders accepted there; default: of all others")),
+});
 
 export function addAdminRoutes(app: App, { options, log }: AppParts): void {
   const { ledger } = options.stores;
@@ -37,48 +47,37 @@ export function addAdminRoutes(app: App, { options, log }: AppParts): void {
 
   app.put("/v1/admin/routes/:category", async (c) => {
     const category = categoryOf(c);
-    const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
-      ...["service", "region", "new"],
-    ]);
-    const service = fields.name("service");
-    if (service === RESERVED)
-      fields.refuse("out_of_range", "service", `'${RESERVED}' is the queue of unrouted parts`);
+    const asked = read(NEW_ROUTE, await jsonOf(c.req.raw, MAX_BODY_BYTES));
+    const { service, region = "", new: isNew = false } = asked;
+    if (service === RESERVED) throw new Refused(QUEUE_OF_UNROUTED);
     const known = await options.operator?.services?.();
-    if (known && !fields.isTrue("new") && !known.includes(service))
-      fields.refuse(
-        "out_of_range",
-        "service",
-        `no such service runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
-          `For one that is yet to come, add "new":true`,
-      );
-    return change(c, {
-      category,
-      region: fields.has("region") ? regionOf(fields.name("region")) : "",
-      service,
-    });
+    if (known && !isNew && !known.includes(service)) throw new Refused(noSuchService(known));
+    return change(c, { category, region, service });
   });
 
   app.delete("/v1/admin/routes/:category", async (c) => {
-    const region = c.req.query("region");
-    return change(c, {
-      category: categoryOf(c),
-      region: region === undefined ? "" : regionOf(region),
-      service: "",
-    });
+    const category = categoryOf(c);
+    const { region = "" } = read(ROUTE_QUERY, c.req.query());
+    return change(c, { category, region, service: "" });
   });
 }
 
 function categoryOf(c: Context<Env>): string {
-  const category = c.req.param("category") as string;
-  if (!NAME_PATTERN.test(category))
-    throw new Refused(problem("out_of_range", "category", `must match ${NAME_PATTERN.source}`));
+  const { category } = read(CATEGORY, c.req.param());
   c.set("target", category);
   return category;
 }
 
-/** A region's name. Throws Refused. */
-export function regionOf(region: string): string {
-  if (!REGION_PATTERN.test(region))
-    throw new Refused(problem("out_of_range", "region", `must match ${REGION_PATTERN.source}`));
-  return region;
-}
+const QUEUE_OF_UNROUTED = problem(
+  "out_of_range",
+  "service",
+  `'${RESERVED}' is the queue of unrouted parts`,
+);
+
+const noSuchService = (known: readonly string[]): Problem =>
+  new Problem(
+    "out_of_range",
+    "service",
+    `no such service runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
+      `For one that is yet to come, add "new":true`,
+  );

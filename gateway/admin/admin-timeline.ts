@@ -2,19 +2,26 @@
 // its minutes.
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
-import { queryOf } from "../http/read-orders.ts";
+import { object, optional, read, wholeText } from "../http/shape.ts";
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1_000;
+const MOST = Number.MAX_SAFE_INTEGER;
+
+export const TIMELINE_QUERY = object({
+  limit: optional(wholeText(1, MAX_LIMIT, "Most entries of a page; default 100")),
+  before: optional(wholeText(1, MOST, "The `next` of the previous page")),
+  after: optional(wholeText(0, MOST, "Only later entries, oldest first; not with `before`")),
+});
+export const HISTORY_QUERY = object({
+  sinceMs: optional(wholeText(0, MOST, "Only minutes that began then or later, Unix ms")),
+});
 
 export function addAdminTimeline(app: App, { options }: AppParts): void {
   const { ledger } = options.stores;
 
   app.get("/v1/admin/timeline", async (c) => {
-    const query = queryOf(c.req.query(), ["limit", "before", "after"]);
-    const limit = numberOf("limit", query.limit, 1, MAX_LIMIT) ?? DEFAULT_LIMIT;
-    const before = numberOf("before", query.before, 1, Number.MAX_SAFE_INTEGER);
-    const after = numberOf("after", query.after, 0, Number.MAX_SAFE_INTEGER);
+    const { limit = DEFAULT_LIMIT, before, after } = read(TIMELINE_QUERY, c.req.query());
     if (before !== undefined && after !== undefined)
       throw new Refused(problem("out_of_range", "after", "either 'before' or 'after'"));
     const entries = await ledger.timeline({ limit, before, after });
@@ -23,16 +30,7 @@ export function addAdminTimeline(app: App, { options }: AppParts): void {
   });
 
   app.get("/v1/admin/history", async (c) => {
-    const { sinceMs } = queryOf(c.req.query(), ["sinceMs"]);
-    const since = numberOf("sinceMs", sinceMs, 0, Number.MAX_SAFE_INTEGER) ?? 0;
-    return c.json({ minutes: await ledger.history(since) }, 200, { "cache-control": "no-store" });
+    const { sinceMs = 0 } = read(HISTORY_QUERY, c.req.query());
+    return c.json({ minutes: await ledger.history(sinceMs) }, 200, { "cache-control": "no-store" });
   });
-}
-
-function numberOf(name: string, text: string | undefined, least: number, most: number) {
-  if (text === undefined) return undefined;
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : -1;
-  if (number < least || number > most)
-    throw new Refused(problem("out_of_range", name, `${least} to ${most}`));
-  return number;
 }

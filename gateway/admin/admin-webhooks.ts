@@ -1,11 +1,10 @@
 // /v1/admin/webhooks: operators register the receivers of events, and see what became of the
 // deliveries (docs/webhooks.md). The secret is shown once, in the answer to its creation.
 import type { Context } from "hono";
-import { FEED_TYPES, type FeedType } from "../../core/domain/feed-event.ts";
+import { FEED_TYPES } from "../../core/domain/feed-event.ts";
 import { type FeedPosition, readCursor } from "../../core/domain/feed-position.ts";
 import {
   flawOfUrl,
-  isFeedType,
   MAX_ENDPOINTS,
   type WebhookEndpoint,
 } from "../../core/domain/webhook-endpoint.ts";
@@ -13,14 +12,27 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Delivery } from "../../ledger/webhook-contract.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
-import { queryOf } from "../http/read-orders.ts";
-import { Fields } from "./fields.ts";
+import { list, matching, object, oneOf, optional, read, text, wholeText } from "../http/shape.ts";
 import { rfc3339 } from "./sale-form.ts";
 
 const MAX_BODY_BYTES = 8_192;
 const MAX_LOG_PAGE = 1_000;
 const DEFAULT_LOG_PAGE = 100;
 const SECRET_BYTES = 32;
+
+/** Opaque: a client keeps it as it is. */
+export const cursor = (rule: string, description: string) =>
+  matching(/^[A-Za-z0-9_-]+$/, rule, description);
+const AFTER_RULE = "start, end, or a cursor of the feed";
+export const NEW_WEBHOOK = object({
+  url: text({ format: "uri", pattern: "^https?://", maxLength: 2_000 }),
+  types: optional(list(oneOf(FEED_TYPES), 1, FEED_TYPES.length, "Default: all")),
+  after: optional(cursor(AFTER_RULE, "`end` (default), `start`, or a cursor")),
+});
+export const DELIVERIES_QUERY = object({
+  limit: optional(wholeText(1, MAX_LOG_PAGE, "How many; default 100")),
+});
+export const REDELIVERY = object({ event: text() });
 
 export function newWebhookSecret({ randomBytes }: Pick<Runtime, "randomBytes">): string {
   return `whsec_${Buffer.from(randomBytes(SECRET_BYTES)).toString("base64")}`;
@@ -38,19 +50,13 @@ export function addAdminWebhooks(app: App, { options }: AppParts): void {
   );
 
   app.post("/v1/admin/webhooks", async (c) => {
-    const fields: Fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), [
-      "url",
-      "types",
-      "after",
-    ]);
-    const url = fields.string("url");
+    const asked = read(NEW_WEBHOOK, await jsonOf(c.req.raw, MAX_BODY_BYTES));
+    const { url, types = [], after = "end" } = asked;
     const flaw = flawOfUrl(url, privateAllowed);
-    if (flaw !== undefined) fields.refuse("out_of_range", "url", flaw);
-    const types = fields.has("types") ? typesIn(fields) : [];
-    const after = fields.has("after") ? fields.string("after") : "end";
+    if (flaw !== undefined) throw new Refused(problem("out_of_range", "url", flaw));
     const position: FeedPosition | undefined =
       after === "end" || after === "start" ? await ledger.feedAt(after) : readCursor(after);
-    if (!position) fields.refuse("out_of_range", "after", "start, end, or a cursor of the feed");
+    if (!position) throw new Refused(problem("out_of_range", "after", AFTER_RULE));
     if ((await ledger.feed(position, 1)) === "gone")
       throw new Refused(problem("conflict", "after", "this ledger does not have the position"));
     const secret = newWebhookSecret(options.runtime);
@@ -77,19 +83,14 @@ export function addAdminWebhooks(app: App, { options }: AppParts): void {
   });
 
   app.get("/v1/admin/webhooks/:id/deliveries", async (c) => {
-    const { limit } = queryOf(c.req.query(), ["limit"]);
-    const given = /^\d{1,4}$/.test(limit ?? "") ? Number(limit) : 0;
-    const most = limit === undefined ? DEFAULT_LOG_PAGE : given;
-    if (most < 1 || most > MAX_LOG_PAGE)
-      throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_LOG_PAGE}`));
-    const log = await webhooks.log(idOf(c), most);
+    const { limit = DEFAULT_LOG_PAGE } = read(DELIVERIES_QUERY, c.req.query());
+    const log = await webhooks.log(idOf(c), limit);
     found(log !== undefined);
     return c.json({ deliveries: (log ?? []).map(showDelivery) });
   });
 
   app.post("/v1/admin/webhooks/:id/redeliver", async (c) => {
-    const fields = Fields.of(await jsonOf(c.req.raw, MAX_BODY_BYTES), ["event"]);
-    const event = fields.string("event");
+    const { event } = read(REDELIVERY, await jsonOf(c.req.raw, MAX_BODY_BYTES));
     const result = await webhooks.redeliver(idOf(c), event);
     found(result !== "no_endpoint");
     if (result === "no_event")
@@ -97,14 +98,6 @@ export function addAdminWebhooks(app: App, { options }: AppParts): void {
     if (result === "full")
       throw new Refused(problem("conflict", "event", "too many redeliveries wait already"));
     return c.json({ id: idOf(c), event, result }, 202);
-  });
-}
-
-function typesIn(fields: Fields): readonly FeedType[] {
-  return fields.list("types", 1, FEED_TYPES.length).map((type, i) => {
-    if (typeof type !== "string" || !isFeedType(type))
-      return fields.refuse("out_of_range", `types[${i}]`, FEED_TYPES.join(", "));
-    return type;
   });
 }
 

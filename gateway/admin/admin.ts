@@ -4,14 +4,25 @@ import type { Context } from "hono";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import type { SaleOperation } from "../../ledger/contract.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
+import { problem, Refused } from "../http/problem.ts";
+import { list, name, object, optional, type Read, read, time, whole } from "../http/shape.ts";
 import { Audit } from "./audit.ts";
 import { changesOf, refOf } from "./changes.ts";
-import { Fields } from "./fields.ts";
 import { onRecord } from "./on-record.ts";
-import { readSale, showSale } from "./sale-form.ts";
+import { NEW_SALE, readSale, saleOf, showSale } from "./sale-form.ts";
 
 /** Sales per import. */
 const MAX_IMPORT = 100;
+
+export const SALE_IMPORT = object({ sales: list(NEW_SALE, 1, MAX_IMPORT) });
+export const RESTOCK = object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) });
+export const MOVES = {
+  open: object({
+    at: optional(time("Default: now")),
+    closesAt: optional(time("After `at`; default: as before")),
+  }),
+  close: object({ at: optional(time("Default: now")) }),
+} as const;
 
 export function addAdmin(app: App, parts: AppParts): void {
   const { options, limits } = parts;
@@ -36,9 +47,8 @@ export function addAdmin(app: App, parts: AppParts): void {
   );
 
   app.post("/v1/admin/sales/import", async (c) => {
-    const list = Fields.of(await body(c), ["sales"]).list("sales", 1, MAX_IMPORT);
     // All are parsed before the first is created: a mistake in the last one changes nothing.
-    const sales = list.map((sale, i) => readSale(sale, `sales[${i}].`));
+    const sales = read(SALE_IMPORT, await body(c)).sales.map((s, i) => saleOf(s, `sales[${i}].`));
     const results = [];
     for (const sale of sales)
       results.push({ saleId: sale.id, ...(await operate(c, creation(sale))) });
@@ -46,8 +56,7 @@ export function addAdmin(app: App, parts: AppParts): void {
   });
 
   app.post("/v1/admin/sales/:sale/restock", async (c) => {
-    const fields = Fields.of(await body(c), ["sku", "units"]);
-    const [sku, units] = [fields.name("sku"), fields.whole("units", 1, MAX_UNITS_PER_ITEM)];
+    const { sku, units } = read(RESTOCK, await body(c));
     return answer(
       c,
       {
@@ -81,11 +90,10 @@ async function momentsOf(
   clock: () => number,
 ): Promise<{ readonly atMs: number; readonly closesAtMs?: number }> {
   if (!c.req.raw.body) return { atMs: clock() };
-  const known = kind === "open" ? ["at", "closesAt"] : ["at"];
-  const fields = Fields.of(await jsonOf(c.req.raw, 1024), known);
-  const atMs = fields.has("at") ? fields.time("at") : clock();
-  if (!fields.has("closesAt")) return { atMs };
-  const closesAtMs = fields.time("closesAt");
-  if (closesAtMs <= atMs) fields.refuse("out_of_range", "closesAt", "after the sale opens");
+  const moved: Read<typeof MOVES.open> = read(MOVES[kind], await jsonOf(c.req.raw, 1024));
+  const { at: atMs = clock(), closesAt: closesAtMs } = moved;
+  if (closesAtMs === undefined) return { atMs };
+  if (closesAtMs <= atMs)
+    throw new Refused(problem("out_of_range", "closesAt", "after the sale opens"));
   return { atMs, closesAtMs };
 }

@@ -9,33 +9,70 @@ import {
   type Sale,
   type SaleItem,
 } from "../../core/domain/sale.ts";
-import { Fields } from "./fields.ts";
+import { Problem, Refused } from "../http/problem.ts";
+import {
+  line,
+  list,
+  name,
+  object,
+  oneOf,
+  optional,
+  type Read,
+  read,
+  time,
+  whole,
+} from "../http/shape.ts";
 
-/** Reads a sale; `at` is its path in the request. Throws Refused. */
-export function readSale(value: unknown, at = ""): Sale {
-  const fields = Fields.of(value, ["id", "name", "currency", "opensAt", "closesAt", "items"], at);
-  const id = fields.name("id");
-  const currency = fields.name("currency");
-  if (!CURRENCIES.has(currency))
-    fields.refuse("unknown_currency", "currency", "an ISO 4217 code in capitals");
-  const opensAtMs = fields.time("opensAt");
-  const closesAtMs = fields.time("closesAt");
-  if (closesAtMs <= opensAtMs) fields.refuse("out_of_range", "closesAt", "after opensAt");
-  const items = fields
-    .list("items", 1, MAX_ITEMS_PER_SALE)
-    .map((item, i) => readItem(item, `${at}items[${i}].`));
+export const CURRENCY = oneOf([...CURRENCIES.keys()], {
+  ...{ code: "unknown_currency", rule: "an ISO 4217 code in capitals", description: "ISO 4217" },
+});
+export const PRICE = whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency");
+export const LIMIT = whole(0, MAX_UNITS_PER_ITEM, "Units one user may reserve; 0: no limit");
+export const ITEM_MEMBERS = {
+  sku: name("The item"),
+  name: optional(line("Default: the sku")),
+  category: name("Decides which service fulfils it"),
+  priceMinor: PRICE,
+  limitPerUser: optional(LIMIT),
+  initial: whole(0, MAX_UNITS_PER_ITEM, "Units at the start"),
+};
+/** Every change of an item has a reason. */
+export const WHY = line("For the audit");
+export const REASON = object({ reason: WHY });
+export const NEW_ITEM = object(ITEM_MEMBERS);
+export const NEW_SALE = object({
+  id: name("The sale"),
+  name: optional(line("Default: the sale's id")),
+  currency: CURRENCY,
+  opensAt: time(),
+  closesAt: time("After `opensAt`"),
+  items: list(NEW_ITEM, 1, MAX_ITEMS_PER_SALE),
+});
+
+/** Reads a sale. Throws Refused. */
+export const readSale = (value: unknown): Sale => saleOf(read(NEW_SALE, value));
+
+/** A sale as it was read; `at` is its path in the request. Throws Refused. */
+export function saleOf(sale: Read<typeof NEW_SALE>, at = ""): Sale {
+  const { id, name = id, currency, opensAt, closesAt } = sale;
+  if (closesAt <= opensAt)
+    throw new Refused(new Problem("out_of_range", `${at}closesAt`, "after opensAt"));
   const skus = new Set<string>();
-  items.forEach((item, i) => {
-    if (skus.size === skus.add(item.sku).size) fields.refuse("duplicate_item", `items[${i}].sku`);
+  sale.items.forEach(({ sku }, i) => {
+    if (skus.size === skus.add(sku).size)
+      throw new Refused(new Problem("duplicate_item", `${at}items[${i}].sku`));
   });
-  return {
-    id,
-    name: fields.has("name") ? fields.text("name") : id,
-    currency,
-    opensAtMs,
-    closesAtMs,
-    items,
-  };
+  const items = sale.items.map(itemOf);
+  return { id, name, currency, opensAtMs: opensAt, closesAtMs: closesAt, items };
+}
+
+/** Reads an item. Throws Refused. */
+export const readItem = (value: unknown): SaleItem => itemOf(read(NEW_ITEM, value));
+
+/** An item as it was read, without what may stand beside it. */
+export function itemOf(item: Read<typeof NEW_ITEM>): SaleItem {
+  const { sku, name = sku, category, priceMinor, limitPerUser = 0, initial } = item;
+  return { sku, name, category, priceMinor, limitPerUser, initial };
 }
 
 /** Each item with its price at `nowMs`, and the prices to come. */
@@ -55,30 +92,4 @@ function showItem({ prices = [], ...item }: SaleItem, nowMs: number): Record<str
 
 export function rfc3339(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-const ITEM = ["sku", "name", "category", "priceMinor", "limitPerUser", "initial"];
-
-function readItem(value: unknown, at: string): SaleItem {
-  return itemIn(Fields.of(value, ITEM, at));
-}
-
-/** An item, with the members named in `more` beside it. Throws Refused. */
-export function readItemWith(value: unknown, more: readonly string[]): [SaleItem, Fields] {
-  const fields = Fields.of(value, [...ITEM, ...more]);
-  return [itemIn(fields), fields];
-}
-
-function itemIn(fields: Fields): SaleItem {
-  const sku = fields.name("sku");
-  return {
-    sku,
-    name: fields.has("name") ? fields.text("name") : sku,
-    category: fields.name("category"),
-    priceMinor: fields.whole("priceMinor", 0, MAX_MONEY_MINOR),
-    limitPerUser: fields.has("limitPerUser")
-      ? fields.whole("limitPerUser", 0, MAX_UNITS_PER_ITEM)
-      : 0,
-    initial: fields.whole("initial", 0, MAX_UNITS_PER_ITEM),
-  };
 }

@@ -14,7 +14,7 @@ import { go, place } from "./router.js";
 import { session, signIn, signOut } from "./session.js";
 import { Shell } from "./shell.js";
 import { SignIn } from "./sign-in.js";
-import { Dialog } from "./ui/dialog.js";
+import { askNothing, Dialog } from "./ui/dialog.js";
 import { html, render, useEffect } from "./ui/html.js";
 import { Said } from "./ui/said.js";
 import { useStore } from "./ui/store.js";
@@ -32,14 +32,14 @@ const PAGES = [
 ];
 
 function App() {
-  const { me, why, busy } = useStore(session);
+  const { me, why, busy, waits } = useStore(session);
   const { path, query } = useStore(place);
   const { known, sinceMs, late } = useStore(live);
   const page = PAGES.find((p) => p.path === path) ?? PAGES[0];
   useEffect(() => {
     document.title = page.path === "/console" ? "Sluice console" : `${page.title} · Sluice`;
   }, [page]);
-  if (!me) return html`<${SignIn} why=${why} busy=${busy} />`;
+  if (!me) return html`<${SignIn} why=${why} busy=${busy} waits=${waits} />`;
   const { view: View } = page;
   return html`<${Shell} pages=${PAGES} page=${page} me=${me} known=${known}
       sinceMs=${sinceMs} late=${late}>
@@ -58,9 +58,20 @@ async function enter() {
   }
 }
 
-// A link may contain the token; it must not stay in the address bar.
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) go(location.pathname + location.search, { replace: true });
+/** A link may contain the token; it must not stay in the address bar. */
+function tokenOfLink() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) go(location.pathname + location.search, { replace: true });
+  return token;
+}
+
+const given = tokenOfLink();
+// Following such a link on this very page does not load it again.
+addEventListener("hashchange", () => {
+  const token = tokenOfLink();
+  if (token) signIn(token);
+});
+session.follow(({ me }) => !me && askNothing());
 render(html`<${App} />`, document.querySelector("#app"));
 enter();
 startLive();

@@ -3,6 +3,7 @@
 // running it needs no build. Nothing is loaded from elsewhere, and nothing inline runs.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { CURRENCIES, minorDigits } from "../../core/domain/currency.ts";
 import type { App } from "../http/calls.ts";
 import type { ConsoleOidc } from "../ports.ts";
 import { guidePage } from "./guide.ts";
@@ -45,6 +46,7 @@ function files(): Record<string, Served> {
     ...libraries(),
     "/console/figures.js": typed("../../core/domain/figures.ts"),
     "/console/known.js": typed("known.ts"),
+    "/console/digits.js": digits(),
   };
 }
 
@@ -72,6 +74,12 @@ function libraries(): Record<string, Served> {
     "/console/lib/uplot.js": [SCRIPT, packaged("uplot/dist/uPlot.iife.min.js")],
     "/console/lib/uplot.css": [SHEET, packaged("uplot/dist/uPlot.min.css")],
   };
+}
+
+/** Browsers differ in what they take for the digits of a currency. */
+function digits(): Served {
+  const known = [...CURRENCIES].map((currency) => [currency, minorDigits(currency)]);
+  return [SCRIPT, `export const DIGITS = ${JSON.stringify(Object.fromEntries(known))};\n`];
 }
 
 function typed(name: string): Served {

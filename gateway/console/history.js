@@ -15,7 +15,15 @@ export class History {
   times = [];
   lines = Object.fromEntries(Object.keys(READ).map((name) => [name, []]));
 
+  clear() {
+    for (const list of [this.times, ...Object.values(this.lines)]) list.length = 0;
+  }
+
+  /** A chart needs times that increase: after a clock was set back, it begins anew. */
   add(atMs, known) {
+    const lastMs = (this.times.at(-1) ?? 0) * 1_000;
+    if (atMs === lastMs) return;
+    if (atMs < lastMs) this.clear();
     const fresh = ({ why, value }) => (why === "" ? value : undefined);
     const now = { orders: fresh(known.orders), shards: fresh(known.shards) };
     this.times.push(atMs / 1_000);

@@ -90,10 +90,11 @@ export function learn(
     const { asOf, read } = READERS[name];
     try {
       const knownMs = asOf ? asOf(now) : now.atMs;
-      if (knownMs === null) return { ...before[name], why: unaskedOf(now) };
+      if (knownMs === null) return { ...before[name], why: unaskedOf(now) || "not known yet" };
       const value: unknown = read(now, figures);
       const ageMs = Math.max(0, now.atMs - knownMs);
-      return { value, atMs: atMs - ageMs, why: ageMs > FRESH_MS ? unaskedOf(now) : "" };
+      const old = unaskedOf(now) || "no newer figures have come";
+      return { value, atMs: atMs - ageMs, why: ageMs > FRESH_MS ? old : "" };
     } catch (error) {
       return { ...before[name], why: error instanceof Error ? error.message : String(error) };
     }
@@ -116,7 +117,7 @@ function salesAsOf({ asOf, sales }: Overview): number | null {
 }
 
 function unaskedOf({ unasked }: Overview): string {
-  if (unasked.length === 0) return "not asked yet";
+  if (unasked.length === 0) return "";
   return `no answer from ${unasked.join(", ").replace("redis", "Redis")}`;
 }
 

@@ -11,8 +11,9 @@ const LATE_MS = 3_000;
 
 const looks = new Looks();
 export const past = new History();
+const NOTHING = { known: nothing("being asked"), sinceMs: Number.NaN, late: false };
 /** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
-export const live = store({ known: nothing("not asked yet"), sinceMs: Number.NaN, late: false });
+export const live = store(NOTHING);
 let asking = false;
 /** When the first answer, or the next one, was first waited for. */
 let waitingMs = Number.NaN;
@@ -20,10 +21,11 @@ let waitingMs = Number.NaN;
 async function look() {
   if (asking || !session.get().me) return;
   asking = true;
+  const { me } = session.get();
   if (Number.isNaN(waitingMs)) waitingMs = performance.now();
   const { ok, value } = await call("GET", "/v1/admin/overview");
   asking = false;
-  if (ok) take(value);
+  if (ok && me === session.get().me) take(value);
 }
 
 function take(overview) {
@@ -44,8 +46,16 @@ function age() {
   live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late });
 }
 
+/** Whoever signs in next starts with nothing, instead of figures that are old. */
+function forget() {
+  waitingMs = Number.NaN;
+  looks.clear();
+  past.clear();
+  live.set(NOTHING);
+}
+
 export function startLive() {
-  session.follow(({ me }) => me && look());
+  session.follow(({ me }) => (me ? look() : forget()));
   look();
   setInterval(look, EVERY_MS);
   setInterval(age, EVERY_MS);

@@ -1,6 +1,7 @@
 // What surrounds every page: navigation, the state of the stores, theme, and who is signed in.
+import { Mark } from "./mark.js";
 import { signOut } from "./session.js";
-import { count, duration } from "./ui/format.js";
+import { count, duration, zone } from "./ui/format.js";
 import { html, useEffect, useRef, useState } from "./ui/html.js";
 import { State } from "./ui/parts.js";
 import { nextTheme, themeNow } from "./ui/theme.js";
@@ -66,24 +67,39 @@ const LEVELS = { up: "ok", blocked: "trouble", away: "trouble" };
 
 function Stores({ known }) {
   const { value } = known.stores;
-  const brokers = new Map();
-  for (const { region, broker } of known.gateways.value ?? []) brokers.set(region, broker);
-  const states = [
-    ...(value
-      ? [
-          ["Redis", value.redis.state],
-          ["Ledger", value.ledger.state],
-        ]
-      : []),
-    ...[...brokers].map(([region, state]) => [`Broker ${region}`, state]),
+  const stores = value
+    ? [
+        ["Redis", value.redis.state],
+        ["Ledger", value.ledger.state],
+      ]
+    : [];
+  const brokers = [...brokersOf(known.gateways.value ?? [])];
+  const rows = [
+    ...stores.map(([name, state]) => ({ name, state, why: known.stores.why })),
+    ...brokers.map(([region, state]) => ({
+      ...{ name: `Broker ${region}`, state, why: known.gateways.why },
+    })),
   ];
-  const stale = known.stores.why !== "";
-  return html`<ul id="stores" aria-label="Stores" class=${stale ? "stale" : ""}>
-    ${states.map(
-      ([name, state]) => html`<li><span>${name}</span>
-        <${State} level=${LEVELS[state] ?? "unknown"}>${state}</${State}></li>`,
+  return html`<ul id="stores" aria-label="Stores">
+    ${rows.map(
+      ({ name, state, why }) => html`<li key=${name} class=${why ? "stale" : ""} title=${why}>
+        <span>${name}</span>
+        <${State} level=${why ? "unknown" : (LEVELS[state] ?? "unknown")}>
+          ${why ? `was ${state}` : state}</${State}></li>`,
     )}
   </ul>`;
+}
+
+const WORST = ["up", "blocked", "away"];
+
+/** Region → the worst that a gateway there sees of its broker. */
+function brokersOf(gateways) {
+  const states = new Map();
+  for (const { region, broker } of gateways) {
+    const was = states.get(region);
+    if (WORST.indexOf(broker) >= WORST.indexOf(was)) states.set(region, broker);
+  }
+  return states;
 }
 
 function Theme() {
@@ -95,12 +111,9 @@ function Theme() {
 function Age({ sinceMs, late }) {
   const age = performance.now() - sinceMs;
   if (Number.isNaN(age)) return html`<p id="age" class="dim">No figures yet</p>`;
-  if (!late) return html`<p id="age"><span class="pulse" aria-hidden="true"></span>live</p>`;
+  if (!late)
+    return html`<p id="age"><span class="pulse" aria-hidden="true"></span>live<span
+      class="zone"> · times in ${zone()}</span></p>`;
   return html`<p id="age" role="alert"><${State} level="trouble">no answer for
     ${" "}${duration(age)}, retrying</${State}></p>`;
 }
-
-const Mark = () => html`<svg class="mark" viewBox="0 0 28 28" aria-hidden="true">
-  <path d="M3 4v20M25 4v20M8 4v9M14 4v6M20 4v9" />
-  <path class="water" d="M3 19c4-3 7 3 11 0s7-3 11 0" />
-</svg>`;

@@ -1,12 +1,13 @@
 // DELETE /v1/orders/:id: cancels an order. The cancel is published to the order's shard and
 // confirmed like an order; the answer has its result if the shard records it in time.
 import { parseOutcome } from "../../core/domain/entry.ts";
-import { nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
 import type { Principal } from "../access/auth.ts";
 import { may } from "../access/rights.ts";
 import type { Recipient, Verdict } from "../intake/batch.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { Problem, problem, Refused } from "./problem.ts";
+import { FOR_USER } from "./read-orders.ts";
+import { read } from "./shape.ts";
 
 /** After this the answer is 202: the cancel is in progress, and the order will show its outcome. */
 const OUTCOME_WAIT_MS = 3_000;
@@ -14,7 +15,7 @@ const OUTCOME_WAIT_MS = 3_000;
 export function addCancel(app: App, parts: AppParts): void {
   app.delete("/v1/orders/:id", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
-    const user = buyer(principal, c.req.query("user"));
+    const user = buyer(principal, read(FOR_USER, c.req.query()).user);
     const id = c.req.param("id");
     const waiting = new Waiting();
     const refusal = parts.orders.intake.cancel({ user, id }, principal, waiting, undefined);
@@ -48,16 +49,12 @@ export function cancelResult(word: string): "cancelled" | "cancel_pending" | Pro
 }
 
 /** The token's subject, or the user a service names. */
-function buyer(principal: Principal, user: string | undefined): string {
-  if (user === undefined) return principal.user;
-  const name = nameOfUser(user);
-  if (name === principal.user) return name;
-  if (!may(principal, "order_for"))
+function buyer(principal: Principal, user = principal.user): string {
+  if (user !== principal.user && !may(principal, "order_for"))
     throw new Refused(
       problem("forbidden", "user", "only a token with service scope may name the user"),
     );
-  if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
-  return name;
+  return user;
 }
 
 class Waiting implements Recipient {

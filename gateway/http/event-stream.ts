@@ -7,7 +7,8 @@ import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { type EventFeed, type Follower, isFinal } from "./event-feed.ts";
 import { problem, Refused } from "./problem.ts";
-import { idOf, queryOf, whose } from "./read-orders.ts";
+import { FOR_USER_MEMBERS, ONE_ORDER, whose } from "./read-orders.ts";
+import { matching, object, optional, read } from "./shape.ts";
 
 const HEARTBEAT_MS = 15_000;
 /** How long a client waits before it reconnects. */
@@ -17,6 +18,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Characters a client may leave unread. */
 const MAX_UNREAD = 64 * 1024;
 
+const AFTER_RULE = "the id of an event of this order";
+/** An empty one is none: some clients send that. */
+const AFTER = matching(/^\d{0,15}$/, AFTER_RULE, "Like Last-Event-ID, if that cannot be set");
+export const FOLLOW_QUERY = object({ ...FOR_USER_MEMBERS, after: optional(AFTER) });
+const LAST_EVENT_ID = object({ "Last-Event-ID": optional(AFTER) });
+
 export function addEventStream(app: App, parts: AppParts): void {
   const { stores, server, clock } = parts.options;
   const { ledger } = stores;
@@ -24,13 +31,11 @@ export function addEventStream(app: App, parts: AppParts): void {
   app.get("/v1/orders/:id/events", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     parts.reads.allowance.take(principal, "stream");
-    const query = queryOf(c.req.query(), ["user", "after"]);
+    const query = read(FOLLOW_QUERY, c.req.query());
     const user = whose(principal, query.user);
-    const id = idOf(c.req.param("id"), "id", clock());
-    const after = afterOf(
-      c.req.header("last-event-id") ?? query.after,
-      c.req.header("last-event-id") === undefined ? "after" : "Last-Event-ID",
-    );
+    const { id } = read(ONE_ORDER, c.req.param());
+    const header = read(LAST_EVENT_ID, { "Last-Event-ID": c.req.header("last-event-id") });
+    const after = afterOf(header["Last-Event-ID"] ?? query.after);
     // Checked first: an outcome is pushed only once the ledger has it.
     const accepted = parts.orders.undecided.ahead(shardOf(user, shards), user, id) !== undefined;
     const [known] = await ledger.followed([{ user, id, after }]);
@@ -60,12 +65,7 @@ export function addEventStream(app: App, parts: AppParts): void {
 }
 
 /** A whole number; 0 for the first state. */
-function afterOf(text: string | undefined, field: string): number {
-  if (text === undefined || text === "") return -1;
-  if (!/^\d{1,15}$/.test(text))
-    throw new Refused(problem("out_of_range", field, "the id of an event of this order"));
-  return Number(text);
-}
+const afterOf = (text = ""): number => (text === "" ? -1 : Number(text));
 
 class EventStream implements Follower {
   readonly readable: ReadableStream<Uint8Array>;

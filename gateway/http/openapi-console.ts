@@ -1,7 +1,10 @@
 // The calls that the console reads besides the overview, used by openapi-operator.ts. Their shapes
 // are in docs/console-api.md.
 import { TIMELINE_KINDS } from "../../core/domain/timeline.ts";
-import { type Json, list, object, ok, ref } from "./openapi-schemas.ts";
+import { ORDERS_QUERY, STORY_QUERY } from "../admin/admin-orders.ts";
+import { HISTORY_QUERY, TIMELINE_QUERY } from "../admin/admin-timeline.ts";
+import { type Json, list, ORDER_ID, object, ok, ref } from "./openapi-schemas.ts";
+import { queryParameters } from "./openapi-shapes.ts";
 
 export const FINDING = object(
   {
@@ -17,28 +20,16 @@ export const FINDING = object(
   ["code", "level", "subject", "what", "affects", "next", "sinceMs", "anchor"],
 );
 
-const QUERIES: Readonly<Record<string, Json>> = {
-  limit: { schema: { type: "integer" }, description: "Most entries of a page; default 100" },
-  before: { schema: { type: "string" }, description: "The cursor of the page before" },
-  after: { schema: { type: "integer" }, description: "Only later entries, oldest first" },
-  sinceMs: { schema: { type: "integer" }, description: "Only minutes that began then or later" },
-  id: { schema: { type: "string" }, description: "The order's id alone" },
-  user: { schema: { type: "string" }, description: "Only orders of this user" },
-  status: { schema: { type: "string" }, description: "Only orders in this state" },
-  sale: { schema: { type: "string" }, description: "Only orders of this sale" },
-};
-const query = (name: string): Json => ({ name, in: "query", ...QUERIES[name] });
-
 export function consolePaths(
   refusals: (...statuses: number[]) => Json,
-  pathParameter: (name: string, description: string) => Json,
+  pathParameter: (name: string, description: string, schema?: Json) => Json,
 ): Json {
   return {
     ...orderPaths(refusals, pathParameter),
     "/v1/admin/timeline": {
       get: {
         summary: "List what happened in the last day: roles, shards, alarms, operators, sales",
-        parameters: [query("limit"), query("before"), query("after")],
+        parameters: queryParameters(TIMELINE_QUERY),
         responses: {
           200: ok(
             "Newest first, or with `after` oldest first",
@@ -71,7 +62,7 @@ export function consolePaths(
     "/v1/admin/history": {
       get: {
         summary: "Show the main figures of each minute of the last day",
-        parameters: [query("sinceMs")],
+        parameters: queryParameters(HISTORY_QUERY),
         responses: {
           200: ok(
             "Oldest first; what is null is unknown",
@@ -116,7 +107,7 @@ function orderPaths(
     "/v1/admin/orders": {
       get: {
         summary: "Find orders of any user: by id alone, by user, state or sale; newest first",
-        parameters: ["id", "user", "status", "sale", "limit", "before"].map(query),
+        parameters: queryParameters(ORDERS_QUERY),
         responses: {
           200: ok(
             "A page; it may be short, even empty, before the end",
@@ -129,7 +120,7 @@ function orderPaths(
     "/v1/admin/orders/{id}": {
       get: {
         summary: "Tell one order's story: times, entry, charges, parts, webhooks' deliveries",
-        parameters: [pathParameter("id", "The order"), query("user")],
+        parameters: [pathParameter("id", "The order", ORDER_ID), ...queryParameters(STORY_QUERY)],
         responses: {
           200: ok("The order as its user sees it, and more", { type: "object" }),
           ...refusals(401, 403, 404, 422, 503),

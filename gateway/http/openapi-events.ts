@@ -1,7 +1,9 @@
 // The feed of events, used by openapi.ts.
 import { FEED_TYPES } from "../../core/domain/feed-event.ts";
-import { body, type Json, list, object, ok, whole } from "./openapi-schemas.ts";
-import { MAX_FEED_PAGE, MAX_FEED_WAIT_S } from "./read-feed.ts";
+import { DELIVERIES_QUERY, NEW_WEBHOOK, REDELIVERY } from "../admin/admin-webhooks.ts";
+import { body, type Json, list, object, ok } from "./openapi-schemas.ts";
+import { queryParameters, shown } from "./openapi-shapes.ts";
+import { FEED_QUERY } from "./read-feed.ts";
 
 const EVENT = object(
   {
@@ -30,8 +32,6 @@ const EVENT = object(
   ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"],
 );
 
-/** Opaque: a client keeps it as it is. */
-const CURSOR = { type: "string", pattern: "^[A-Za-z0-9_-]+$" };
 const ENDPOINT: Json = {
   type: "object",
   properties: {
@@ -65,22 +65,17 @@ const DELIVERY: Json = {
 
 export function eventPaths(
   refusals: (...statuses: number[]) => Json,
-  query: (parameter: string, schema: Json, description: string) => Json,
   pathParameter: (name: string, description: string) => Json,
 ): Json {
   return {
-    ...webhookPaths(refusals, query, pathParameter("id", "The endpoint")),
+    ...webhookPaths(refusals, pathParameter("id", "The endpoint")),
     "/v1/feed": {
       get: {
         summary: "Read the events of all orders from a position on",
         description:
           "For services and operators. Each order's events are in order; none is skipped or " +
           "repeated. See docs/webhooks.md.",
-        parameters: [
-          query("after", CURSOR, "`start` (default), `end`, or the `after` of the previous page"),
-          query("limit", whole(1, MAX_FEED_PAGE), "About how many events; default 200"),
-          query("wait", whole(0, MAX_FEED_WAIT_S), "Seconds to wait for an event; default 0"),
-        ],
+        parameters: queryParameters(FEED_QUERY),
         responses: {
           200: ok(
             "A page; it may be empty",
@@ -97,11 +92,7 @@ export function eventPaths(
   };
 }
 
-function webhookPaths(
-  refusals: (...statuses: number[]) => Json,
-  query: (parameter: string, schema: Json, description: string) => Json,
-  id: Json,
-): Json {
+function webhookPaths(refusals: (...statuses: number[]) => Json, id: Json): Json {
   const done = ok("Done", { type: "object" });
   const call = (summary: string, more: Json = {}): Json => ({
     summary,
@@ -120,16 +111,7 @@ function webhookPaths(
       },
       post: {
         summary: "Add a webhook endpoint",
-        requestBody: body(
-          object(
-            {
-              url: { type: "string", format: "uri", pattern: "^https?://", maxLength: 2_000 },
-              types: list({ enum: FEED_TYPES }, 1, FEED_TYPES.length),
-              after: { ...CURSOR, description: "`end` (default), `start`, or a cursor" },
-            },
-            ["url"],
-          ),
-        ),
+        requestBody: body(shown(NEW_WEBHOOK)),
         responses: {
           201: ok("Added; the secret is shown only here", ENDPOINT),
           ...refusals(400, 401, 403, 409, 413, 422, 503),
@@ -141,7 +123,7 @@ function webhookPaths(
     "/v1/admin/webhooks/{id}/resume": { post: call("Resume a webhook endpoint") },
     "/v1/admin/webhooks/{id}/deliveries": {
       get: call("Show the latest deliveries to an endpoint, newest first", {
-        parameters: [id, query("limit", whole(1, 1_000), "How many; default 100")],
+        parameters: [id, ...queryParameters(DELIVERIES_QUERY)],
         responses: {
           200: ok("The deliveries", object({ deliveries: list(DELIVERY) }, ["deliveries"])),
           ...refusals(401, 403, 404, 422, 503),
@@ -150,7 +132,7 @@ function webhookPaths(
     },
     "/v1/admin/webhooks/{id}/redeliver": {
       post: call("Send an event of the delivery log again", {
-        requestBody: body(object({ event: { type: "string" } }, ["event"])),
+        requestBody: body(shown(REDELIVERY)),
         responses: {
           202: ok("It is sent again, under the same id", { type: "object" }),
           ...refusals(400, 401, 403, 404, 409, 413, 422, 503),

@@ -18,6 +18,10 @@ export const EXAMPLES: Readonly<Record<string, unknown>> = {
     ...{ amount: 4900, acceptedAt: ACCEPTED, decidedAt: DECIDED },
     events: [{ at: DECIDED, event: "reserved" }],
   },
+  NewSale: {
+    ...{ id: "spring", name: "Spring sale", currency: "EUR", opensAt: OPENS, closesAt: CLOSES },
+    items: [{ sku: "lamp", category: "home", priceMinor: 4900, limitPerUser: 2, initial: 100 }],
+  },
   Sale: {
     ...{ id: "spring", name: "Spring sale", currency: "EUR", opensAt: OPENS, closesAt: CLOSES },
     items: [

@@ -1,6 +1,6 @@
 // What all calls of the description have in common, added in one place: a name and a tag, the
 // headers of each answer, the refusals that any call may get, and examples.
-import type { Json } from "./openapi-schemas.ts";
+import { headerParameter, type Json } from "./openapi-schemas.ts";
 
 /** Calls whose name does not follow from their path. */
 const NAMES: Record<string, string> = {
@@ -124,7 +124,12 @@ const ADMIN_REFUSAL = [401, 403, 404, 422];
 const BODY_REFUSAL = [413, 415, 422];
 
 type Refusals = (...statuses: number[]) => Json;
+const IF_NONE_MATCH = headerParameter("If-None-Match", "The ETag of what the reader has", {
+  type: "string",
+});
+
 interface Call extends Json {
+  readonly parameters?: readonly Json[];
   readonly responses: Record<string, Json>;
 }
 
@@ -146,10 +151,15 @@ function finishedCall(call: Call, method: string, path: string, refusals: Refusa
   const responses = { ...(refusals(...more) as Record<string, Json>), ...call.responses };
   if (TAGGED.has(operationId))
     responses[304] = { description: "The reader has it: its If-None-Match fits" };
+  const parameters = [
+    ...(call.parameters ?? []),
+    ...(TAGGED.has(operationId) ? [IF_NONE_MATCH] : []),
+  ];
   return {
     operationId,
     tags: [tag],
     ...call,
+    ...(parameters.length > 0 ? { parameters } : {}),
     responses: mapped(responses, (response, status) =>
       isRefusal(response) && !LIMITED.has(operationId)
         ? { $ref: `#/components/responses/Refusal${status}` }

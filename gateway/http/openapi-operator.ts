@@ -1,20 +1,15 @@
 // The operator's calls for routes and dead letters, used by openapi.ts.
-import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
-import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { AUDIT_QUERY } from "../admin/admin-audit.ts";
+import { LETTERS_CHOSEN, LETTERS_QUERY } from "../admin/admin-dead.ts";
+import { ITEM_BODIES } from "../admin/admin-items.ts";
+import { UNDECIDED_QUERY } from "../admin/admin-overview.ts";
+import { NEW_ROUTE, ROUTE_QUERY } from "../admin/admin-routes.ts";
 import { consolePaths } from "./openapi-console.ts";
 import { ratePaths } from "./openapi-rates.ts";
-import { body, type Json, list, name, object, ok, ref, user, whole } from "./openapi-schemas.ts";
+import { body, type Json, list, name, object, ok, REPEATABLE, ref } from "./openapi-schemas.ts";
+import { queryParameters, shown } from "./openapi-shapes.ts";
+import type { Shape } from "./shape.ts";
 
-const MAX_LETTERS = 10_000;
-const MAX_CHOSEN = 500;
-const REGION = { type: "string", pattern: "^[a-z][a-z0-9-]{0,31}$" };
-/** Text for people, on one line. */
-const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
-const TEXT = {
-  type: "string",
-  maxLength: 200,
-  pattern: `^[^${CONTROLS}]*[^\\s${CONTROLS}][^${CONTROLS}]*$`,
-};
 const ROUTE = object(
   { category: name("The category"), region: { type: "string" }, service: { type: "string" } },
   ["category", "region", "service"],
@@ -40,24 +35,8 @@ const DEALT: Json = {
     left: list({ type: "object", properties: { id: { type: "string" }, why: { type: "string" } } }),
   },
 };
-const LETTERS = object(
-  {
-    queue: TEXT,
-    reason: { ...TEXT, description: "Text the reason contains" },
-    user: { ...user("The user the letters are about."), maxLength: 200 },
-    ids: {
-      ...list({ type: "string", pattern: "^[0-9a-f]{8}$" }),
-      minItems: 1,
-      maxItems: MAX_CHOSEN,
-      description: "These letters alone",
-    },
-    all: { type: "boolean", description: "Every letter; required without a filter" },
-    limit: whole(1, MAX_LETTERS, "Letters to read in each queue"),
-  },
-  [],
-);
-const FILTER: Json = {
-  ...LETTERS,
+const CHOSEN: Json = {
+  ...shown(LETTERS_CHOSEN),
   anyOf: [
     ...["queue", "reason", "user", "ids"].map((name) => ({ required: [name] })),
     { required: ["all"], properties: { all: { const: true } } },
@@ -70,12 +49,6 @@ export function operatorPaths(
 ): Json {
   const id = pathParameter("id", "The letter");
   const category = pathParameter("category", "The category", name("The category"));
-  const query = (parameter: string): Json => ({
-    name: parameter,
-    in: "query",
-    schema: SHAPES[parameter] ?? { type: "string" },
-    description: QUERIES[parameter] ?? "",
-  });
   return {
     "/v1/admin/routes": {
       get: {
@@ -89,17 +62,8 @@ export function operatorPaths(
     "/v1/admin/routes/{category}": {
       put: {
         summary: "Route a category's parts to a service",
-        parameters: [category],
-        requestBody: body(
-          object(
-            {
-              service: name("The service"),
-              region: { ...REGION, description: "Only for orders accepted there" },
-              new: { type: "boolean", description: "The service is yet to come" },
-            },
-            ["service"],
-          ),
-        ),
+        parameters: [category, REPEATABLE],
+        requestBody: body(shown(NEW_ROUTE)),
         responses: {
           200: ok("Done; `applied` says whether every region's broker has it", { type: "object" }),
           ...refusals(401, 403, 409, 422, 503),
@@ -107,7 +71,7 @@ export function operatorPaths(
       },
       delete: {
         summary: "Remove a route: parts of the category wait for a new one",
-        parameters: [category, query("region")],
+        parameters: [category, ...queryParameters(ROUTE_QUERY), REPEATABLE],
         responses: { 200: ok("Done", { type: "object" }), ...refusals(401, 403, 409, 422, 503) },
       },
     },
@@ -136,16 +100,7 @@ export function operatorPaths(
     "/v1/admin/audit": {
       get: {
         summary: "Show what operators did, newest first; `next` is the `before` of the next page",
-        parameters: [
-          { ...query("limit"), schema: whole(1, 1_000), description: "Entries; default 100" },
-          {
-            ...query("before"),
-            schema: whole(1, Number.MAX_SAFE_INTEGER),
-            description: "The `next` of the previous page",
-          },
-          { ...query("subject"), description: "Only what this token's subject did" },
-          { ...query("action"), description: "Only this action, such as `restock`" },
-        ],
+        parameters: queryParameters(AUDIT_QUERY),
         responses: {
           200: ok(
             "A page; an entry without `status` has no result on record",
@@ -170,7 +125,7 @@ export function operatorPaths(
     "/v1/admin/undecided": {
       get: {
         summary: "List this gateway's orders that only one region holds, and without an outcome",
-        parameters: [query("region")],
+        parameters: queryParameters(UNDECIDED_QUERY),
         responses: {
           200: ok(
             "The oldest first",
@@ -208,7 +163,7 @@ export function operatorPaths(
     "/v1/admin/dead": {
       get: {
         summary: "List dead letters and unrouted parts",
-        parameters: ["queue", "reason", "user", "limit"].map(query),
+        parameters: queryParameters(LETTERS_QUERY),
         responses: {
           200: ok(
             "The letters, oldest first in each queue",
@@ -237,7 +192,7 @@ export function operatorPaths(
             {
               post: {
                 summary,
-                requestBody: body(FILTER),
+                requestBody: body(CHOSEN),
                 responses: { 200: ok("What was done", DEALT), ...refusals(401, 403, 422, 503) },
               },
             },
@@ -258,19 +213,6 @@ export function operatorPaths(
   };
 }
 
-const SHAPES: Readonly<Record<string, Json>> = {
-  region: REGION,
-  limit: whole(1, MAX_LETTERS),
-  user: user("The user."),
-};
-const QUERIES: Readonly<Record<string, string>> = {
-  region: "Only what belongs to this region",
-  queue: "Letters of one queue",
-  reason: "Letters whose reason contains this",
-  user: "Letters about a user's orders",
-  limit: "Letters to read in each queue; default 100",
-};
-
 /** Changes of one item, each with a reason. */
 function itemPaths(
   refusals: Parameters<typeof operatorPaths>[0],
@@ -278,59 +220,34 @@ function itemPaths(
 ): Json {
   const sale = pathParameter("sale", "The sale");
   const sku = pathParameter("sku", "The item");
-  const time = { type: "string", format: "date-time" };
-  const change = (
-    summary: string,
-    parameters: readonly Json[],
-    members: Json,
-    more: Json = {},
-  ) => ({
+  const change = (summary: string, parameters: readonly Json[], shape: Shape, more: Json = {}) => ({
     post: {
       summary,
-      parameters,
-      requestBody: body(
-        object({ ...members, reason: { ...TEXT, minLength: 1 } }, [
-          ...Object.keys(members).filter((name) => !OPTIONAL.has(name)),
-          "reason",
-        ]),
-      ),
+      parameters: [...parameters, REPEATABLE],
+      requestBody: body(shown(shape)),
       responses: { 200: ok("Done", ref("Change")), ...more, ...refusals(...REFUSALS) },
     },
   });
-  const item = "/v1/admin/sales/{sale}/items/{sku}";
-  const units = (least: number) => whole(least, MAX_UNITS_PER_ITEM);
-  const price = whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency");
-  const fresh = {
-    sku: name("The item"),
-    name: { ...TEXT, minLength: 1 },
-    category: name("Decides which service fulfils it"),
-    priceMinor: price,
-  };
+  const one = (verb: keyof typeof ITEM_BODIES, summary: string, more: Json = {}) => ({
+    [`/v1/admin/sales/{sale}/items/{sku}/${verb}`]: change(
+      summary,
+      [sale, sku],
+      ITEM_BODIES[verb],
+      more,
+    ),
+  });
   return {
-    "/v1/admin/sales/{sale}/items": change(
-      "Add an item",
-      [sale],
-      { ...fresh, limitPerUser: units(0), initial: units(0) },
-      { 201: ok("Added", ref("Change")) },
-    ),
-    [`${item}/correct`]: change(
-      "Take units away, never more than are free",
-      [sale, sku],
-      { units: units(1) },
-      { 202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")) },
-    ),
-    [`${item}/price`]: change(
-      "Change the price for orders accepted from a moment on; default: in five seconds",
-      [sale, sku],
-      { priceMinor: price, from: time },
-    ),
-    [`${item}/limit`]: change("Change the limit per user", [sale, sku], {
-      limitPerUser: units(0),
+    "/v1/admin/sales/{sale}/items": change("Add an item", [sale], ITEM_BODIES.add, {
+      201: ok("Added", ref("Change")),
     }),
-    [`${item}/withdraw`]: change("Let nobody order it any more", [sale, sku], {}),
-    [`${item}/offer`]: change("Offer a withdrawn item again", [sale, sku], {}),
+    ...one("correct", "Take units away, never more than are free", {
+      202: ok("Not ended yet: Redis is away; repeat the call", ref("Change")),
+    }),
+    ...one("price", "Change the price for orders accepted from a moment on"),
+    ...one("limit", "Change the limit per user"),
+    ...one("withdraw", "Let nobody order it any more"),
+    ...one("offer", "Offer a withdrawn item again"),
   };
 }
 
-const OPTIONAL = new Set(["name", "limitPerUser", "from"]);
 const REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];

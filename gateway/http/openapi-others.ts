@@ -1,6 +1,8 @@
 // The calls of others than shops and operators: the payment provider, sockets, monitoring. Used by
 // openapi.ts.
-import { body, type Json, object, ok, ref, whole } from "./openapi-schemas.ts";
+import { body, type Json, object, ok, ref } from "./openapi-schemas.ts";
+import { shown } from "./openapi-shapes.ts";
+import { EVENT } from "./webhook-event.ts";
 
 export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
   return {
@@ -18,20 +20,7 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
           schema: { type: "string" },
           description: "As in Standard Webhooks",
         })),
-        requestBody: body(
-          object(
-            {
-              key: { type: "string" },
-              amount: whole(0, Number.MAX_SAFE_INTEGER),
-              currency: { type: "string" },
-              status: {
-                type: "string",
-                examples: ["captured", "declined", "pending", "refunded", "disputed"],
-              },
-            },
-            ["key", "amount", "currency", "status"],
-          ),
-        ),
+        requestBody: body(shown(EVENT)),
         responses: {
           200: ok(
             "Accepted, or correctly without effect",

@@ -1,6 +1,7 @@
 // Parts for processing services, used by openapi.ts.
 import { body, type Json, list, name, ok, ref, TIME, whole } from "./openapi-schemas.ts";
-import { LEASE_S, MAX_CLAIM_WAIT_S, MAX_PARTS, MAX_REASON, OUTCOMES } from "./parts-http.ts";
+import { shown } from "./openapi-shapes.ts";
+import { CLAIM, MAX_PARTS, OUTCOMES, REPORT } from "./parts-http.ts";
 
 const KEY = {
   type: "string",
@@ -16,20 +17,7 @@ const strict = (properties: Json, required: string[], more: Json = {}): Json => 
 });
 
 export const PART_SCHEMAS: Json = {
-  Claim: strict(
-    {
-      service: name("The service; if it is given, it must be the token's subject"),
-      claim: name("The caller's own name for this claim, such as a UUID"),
-      max: whole(1, MAX_PARTS, "Parts at most; default 16"),
-      wait: whole(0, MAX_CLAIM_WAIT_S, "Seconds to wait for a part; default 0"),
-      lease: whole(
-        LEASE_S.least,
-        LEASE_S.most,
-        `Seconds until parts without a report may be claimed again; default ${LEASE_S.usual}`,
-      ),
-    },
-    ["claim"],
-  ),
+  Claim: shown(CLAIM),
   Claimed: strict(
     {
       claim: name("As it was sent"),
@@ -65,30 +53,13 @@ export const PART_SCHEMAS: Json = {
     },
     required: ["key", "user", "id", "saleId", "generation", "part", "of", "lines", "metadata"],
   },
-  Report: strict(
-    {
-      service: name("The service; if it is given, it must be the token's subject"),
-      claim: name("The claim that has the part"),
-      key: { ...KEY, pattern: "^[A-Za-z0-9._@-]{1,64}/[0-9a-f-]{36}/[1-9]\\d{0,9}/[1-9]\\d?$" },
-      outcome: {
-        enum: OUTCOMES,
-        description: "`later`: it comes again after a growing wait. `failed`: for an operator",
-      },
-      reason: {
-        type: "string",
-        minLength: 1,
-        maxLength: MAX_REASON,
-        description: "Why it failed; with `failed`, and only then",
-      },
-    },
-    ["claim", "key", "outcome"],
-    {
-      if: { properties: { outcome: { const: "failed" } } },
-      // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
-      then: { required: ["reason"] },
-      else: { properties: { reason: false } },
-    },
-  ),
+  Report: {
+    ...shown(REPORT),
+    if: { properties: { outcome: { const: "failed" } } },
+    // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+    then: { required: ["reason"] },
+    else: { properties: { reason: false } },
+  },
   Reported: strict({ key: KEY, outcome: { enum: OUTCOMES } }, ["key", "outcome"]),
 };
 

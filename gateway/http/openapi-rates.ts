@@ -1,5 +1,7 @@
 // The operator's calls for exchange rates that jumped, used by openapi-operator.ts.
-import { body, type Json, list, object, ok } from "./openapi-schemas.ts";
+import { RATE_VERDICT } from "../admin/admin-rates.ts";
+import { body, type Json, list, object, ok, REPEATABLE } from "./openapi-schemas.ts";
+import { shown } from "./openapi-shapes.ts";
 
 const PAIR = { type: "string", pattern: "^[A-Z]{3}/[A-Z]{3}$", examples: ["EUR/USD"] };
 const RATE_VALUE = { type: "string", pattern: "^\\d{1,9}(\\.\\d{1,12})?$", examples: ["1.0837"] };
@@ -13,10 +15,6 @@ const WAITING_RATE = object(
     waitsSeconds: { type: "integer" },
   },
   ["pair", "value", "last", "state", "at", "since", "waitsSeconds"],
-);
-const VERDICT = object(
-  { pair: PAIR, value: { ...RATE_VALUE, description: "About what waits, as it was shown" } },
-  ["pair", "value"],
 );
 export function ratePaths(refusals: (...statuses: number[]) => Json): Json {
   return {
@@ -41,7 +39,8 @@ export function ratePaths(refusals: (...statuses: number[]) => Json): Json {
               verdict === "accept"
                 ? "Use an exchange rate that jumped"
                 : "Ignore an exchange rate that jumped until its source sends one that fits",
-            requestBody: body(VERDICT),
+            parameters: [REPEATABLE],
+            requestBody: body(shown(RATE_VERDICT)),
             responses: {
               200: ok("Done; `applied` says whether Redis has it", { type: "object" }),
               ...refusals(401, 403, 404, 409, 422, 503),

@@ -1,5 +1,4 @@
 // The shapes of the HTTP interface as JSON Schema, with limits taken from where they are enforced.
-import { CURRENCIES } from "../../core/domain/currency.ts";
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,
@@ -11,8 +10,9 @@ import {
 } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import { OPEN_STATES, TERMINAL_STATES, WAITS_FOR } from "../../core/domain/outcome.ts";
-import { MAX_ITEMS_PER_SALE, MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { MAX_ITEMS_PER_SALE } from "../../core/domain/sale.ts";
 import { MAX_SUBJECT_BYTES } from "../../core/domain/user-name.ts";
+import { NAMED_SCHEMAS } from "./openapi-shapes.ts";
 import { PROBLEM_CODES } from "./problem.ts";
 
 export type Json = Record<string, unknown>;
@@ -53,6 +53,16 @@ export const list = (items: Json, minItems?: number, maxItems?: number): Json =>
   minItems,
   maxItems,
 });
+export const headerParameter = (header: string, description: string, schema: Json): Json => ({
+  name: header,
+  in: "header",
+  schema,
+  description,
+});
+/** The reference of an operator's change. */
+export const repeatable = (description: string): Json =>
+  headerParameter("Idempotency-Key", description, { type: "string", pattern: "^[!-~]{1,128}$" });
+export const REPEATABLE = repeatable("Makes repeating harmless");
 export const body = (schema: Json): Json => ({ required: true, content: json(schema) });
 
 export const ID = {
@@ -83,8 +93,10 @@ const ESTIMATE = object(
   ["position", "seconds"],
 );
 
+const { NewItem, NewSale } = NAMED_SCHEMAS;
+
 export const schemas: Json = {
-  Currency: { enum: [...CURRENCIES.keys()], description: "ISO 4217" },
+  ...NAMED_SCHEMAS,
   Order: object(
     {
       id: ID,
@@ -190,17 +202,10 @@ export const schemas: Json = {
     required: ["id", "user", "status"],
     additionalProperties: false,
   },
-  Sale: object(
-    {
-      id: name("The sale"),
-      name: { type: "string" },
-      currency: CURRENCY,
-      opensAt: TIME,
-      closesAt: TIME,
-      items: list(ref("Item"), 1, MAX_ITEMS_PER_SALE),
-    },
-    ["id", "currency", "opensAt", "closesAt", "items"],
-  ),
+  Sale: {
+    ...NewSale,
+    properties: { ...NewSale.properties, items: list(ref("Item"), 1, MAX_ITEMS_PER_SALE) },
+  },
   SaleList: object(
     {
       sales: list(
@@ -221,23 +226,17 @@ export const schemas: Json = {
     },
     ["sales"],
   ),
-  Item: object(
-    {
-      sku: name("The item"),
-      name: { type: "string" },
-      category: name("Decides which service fulfils it"),
-      priceMinor: whole(0, MAX_MONEY_MINOR, "Minor units of the sale's currency"),
-      limitPerUser: whole(0, MAX_UNITS_PER_ITEM, "Units one user may reserve; 0: no limit"),
-      initial: whole(0, MAX_UNITS_PER_ITEM, "Units at the start"),
+  Item: {
+    ...NewItem,
+    properties: {
+      ...NewItem.properties,
       prices: {
         ...list(object({ from: TIME, priceMinor: whole(0, MAX_MONEY_MINOR) }, ["from"])),
-        readOnly: true,
         description: "Prices to come, for orders accepted from then on",
       },
-      withdrawn: { type: "boolean", readOnly: true, description: "Nobody can order it any more" },
+      withdrawn: { type: "boolean", description: "Nobody can order it any more" },
     },
-    ["sku", "category", "priceMinor", "initial"],
-  ),
+  },
   Stock: {
     type: "object",
     description: "initial + restocked - corrected = available + releasing + held + sold",

@@ -1,8 +1,8 @@
 // The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
-import { OPEN_STATES, TERMINAL_STATES } from "../../core/domain/outcome.ts";
-import { MAX_UNITS_PER_ITEM } from "../../core/domain/sale.ts";
+import { MOVES, RESTOCK, SALE_IMPORT } from "../admin/admin.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
 import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
+import { FOLLOW_QUERY } from "./event-stream.ts";
 import { eventPaths } from "./openapi-events.ts";
 import { EXAMPLES } from "./openapi-examples.ts";
 import { finished, HEADERS, sharedRefusals, TAG_LIST } from "./openapi-finish.ts";
@@ -11,6 +11,7 @@ import { otherPaths } from "./openapi-others.ts";
 import { PART_SCHEMAS, partPaths } from "./openapi-parts.ts";
 import {
   body,
+  headerParameter,
   ID,
   type Json,
   json,
@@ -19,14 +20,15 @@ import {
   ORDER_ID,
   object,
   ok,
+  REPEATABLE,
   ref,
+  repeatable,
   schemas,
-  TIME,
-  user,
-  whole,
 } from "./openapi-schemas.ts";
+import { queryParameters, shown } from "./openapi-shapes.ts";
 import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
-import { SALE_STATUSES } from "./read-sales.ts";
+import { FOR_USER, ORDER_LIST_QUERY } from "./read-orders.ts";
+import { SALES_QUERY } from "./read-sales.ts";
 
 /** A call's refusals: one response per status, listing its problem codes. */
 function refusals(...statuses: number[]): Json {
@@ -53,21 +55,6 @@ const pathParameter = (
   schema,
   description,
 });
-const query = (parameter: string, schema: Json, description: string): Json => ({
-  name: parameter,
-  in: "query",
-  schema,
-  description,
-});
-const idempotencyKey = (description: string, schema: Json = REFERENCE): Json => ({
-  name: "Idempotency-Key",
-  in: "header",
-  schema,
-  description,
-});
-/** The reference of an operator's change. */
-const REFERENCE = { type: "string", pattern: "^[!-~]{1,128}$" };
-
 const traceparent: Json = {
   name: "traceparent",
   in: "header",
@@ -81,9 +68,6 @@ const ORDER_REFUSALS = [400, 401, 403, 409, 413, 415, 422, 429, 503];
 const ADMIN_REFUSALS = [400, 401, 403, 404, 409, 413, 415, 422, 503];
 const sale = pathParameter("sale", "The sale's id", name("The sale"));
 const order = pathParameter("id", "The order's id", ORDER_ID);
-const forUser = query("user", user("The buyer"), "The buyer; with a scope only");
-
-const DECIDED_STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((s) => s !== "accepted");
 
 const paths: Json = {
   "/v1/orders": {
@@ -94,10 +78,11 @@ const paths: Json = {
         "have been accepted; send the same id again, as often as needed. " +
         `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
       parameters: [
-        idempotencyKey("Instead of `id` in the body, or beside it: a UUID or any other text", {
-          type: "string",
-          pattern: `^[!#-+\\--[\\]-~]{1,${MAX_KEY_LENGTH}}$`,
-        }),
+        headerParameter(
+          "Idempotency-Key",
+          "Instead of `id` in the body, or beside it: a UUID or any other text",
+          { type: "string", pattern: `^[!#-+\\--[\\]-~]{1,${MAX_KEY_LENGTH}}$` },
+        ),
         traceparent,
       ],
       requestBody: body(ref("Order")),
@@ -111,13 +96,7 @@ const paths: Json = {
       description:
         "The next page begins at `before`; without it there is none. A page looks through a " +
         "bounded stretch of the ledger, so it may hold fewer orders than `limit`, even none.",
-      parameters: [
-        query("limit", whole(1, 100), "Orders per page at most; default 50"),
-        query("before", ID, "The `before` of the previous page"),
-        query("status", { enum: DECIDED_STATES }, "Only orders of this status"),
-        query("saleId", name("The sale"), "Only orders of this sale"),
-        forUser,
-      ],
+      parameters: queryParameters(ORDER_LIST_QUERY),
       responses: {
         200: ok("A page", object({ orders: list(ref("OrderStatus")), before: ID }, ["orders"])),
         ...refusals(401, 403, 422, 429, 503),
@@ -150,7 +129,7 @@ const paths: Json = {
   "/v1/orders/{id}": {
     get: {
       summary: "Show one order and its events",
-      parameters: [order, forUser],
+      parameters: [order, ...queryParameters(FOR_USER)],
       responses: {
         200: ok("`accepted` until decided, if this gateway accepted it", ref("OrderStatus")),
         ...refusals(401, 403, 404, 422, 429, 503),
@@ -162,7 +141,7 @@ const paths: Json = {
         "Possible up to two minutes after acceptance. 200: cancelled, and refunded if it had " +
         "been charged. 202: the order has not arrived yet, and is cancelled when it does; or " +
         "the cancel is still in progress. 409: too late, or the order is finished.",
-      parameters: [order, forUser],
+      parameters: [order, ...queryParameters(FOR_USER)],
       responses: {
         200: ok("Cancelled", ref("Cancelled")),
         202: ok("The cancel is pending", ref("Cancelled")),
@@ -178,12 +157,11 @@ const paths: Json = {
         "can follow already. See docs/http.md.",
       parameters: [
         order,
-        query(
-          "after",
-          { type: "integer", minimum: 0 },
-          "Like Last-Event-ID, for clients that cannot set it",
-        ),
-        forUser,
+        ...queryParameters(FOLLOW_QUERY),
+        headerParameter("Last-Event-ID", "The id of the last event that the client has", {
+          type: "string",
+          pattern: "^\\d{0,15}$",
+        }),
       ],
       responses: {
         200: {
@@ -209,11 +187,7 @@ const paths: Json = {
     get: {
       summary: "List sales, the latest opening first",
       security: [],
-      parameters: [
-        query("limit", whole(1, 100), "Sales per page; default 50"),
-        query("before", name("A sale"), "The `before` of the previous page"),
-        query("status", { enum: SALE_STATUSES }, "Only sales of this status"),
-      ],
+      parameters: queryParameters(SALES_QUERY),
       responses: { 200: ok("A page", ref("SaleList")), ...refusals(404, 422, 429) },
     },
   },
@@ -254,8 +228,8 @@ const paths: Json = {
     },
     post: {
       summary: "Create a sale",
-      parameters: [idempotencyKey("Makes repeating harmless; default: the sale's id")],
-      requestBody: body(ref("Sale")),
+      parameters: [repeatable("Makes repeating harmless; default: the sale's id")],
+      requestBody: body(ref("NewSale")),
       responses: {
         201: ok("Created", ref("Change")),
         200: ok("Already created, identical", ref("Change")),
@@ -266,7 +240,7 @@ const paths: Json = {
   "/v1/admin/sales/import": {
     post: {
       summary: "Create several sales",
-      requestBody: body(object({ sales: list(ref("Sale"), 1, 100) }, ["sales"])),
+      requestBody: body(shown(SALE_IMPORT)),
       responses: {
         200: ok("One result per sale", { type: "object" }),
         ...refusals(...ADMIN_REFUSALS),
@@ -280,14 +254,12 @@ const paths: Json = {
         post: {
           summary:
             verb === "open"
-              ? "Move a sale's opening, and its closing if given; default: now"
-              : "Move a sale's closing; default: now",
-          parameters: [sale, idempotencyKey("Makes repeating harmless")],
+              ? "Move a sale's opening, and its closing if given"
+              : "Move a sale's closing",
+          parameters: [sale, REPEATABLE],
           requestBody: {
             required: false,
-            content: json(
-              object(verb === "open" ? { at: TIME, closesAt: TIME } : { at: TIME }, []),
-            ),
+            content: json(shown(MOVES[verb])),
           },
           responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
         },
@@ -299,16 +271,14 @@ const paths: Json = {
       summary: "Add units of an item",
       parameters: [
         sale,
-        idempotencyKey("Makes repeating harmless; without it, units sent twice are added twice"),
+        repeatable("Makes repeating harmless; without it, units sent twice are added twice"),
       ],
-      requestBody: body(
-        object({ sku: name("The item"), units: whole(1, MAX_UNITS_PER_ITEM) }, ["sku", "units"]),
-      ),
+      requestBody: body(shown(RESTOCK)),
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },
     },
   },
   ...partPaths(refusals),
-  ...eventPaths(refusals, query, pathParameter),
+  ...eventPaths(refusals, pathParameter),
   ...operatorPaths(refusals, pathParameter),
   ...otherPaths(refusals),
 };

@@ -3,36 +3,63 @@
 import { MAX_LINES, NAME_PATTERN } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import { type Part, partKey } from "../../core/domain/part.ts";
+import { USER_NAME } from "../../core/domain/user-name.ts";
 import type { PartId } from "../../ledger/contract.ts";
 import { may, scopesFor } from "../access/rights.ts";
-import { Fields } from "../admin/fields.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import type { ClaimAnswer, PartReport, ReportAnswer } from "../ports.ts";
 import { type App, type AppParts, jsonOf, principalOf } from "./calls.ts";
 import { type Problem, problem, Refused } from "./problem.ts";
+import { line, matching, name, object, oneOf, optional, type Read, read, whole } from "./shape.ts";
 
 export const MAX_PARTS = 100;
 const DEFAULT_PARTS = 16;
 /** Load balancers and clients keep a silent connection for longer. */
-export const MAX_CLAIM_WAIT_S = 30;
-export const LEASE_S = { least: 1, most: 3_600, usual: 60 } as const;
-export const MAX_REASON = 200;
+const MAX_CLAIM_WAIT_S = 30;
+const LEASE_S = { least: 1, most: 3_600, usual: 60 } as const;
 export const OUTCOMES = ["done", "later", "failed"] as const;
-const MAX_GENERATION = 1_000_000_000;
-const KEY = /^([^/]+)\/([^/]+)\/([1-9]\d{0,9})\/([1-9]\d?)$/;
-const KEY_RULE = "the key of a claimed part: user/order/generation/part";
+
+const SERVICE = {
+  service: optional(name("The service; if it is given, it must be the token's subject")),
+};
+export const CLAIM = object({
+  ...SERVICE,
+  claim: name("The caller's own name for this claim, such as a UUID"),
+  max: optional(whole(1, MAX_PARTS, `Parts at most; default ${DEFAULT_PARTS}`)),
+  wait: optional(whole(0, MAX_CLAIM_WAIT_S, "Seconds to wait for a part; default 0")),
+  lease: optional(
+    whole(
+      LEASE_S.least,
+      LEASE_S.most,
+      `Seconds until parts without a report may be claimed again; default ${LEASE_S.usual}`,
+    ),
+  ),
+});
+const inner = ({ source }: RegExp): string => source.slice(1, -1);
+/** Generations go up to 1,000,000,000, parts to MAX_LINES. */
+const KEY = new RegExp(
+  `^${inner(USER_NAME)}/${inner(UUID_V7)}/([1-9]\\d{0,8}|1000000000)/([1-9]|1\\d|${MAX_LINES})$`,
+);
+export const REPORT = object({
+  ...SERVICE,
+  claim: name("The claim that has the part"),
+  key: matching(
+    KEY,
+    "the key of a claimed part: user/order/generation/part",
+    "`user/order/generation/part`: identifies the part for good",
+  ),
+  outcome: oneOf(OUTCOMES, {
+    description: "`later`: it comes again after a growing wait. `failed`: for an operator",
+  }),
+  reason: optional(line("Why it failed; with `failed`, and only then")),
+});
 
 export function addParts(app: App, parts: AppParts): void {
   const desk = parts.options.parts;
   app.post("/v1/parts/claim", async (c) => {
-    const { service, fields } = await read(parts, c.req.raw, ["claim", "max", "wait", "lease"]);
-    const asked = {
-      service,
-      claim: fields.name("claim"),
-      most: whole(fields, "max", 1, MAX_PARTS, DEFAULT_PARTS),
-      waitMs: whole(fields, "wait", 0, MAX_CLAIM_WAIT_S, 0) * 1_000,
-      leaseMs: whole(fields, "lease", LEASE_S.least, LEASE_S.most, LEASE_S.usual) * 1_000,
-    };
+    const { service, said } = await readFor(parts, c.req.raw, CLAIM);
+    const { claim, max: most = DEFAULT_PARTS, wait = 0, lease = LEASE_S.usual } = said;
+    const asked = { service, claim, most, waitMs: wait * 1_000, leaseMs: lease * 1_000 };
     if (!desk) throw new Refused(problem("not_found"));
     const answer = await desk.claim(asked, c.req.raw.signal);
     if (answer.kind === "claimed" || answer.kind === "none")
@@ -40,10 +67,9 @@ export function addParts(app: App, parts: AppParts): void {
     return parts.orders.intake.refuse(CLAIM_REFUSALS[answer.kind]).response();
   });
   app.post("/v1/parts/done", async (c) => {
-    const known = ["claim", "key", "outcome", "reason"];
-    const { service, fields } = await read(parts, c.req.raw, known);
-    const [key, claim] = [fields.string("key"), fields.name("claim")];
-    const report = { service, claim, of: partIn(fields, key), ...outcomeIn(fields) };
+    const { service, said } = await readFor(parts, c.req.raw, REPORT);
+    const { claim, key } = said;
+    const report = { service, claim, of: partIn(key), ...outcomeIn(said) };
     if (!desk) throw new Refused(problem("not_found"));
     const answer = await desk.report(report);
     if (answer.kind !== "reported")
@@ -52,22 +78,21 @@ export function addParts(app: App, parts: AppParts): void {
   });
 }
 
-/** The caller's service, and the body's members. */
-async function read(parts: AppParts, request: Request, known: readonly string[]) {
+/** The caller's service, and the body. */
+async function readFor<S extends typeof CLAIM | typeof REPORT>(
+  parts: AppParts,
+  request: Request,
+  shape: S,
+): Promise<{ readonly service: string; readonly said: Read<S> }> {
   const principal = await principalOf(parts, request.headers.get("authorization") ?? undefined);
   if (!may(principal, "serve"))
     throw new Refused(problem("forbidden", "scope", scopesFor("serve")));
-  const value = await jsonOf(request, parts.limits.bodyBytes);
-  const fields = Fields.of(value, ["service", ...known]);
-  if (fields.has("service") && fields.name("service") !== principal.user)
+  const said = read<S>(shape, await jsonOf(request, parts.limits.bodyBytes));
+  if (said.service !== undefined && said.service !== principal.user)
     throw new Refused(problem("forbidden", "service", "the token's subject is another service"));
   if (!NAME_PATTERN.test(principal.user) || principal.user.startsWith("@"))
     throw new Refused(problem("forbidden", "sub", "no service can have this name"));
-  return { service: principal.user, fields };
-}
-
-function whole(fields: Fields, name: string, least: number, most: number, usual: number): number {
-  return fields.has(name) ? fields.whole(name, least, most) : usual;
+  return { service: principal.user, said };
 }
 
 function shown(answer: Found): object {
@@ -85,22 +110,21 @@ const CLAIM_REFUSALS: Readonly<Record<Exclude<ClaimAnswer, Found>["kind"], Probl
   unavailable: problem("unavailable", undefined, "send the same claim again"),
 };
 
-function partIn(fields: Fields, key: string): PartId {
-  const [, user = "", id = "", generation = "", part = ""] = KEY.exec(key) ?? [];
-  const of = { user, id, generation: Number(generation), part: Number(part) };
-  const fits = of.generation <= MAX_GENERATION && of.part <= MAX_LINES;
-  if (!NAME_PATTERN.test(user) || !UUID_V7.test(id) || !fits)
-    fields.refuse("out_of_range", "key", KEY_RULE);
-  return of;
+/** Of a key that REPORT has checked. */
+function partIn(key: string): PartId {
+  const [user = "", id = "", generation, part] = key.split("/");
+  return { user, id, generation: Number(generation), part: Number(part) };
 }
 
-function outcomeIn(fields: Fields): Pick<PartReport, "outcome" | "reason"> {
-  const text = fields.string("outcome");
-  const outcome = OUTCOMES.find((word) => word === text);
-  if (!outcome) fields.refuse("out_of_range", "outcome", OUTCOMES.join(", "));
-  if (outcome === "failed") return { outcome, reason: fields.text("reason") };
-  if (fields.has("reason")) fields.refuse("out_of_range", "reason", "only with `failed`");
-  return { outcome, reason: "" };
+function outcomeIn({
+  outcome,
+  reason,
+}: Read<typeof REPORT>): Pick<PartReport, "outcome" | "reason"> {
+  if (outcome === "failed" && reason === undefined)
+    throw new Refused(problem("missing_field", "reason"));
+  if (outcome !== "failed" && reason !== undefined)
+    throw new Refused(problem("out_of_range", "reason", "only with `failed`"));
+  return { outcome, reason: reason ?? "" };
 }
 
 function reportRefusal(answer: Exclude<ReportAnswer, { kind: "reported" }>): Problem {

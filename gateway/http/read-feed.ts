@@ -7,10 +7,11 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FeedPage, Ledger } from "../../ledger/contract.ts";
 import { may, scopesFor } from "../access/rights.ts";
+import { cursor } from "../admin/admin-webhooks.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
-import { queryOf } from "./read-orders.ts";
+import { object, optional, read, wholeText } from "./shape.ts";
 
 export const MAX_FEED_PAGE = 1_000;
 const DEFAULT_PAGE = 200;
@@ -20,17 +21,23 @@ export const MAX_FEED_WAIT_S = 30;
 const MAX_WAITING = 100;
 const LOOK_EVERY_MS = 200;
 
+const AFTER_RULE = "start, end, or the after of a page";
+export const FEED_QUERY = object({
+  after: optional(cursor(AFTER_RULE, "`start` (default), `end`, or the `after` of a page")),
+  limit: optional(wholeText(1, MAX_FEED_PAGE, "About how many events; default 200")),
+  wait: optional(wholeText(0, MAX_FEED_WAIT_S, "Seconds to wait for an event; default 0")),
+});
+
 export function addFeed(app: App, parts: AppParts): void {
   const { ledger } = parts.options.stores;
   app.get("/v1/feed", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     if (!may(principal, "feed"))
       throw new Refused(problem("forbidden", "scope", scopesFor("feed")));
-    const query = queryOf(c.req.query(), ["after", "limit", "wait"]);
-    const limit = wholeIn(query.limit, "limit", 1, MAX_FEED_PAGE) ?? DEFAULT_PAGE;
-    const waitMs = (wholeIn(query.wait, "wait", 0, MAX_FEED_WAIT_S) ?? 0) * 1_000;
+    const query = read(FEED_QUERY, c.req.query());
+    const { limit = DEFAULT_PAGE, wait = 0 } = query;
     const after = await positionOf(ledger, query.after);
-    const page = await parts.reads.longPoll.page(after, limit, waitMs, c.req.raw.signal);
+    const page = await parts.reads.longPoll.page(after, limit, wait * 1_000, c.req.raw.signal);
     if (page === "gone") throw new Refused(problem("conflict", "after", GONE));
     if (page === "busy")
       throw new Refused(problem("unavailable", "wait", "too many callers wait here"));
@@ -56,22 +63,8 @@ async function positionOf(
   if (after === undefined || after === "start" || after === "end")
     return ledger.feedAt(after ?? "start");
   const position = readCursor(after);
-  if (!position)
-    throw new Refused(problem("out_of_range", "after", "start, end, or the after of a page"));
+  if (!position) throw new Refused(problem("out_of_range", "after", AFTER_RULE));
   return position;
-}
-
-function wholeIn(
-  text: string | undefined,
-  field: string,
-  least: number,
-  most: number,
-): number | undefined {
-  if (text === undefined) return undefined;
-  const number = /^\d{1,4}$/.test(text) ? Number(text) : -1;
-  if (number < least || number > most)
-    throw new Refused(problem("out_of_range", field, `${least} to ${most}`));
-  return number;
 }
 
 /** Callers that wait for the next event. The ledger is asked once for all of them. */

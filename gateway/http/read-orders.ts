@@ -1,35 +1,54 @@
 // GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; undecided ones from this
 // gateway's memory.
 
-import { judgeOrderId } from "../../core/domain/order-id.ts";
-import { isOrderState, type WaitsFor } from "../../core/domain/outcome.ts";
-import { isName } from "../../core/domain/row-check.ts";
+import { OPEN_STATES, TERMINAL_STATES, type WaitsFor } from "../../core/domain/outcome.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
-import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
-import type { Bill, OrderEvent, PageRequest, StoredOrder } from "../../ledger/contract.ts";
+import { subjectOf } from "../../core/domain/user-name.ts";
+import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
 import { may } from "../access/rights.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
 import { type App, type AppParts, principalOf } from "./calls.ts";
-import { Problem, problem, Refused } from "./problem.ts";
+import { problem, Refused } from "./problem.ts";
+import { name, object, oneOf, optional, orderId, read, user, wholeText } from "./shape.ts";
 
-const DEFAULT_PAGE = 50;
+export const ORDERS_A_PAGE = 50;
 /** Each order may lie in a message of its own, of up to 300 kB. */
 const MAX_PAGE = 100;
 
-const LIST_PARAMETERS = ["limit", "before", "user", "status", "saleId"];
+const STATES = [...OPEN_STATES, ...TERMINAL_STATES].filter((state) => state !== "accepted");
+export const ORDER_STATUS = oneOf(STATES, {
+  rule: "a state of a decided or parked order",
+  description: "Only orders of this status",
+});
+export const ORDER_LIMIT = optional(
+  wholeText(1, MAX_PAGE, `Orders per page at most; default ${ORDERS_A_PAGE}`),
+);
+export const SALE_ID = optional(name("Only orders of this sale"));
+/** Of a call about one order. */
+export const FOR_USER_MEMBERS = { user: optional(user("The buyer; with a scope only.")) };
+export const ORDER_LIST_QUERY = object({
+  limit: ORDER_LIMIT,
+  before: optional(orderId("The `before` of the previous page")),
+  status: optional(ORDER_STATUS),
+  saleId: SALE_ID,
+  ...FOR_USER_MEMBERS,
+});
+export const FOR_USER = object(FOR_USER_MEMBERS);
+export const ONE_ORDER = object({ id: orderId("The order's id") });
 
 export function addOrderReads(app: App, parts: AppParts): void {
-  const { stores, server, clock } = parts.options;
+  const { stores, server } = parts.options;
   const { ledger } = stores;
   const { shards } = server;
 
   app.get("/v1/orders", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     parts.reads.allowance.take(principal, "list");
-    const { user, limit, ...filter } = queryOf(c.req.query(), LIST_PARAMETERS);
-    const page = { limit: limitOf(limit), ...filterOf(filter, clock()) };
+    const query = read(ORDER_LIST_QUERY, c.req.query());
+    const { user, status: state, limit = ORDERS_A_PAGE, ...more } = query;
+    const page = { limit, ...more, ...(state === undefined ? {} : { state }) };
     const { orders, before } = await ledger.orderPage(whose(principal, user), page);
     return c.json({ orders: orders.map((o) => showOrder(o)), ...(before ? { before } : {}) });
   });
@@ -37,8 +56,8 @@ export function addOrderReads(app: App, parts: AppParts): void {
   app.get("/v1/orders/:id", async (c) => {
     const principal = await principalOf(parts, c.req.header("authorization"));
     parts.reads.allowance.take(principal, "order");
-    const user = whose(principal, queryOf(c.req.query(), ["user"]).user);
-    const id = idOf(c.req.param("id"), "id", clock());
+    const user = whose(principal, read(FOR_USER, c.req.query()).user);
+    const { id } = read(ONE_ORDER, c.req.param());
     // Checked first: an outcome is pushed only once the ledger has it, so an order forgotten here
     // since then is found there.
     const shard = shardOf(user, shards);
@@ -61,54 +80,10 @@ export function addOrderReads(app: App, parts: AppParts): void {
 }
 
 /** The token's subject, or the user a service or an operator asks for. */
-export function whose(principal: Principal, user: string | undefined): string {
-  if (user === undefined) return principal.user;
-  const name = nameOfUser(user);
-  if (name === principal.user) return name;
-  if (!may(principal, "read_for"))
+export function whose(principal: Principal, user = principal.user): string {
+  if (user !== principal.user && !may(principal, "read_for"))
     throw new Refused(problem("forbidden", "user", "another user's orders"));
-  if (name === undefined) throw new Refused(problem("out_of_range", "user", USER_RULE));
-  return name;
-}
-
-export function queryOf(
-  query: Record<string, string>,
-  known: readonly string[],
-): Record<string, string | undefined> {
-  for (const name of Object.keys(query))
-    if (!known.includes(name)) throw new Refused(new Problem("unknown_field", name.slice(0, 64)));
-  return query;
-}
-
-export function limitOf(limit: string | undefined): number {
-  if (limit === undefined) return DEFAULT_PAGE;
-  const number = /^\d{1,4}$/.test(limit) ? Number(limit) : 0;
-  if (number < 1 || number > MAX_PAGE)
-    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
-  return number;
-}
-
-/** Which of a user's orders are listed. */
-function filterOf(
-  { before, status, saleId }: Record<string, string | undefined>,
-  nowMs: number,
-): Omit<PageRequest, "limit"> {
-  if (status !== undefined && (!isOrderState(status) || status === "accepted"))
-    throw new Refused(problem("out_of_range", "status", "a state of a decided or parked order"));
-  if (saleId !== undefined && !isName(saleId))
-    throw new Refused(problem("out_of_range", "saleId", "a sale's id"));
-  return {
-    ...(before === undefined ? {} : { before: idOf(before, "before", nowMs) }),
-    ...(status === undefined ? {} : { state: status }),
-    ...(saleId === undefined ? {} : { saleId }),
-  };
-}
-
-/** An id of any age: only its format matters here. */
-export function idOf(id: string, field: string, nowMs: number): string {
-  if (judgeOrderId(id, nowMs) === "malformed")
-    throw new Refused(problem("out_of_range", field, "a UUIDv7 in lower case"));
-  return id;
+  return user;
 }
 
 /** What keeps the order from its next state, as far as can be known without other orders. */

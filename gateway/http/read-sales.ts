@@ -6,7 +6,7 @@ import { rfc3339, showSale } from "../admin/sale-form.ts";
 import type { KnownSale } from "../catalogue.ts";
 import { type App, type AppParts, addressOf, type Env } from "./calls.ts";
 import { problem, Refused } from "./problem.ts";
-import { queryOf } from "./read-orders.ts";
+import { name, object, oneOf, optional, read, wholeText } from "./shape.ts";
 import { answerWith, type TaggedText, tagged } from "./tagged-text.ts";
 
 export const SALE_STATUSES = ["upcoming", "open", "closed"] as const;
@@ -14,6 +14,11 @@ export type SaleStatus = (typeof SALE_STATUSES)[number];
 
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 100;
+export const SALES_QUERY = object({
+  limit: optional(wholeText(1, MAX_PAGE, `Sales per page; default ${DEFAULT_PAGE}`)),
+  before: optional(name("The `before` of the previous page")),
+  status: optional(oneOf(SALE_STATUSES, { description: "Only sales of this status" })),
+});
 
 export function addSaleReads(app: App, parts: AppParts): void {
   const { clock } = parts.options;
@@ -29,9 +34,8 @@ export function addSaleReads(app: App, parts: AppParts): void {
   const send = (c: Context<Env>, text: TaggedText): Response => sendPublic(parts, c, text);
 
   app.get("/v1/sales", (c) => {
-    const query = queryOf(c.req.query(), ["limit", "before", "status"]);
-    const limit = limitOf(query.limit);
-    const status = query.status === undefined ? undefined : statusIn(query.status);
+    const query = read(SALES_QUERY, c.req.query());
+    const { limit = DEFAULT_PAGE, status } = query;
     const nowMs = clock();
     const sales = catalogue
       .all()
@@ -88,20 +92,6 @@ function nextPriceMs({ items }: Sale, nowMs: number): number {
     (next, fromMs) => (fromMs > nowMs ? Math.min(next, fromMs) : next),
     Number.POSITIVE_INFINITY,
   );
-}
-
-function statusIn(text: string): SaleStatus {
-  const status = SALE_STATUSES.find((known) => known === text);
-  if (status === undefined)
-    throw new Refused(problem("out_of_range", "status", SALE_STATUSES.join(", ")));
-  return status;
-}
-
-function limitOf(text = String(DEFAULT_PAGE)): number {
-  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_PAGE)
-    throw new Refused(problem("out_of_range", "limit", `1 to ${MAX_PAGE}`));
-  return limit;
 }
 
 function statusOf({ opensAtMs, closesAtMs }: Sale, nowMs: number): SaleStatus {

@@ -9,9 +9,18 @@ import {
 } from "../../core/domain/charge.ts";
 import type { RecordedAttempt } from "../../ledger/contract.ts";
 import { isObject } from "../intake/check-order.ts";
+import { open, readOrProblem, text, whole } from "./shape.ts";
 
 const KINDS = ["captured", "declined", "pending", "refunded", "disputed"] as const;
 type Kind = (typeof KINDS)[number];
+
+/** An event of a kind that Sluice knows. The provider may add members. */
+export const EVENT = open({
+  key: text(),
+  amount: whole(0, Number.MAX_SAFE_INTEGER),
+  currency: text(),
+  status: text({ examples: KINDS }),
+});
 
 export interface ChargeEvent {
   readonly kind: Kind;
@@ -28,15 +37,17 @@ export type Reading =
 
 export function readEvent(value: unknown): Reading {
   if (!isObject(value)) return { kind: "misfit", field: "" };
-  const { key, amount, currency, status } = value;
+  const { key, status } = value;
   const kind = KINDS.find((known) => known === status);
   if (!kind)
     return { kind: typeof status === "string" ? "unknown_kind" : "misfit", field: "status" };
+  // Other kinds and other systems' charges may look different.
   const of = typeof key === "string" ? parseChargeKey(key) : undefined;
   if (!of || chargeKey(of) !== key) return { kind: "not_ours" };
-  if (!Number.isSafeInteger(amount)) return { kind: "misfit", field: "amount" };
-  if (typeof currency !== "string") return { kind: "misfit", field: "currency" };
-  return { kind: "event", event: { kind, of, amount: amount as number, currency } };
+  const found = readOrProblem(EVENT, value);
+  if ("problem" in found) return { kind: "misfit", field: found.problem.field ?? "" };
+  const { amount, currency } = found.read;
+  return { kind: "event", event: { kind, of, amount, currency } };
 }
 
 /** `news`: the answers that the order's shard receives, in this order. */

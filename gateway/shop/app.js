@@ -53,21 +53,23 @@ async function token() {
   return visit.token;
 }
 
-const reached = () => {
-  $("#trouble").hidden = true;
-};
-const unreached = () => {
-  $("#trouble").hidden = false;
-};
+/** The shop answers, and has nothing to sell. */
+const NO_SALE = new Error("there is no sale");
+
+/** `error` undefined: all is well. */
+function tellOf(error) {
+  $("#no-sale").hidden = error !== NO_SALE;
+  $("#trouble").hidden = error === undefined || error === NO_SALE;
+}
 
 /** Repeats a piece of work until it succeeds once; the page says so meanwhile. */
 async function untilDone(work) {
   for (;;) {
     try {
       await work();
-      return reached();
-    } catch {
-      unreached();
+      return tellOf();
+    } catch (error) {
+      tellOf(error);
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
   }
@@ -90,19 +92,20 @@ async function start() {
   changed();
   await untilDone(() => sluice.gateways.bearer());
   ordering.recover(visit.user);
+  shop.ready = true;
   void connect();
   every(STOCK_EVERY_MS, readStock);
   every(RATES_EVERY_MS, readRates);
-  every(SALE_EVERY_MS, () => readSale().then(reached, unreached));
+  every(SALE_EVERY_MS, () => readSale().then(() => tellOf(), tellOf));
 }
 
 /** The sale of the address (#id), else an open one, else the next, else the last. */
 async function chooseSale() {
   const { sales } = await sluice.sales({}, { deadlineMs: READ_MS });
   const by = (status) => sales.filter((sale) => sale.status === status);
-  const asked = sales.find(({ id }) => id === decodeURIComponent(location.hash.slice(1)));
+  const asked = sales.find(({ id }) => id === ofAddress());
   const chosen = asked ?? by("open")[0] ?? by("upcoming").at(-1) ?? by("closed")[0];
-  if (!chosen) throw new Error("no sale yet");
+  if (!chosen) throw NO_SALE;
   shop.sale = await sluice.sale(chosen.id, { deadlineMs: READ_MS });
   const others = sales.filter(({ status }) => status !== "closed");
   $("#sales").hidden = others.length < 2;
@@ -118,6 +121,15 @@ async function chooseSale() {
       ),
     ),
   );
+}
+
+/** The id after the #; an address that was cut off has none. */
+function ofAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
 }
 
 async function readSale() {
@@ -150,6 +162,7 @@ async function readStock() {
 function stocked(units) {
   shop.stock = units;
   shop.stockAtMs = performance.now();
+  shop.stockSeenMs = shop.now();
   changed();
 }
 

@@ -11,7 +11,8 @@ export class Cart {
   constructor(shop, changed) {
     this.shop = shop;
     this.changed = changed;
-    this.qty = new Map(Object.entries(recall("cart") ?? {}));
+    const kept = Object.entries(recall("cart") ?? {});
+    this.qty = new Map(kept.filter(([, n]) => Number.isInteger(n) && n > 0 && n <= MAX_QTY));
     /** What the buyer typed as the most to pay; undefined: what the page proposes. */
     this.most = undefined;
   }
@@ -76,7 +77,8 @@ export class Cart {
   get order() {
     const { sale, currency } = this.shop;
     const { maxTotal, wrong } = this.limit;
-    if (this.lines.length === 0 || wrong || !this.total || !this.shop.open) return undefined;
+    const { open, ready } = this.shop;
+    if (this.lines.length === 0 || wrong || !this.total || !open || !ready) return undefined;
     return {
       ...{ saleId: sale.id, currency, payment: $("#card").value },
       lines: this.lines.map(({ item, qty }) => ({ sku: item.sku, qty })),
@@ -110,7 +112,8 @@ export class Cart {
     say($("#most-wrong"), wrong);
     most.setAttribute("aria-invalid", String(wrong !== ""));
     const amount = total && lines.length > 0 ? ` · ${foreign ? "≈ " : ""}${price}` : "";
-    say($("#buy"), this.shop.open ? `Place order${amount}` : "The sale is not open");
+    const verb = this.shop.ready ? `Place order${amount}` : "Reaching the shop…";
+    say($("#buy"), this.shop.open ? verb : "The sale is not open");
     $("#buy").disabled = this.order === undefined;
     say($("#bar-text"), `${this.count} ${this.count === 1 ? "item" : "items"}${amount}`);
     $("#bar").hidden = lines.length === 0;
@@ -166,6 +169,10 @@ export class ShopState {
   stock;
   /** When the stock was last heard of, by this page's monotonic clock. */
   stockAtMs = 0;
+  /** The same, Unix ms. */
+  stockSeenMs = 0;
+  /** The shop knows this visitor, so orders can be placed. */
+  ready = false;
   rates = [];
   digits = {};
   currency;

@@ -53,7 +53,7 @@ function card({ item, price, left, inCart }, i, shop, cart) {
         ),
         foreign && price ? el("small", {}, own) : "",
       ),
-      stockLine(item, left, shop.stale),
+      stockLine(item, left, shop),
       el(
         "button",
         {
@@ -68,7 +68,7 @@ function card({ item, price, left, inCart }, i, shop, cart) {
   );
 }
 
-function stockLine(item, left, stale) {
+function stockLine(item, left, { stale, stockSeenMs }) {
   const limit = item.limitPerUser > 0 ? `${item.limitPerUser} a person` : "";
   if (left === undefined)
     return el(
@@ -80,7 +80,9 @@ function stockLine(item, left, stale) {
   const share = item.initial > 0 ? Math.min(1, left / item.initial) : 0;
   const bar = el("i", { class: "level" });
   bar.style.width = `${Math.round(100 * share)}%`;
-  const words = left === 0 ? "None left" : left <= FEW ? `Only ${left} left` : `${left} left`;
+  const units = `${left.toLocaleString()} left`;
+  const now = left === 0 ? "None left" : left <= FEW ? `Only ${units}` : units;
+  const words = stale ? `${units} at ${timeOf(stockSeenMs)}` : now;
   return el(
     "p",
     { class: `left${left > 0 && left <= FEW ? " few" : ""}${stale ? " stale" : ""}` },
@@ -89,6 +91,8 @@ function stockLine(item, left, stale) {
     el("span", { class: "levels", "aria-hidden": "true" }, bar),
   );
 }
+
+const timeOf = (ms) => new Date(ms).toLocaleTimeString(undefined, { timeStyle: "short" });
 
 function drawingOf({ sku, name, category }) {
   const text = `${sku} ${name} ${category}`;

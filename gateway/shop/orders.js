@@ -109,7 +109,7 @@ function history({ draft, details }) {
   return el(
     "details",
     { "data-key": `history ${draft.id}` },
-    el("summary", {}, "What happened"),
+    el("summary", {}, "Details"),
     el(
       "ol",
       { class: "events" },
@@ -131,7 +131,7 @@ function amountOf({ draft, details, over }, { digits }) {
   if (known === undefined) return currency;
   if (details?.amount !== undefined) return shown(details.amount, currency, known);
   if (over) return "";
-  return maxTotal === undefined ? currency : `at most ${shown(maxTotal, currency, known)}`;
+  return maxTotal === undefined ? "" : `at most ${shown(maxTotal, currency, known)}`;
 }
 
 /** Before the shop has told when it accepted the order, its id tells when it was made. */

@@ -77,8 +77,9 @@ export const LEDGER_FAULTS = {
   commits_in_doubt: fault(4, 300, 3_000),
   ledger_silent: fault(2, 500, 8_000),
   ledger_slow: fault(2, 500, 4_000),
-  // Only in profiles: every commit takes its time.
+  // Only in profiles: every commit takes its time, or those of one worker do.
   ledger_crawls: fault(0, 500, 8_000),
+  ledger_crawls_one: fault(0, 500, 8_000),
   /** Never drawn with others that lose something: see schedule.ts. */
   ledger_restored: fault(0, 300, 5_000),
 } satisfies Record<string, FaultTraits>;

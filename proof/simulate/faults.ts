@@ -32,7 +32,7 @@ const STORES = new Set(
     (kind) => !FAULTS[kind].loss,
   ),
 );
-const CRAWLS = new Set<FaultKind>(["redis_crawls", "ledger_crawls"]);
+const CRAWLS = new Set<FaultKind>(["redis_crawls", "ledger_crawls", "ledger_crawls_one"]);
 
 export class Faults {
   /** How many took effect, by kind. */
@@ -121,7 +121,7 @@ export class Faults {
     if (isIn(BROKER_FAULTS, kind)) return brokerFault(world, system, kind, fault, process);
     if (isIn(REDIS_FAULTS, kind)) return redisFault(world, kind, fault, this.moments);
     if (kind === "ledger_restored") return this.backup();
-    if (isIn(LEDGER_FAULTS, kind)) return ledgerFault(world, kind);
+    if (isIn(LEDGER_FAULTS, kind)) return ledgerFault(world, system, kind, fault, process);
     return this.providerFault(kind);
   }
 

@@ -62,6 +62,7 @@ export function ask(redis: WorldRedis, command: readonly Argument[]): Promise<un
   const { refusing } = redis;
   redis.refusing = undefined;
   const reply = redis.execute(command);
+  redis.flush();
   redis.refusing = refusing;
   return reply;
 }

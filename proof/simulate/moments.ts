@@ -36,33 +36,39 @@ interface Waiting {
 
 /** Waits for moments of one simulation. */
 export class Moments {
-  private readonly waiting = new Set<Waiting>();
+  private readonly waiting = new Map<Moment, Set<Waiting>>();
 
   constructor(private readonly scheduler: Scheduler) {}
 
   /** Calls once the moment has passed `nth` times from now on; the result ends the wait. */
   next(moment: Moment, nth: number, call: (process: string) => void): () => void {
     const one: Waiting = { moment, call, left: Math.max(1, nth) };
-    this.waiting.add(one);
+    const those = this.waiting.get(moment) ?? new Set<Waiting>();
+    this.waiting.set(moment, those.add(one));
     this.scheduler.onRan = this.passed;
     return () => this.end(one);
   }
 
   clear(): void {
-    for (const one of [...this.waiting]) this.end(one);
+    for (const those of [...this.waiting.values()]) for (const one of [...those]) this.end(one);
   }
 
   private readonly passed = (event: string): void => {
-    for (const one of [...this.waiting]) {
-      const process = MOMENTS[one.moment].exec(event)?.[1];
-      if (process === undefined || --one.left > 0) continue;
-      this.end(one);
-      one.call(process);
+    for (const [moment, those] of this.waiting) {
+      const process = MOMENTS[moment].exec(event)?.[1];
+      if (process === undefined) continue;
+      for (const one of [...those]) {
+        if (--one.left > 0) continue;
+        this.end(one);
+        one.call(process);
+      }
     }
   };
 
   private end(one: Waiting): void {
-    this.waiting.delete(one);
+    const those = this.waiting.get(one.moment);
+    those?.delete(one);
+    if (those?.size === 0) this.waiting.delete(one.moment);
     if (this.waiting.size === 0) this.scheduler.onRan = undefined;
   }
 }

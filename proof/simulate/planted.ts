@@ -285,7 +285,7 @@ export const PLANTED: readonly Planted[] = [
   {
     name: "early-release",
     breaks: "returned units are sold again only after the ledger has their return",
-    scenario: "units come back",
+    scenario: "units are sold again",
     edits: [
       edit(
         "core/lua/shared/open.lua",

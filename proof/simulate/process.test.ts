@@ -121,3 +121,18 @@ test("the wall clock jumps alone, and stopped timers do not fire", async () => {
     /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/,
   );
 });
+
+test("stopped timers leave the queue, and all others fire in their order", async () => {
+  const scheduler = new Scheduler(1);
+  const process = new SimulatedProcess(scheduler, "a");
+  const fired: number[] = [];
+  const timers = Array.from({ length: 2_000 }, (_, i) =>
+    process.startTimer(() => void fired.push(i), 5 * ((i * 7) % 2_000)),
+  );
+  for (const [i, timer] of timers.entries()) if (i % 8 > 0) process.stopTimer(timer);
+  expect(scheduler.length).toBeLessThan(600);
+  await scheduler.run(after(20_000));
+  const left = Array.from({ length: 250 }, (_, i) => 8 * i);
+  const dueMs = (i: number) => (i * 7) % 2_000;
+  expect(fired).toEqual(left.sort((a, b) => dueMs(a) - dueMs(b)));
+});

@@ -71,7 +71,7 @@ export class SimulatedProcess implements Runtime, Host {
   readonly stopTimer = (timer: Timer | undefined): void => {
     const started = timer && this.timers.get(timer);
     if (!started) return;
-    started.event.cancelled = true;
+    this.scheduler.cancel(started.event);
     this.timers.delete(timer);
   };
   readonly nextTurn = (call: () => void): void => void this.start("turn", call, 0, undefined);

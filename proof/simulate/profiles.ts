@@ -224,10 +224,21 @@ export const PROFILES = {
       at("recording", "kill_worker"),
     ],
   },
+  /** Units come back while one worker's commits take their time; the others sell them again. */
+  "units are sold again": {
+    ...SMALL,
+    ...{ weight: 1, cancels: 0.7, stock: [1, 2], orders: [30, 44], users: 12 },
+    ...{ rushMs: 6_000, ordersMs: 4_500, faultsMs: 2_000, count: [1, 2] },
+    shape: { ...SMALL.shape, shards: [2, 3] },
+    bursts: [
+      at("decided", ["ledger_crawls_one", 2_000, 4_000]),
+      anyTime(["ledger_crawls_one", 2_000, 4_000]),
+    ],
+  },
   /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
   "crash after crash": {
     ...SMALL,
-    ...{ weight: 18, rushMs: 6_000, orders: [10, 18], count: [20, 32] },
+    ...{ weight: 18, rushMs: 9_000, orders: [14, 24], count: [60, 84] },
     bursts: [
       at("deciding", ["kill_worker", 1, 400]),
       at("decided", ["kill_worker", 1, 400]),

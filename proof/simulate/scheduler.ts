@@ -5,7 +5,9 @@
 //  1. Time passes only between events. True time never goes back.
 //  2. An event may belong to a host. A dead host's events never run; a frozen one keeps its own
 //     until it thaws.
-//  3. The trace is a hash over the time, host and name of each event that ran: two runs with the
+//  3. Cancelled events leave the queue long before their time: most are deadlines of calls that
+//     have been answered, which would hold on to all that those calls had.
+//  4. The trace is a hash over the time, host and name of each event that ran: two runs with the
 //     same hash did the same.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { prng } from "../../core/runtime/prng.ts";
@@ -24,6 +26,7 @@ export interface ScheduledEvent {
   readonly name: string;
   readonly run: () => void | Promise<void>;
   readonly host: Host | undefined;
+  /** Set by the scheduler's `cancel`. */
   cancelled: boolean;
 }
 
@@ -40,10 +43,12 @@ interface Queued {
 export const START_MS = 1_000_000_000;
 /** Lines kept for the trace of a failure. */
 const KEPT_LINES = 400;
+/** Cancelled events that may lie in the queue, however few others there are (3). */
+const CANCELLED_KEPT = 256;
 
 export class Scheduler implements WorldScheduler {
   readonly random: () => number;
-  /** Events run so far, and the hash over them (3). */
+  /** Events run so far, and the hash over them (4). */
   steps = 0;
   hash = 0;
   /** What ran last, oldest first. */
@@ -52,7 +57,9 @@ export class Scheduler implements WorldScheduler {
   readonly errors: string[] = [];
   /** Told of each event after it has run, as `<process> <event>`. */
   onRan: ((event: string) => void) | undefined;
-  private readonly heap: Queued[] = [];
+  private heap: Queued[] = [];
+  /** About how many events in the queue are cancelled. */
+  private cancelled = 0;
   private trueMs = START_MS;
 
   constructor(seed: number) {
@@ -82,6 +89,19 @@ export class Scheduler implements WorldScheduler {
     push(this.heap, { dueMs: this.trueMs + Math.max(0, delayMs), draw: this.random(), event });
   }
 
+  cancel(event: ScheduledEvent): void {
+    event.cancelled = true;
+    if (++this.cancelled < Math.max(CANCELLED_KEPT, this.heap.length / 2)) return;
+    // A sorted list is a heap.
+    this.heap = this.heap.filter(({ event }) => mayRun(event)).sort(inTurn); // 3
+    this.cancelled = 0;
+  }
+
+  /** Events in the queue, with those that will not run. */
+  get length(): number {
+    return this.heap.length;
+  }
+
   /** Runs events until `untilMs` or until `done`, asked after each event. */
   async run(untilMs: number, done: () => boolean = () => false): Promise<void> {
     for (;;) {
@@ -97,7 +117,7 @@ export class Scheduler implements WorldScheduler {
   /** Whether the event ran. */
   private async step({ dueMs, event }: Queued): Promise<boolean> {
     const { host } = event;
-    if (event.cancelled || host?.state === "dead") return false; // 2
+    if (!mayRun(event)) return false; // 2
     if (host?.state === "frozen") {
       host.keep(event);
       return false;
@@ -118,11 +138,14 @@ export class Scheduler implements WorldScheduler {
     this.steps++;
     const micros = Math.round((this.trueMs - START_MS) * 1_000);
     const line = `${micros} ${host?.name ?? "world"} ${name}`;
-    this.hash = Bun.hash.crc32(line, this.hash); // 3
+    this.hash = Bun.hash.crc32(line, this.hash); // 4
     this.lines.push(line);
     if (this.lines.length >= 2 * KEPT_LINES) this.lines.splice(0, KEPT_LINES);
   }
 }
+
+const mayRun = ({ cancelled, host }: ScheduledEvent): boolean =>
+  !cancelled && host?.state !== "dead";
 
 /** Settles once every promise has gone as far as it can. */
 function settled(): Promise<void> {
@@ -131,6 +154,7 @@ function settled(): Promise<void> {
 
 const before = (a: Queued, b: Queued): boolean =>
   a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.draw < b.draw);
+const inTurn = (a: Queued, b: Queued): number => a.dueMs - b.dueMs || a.draw - b.draw;
 
 function push(heap: Queued[], item: Queued): void {
   let at = heap.push(item) - 1;

@@ -18,6 +18,8 @@ const SLOW = 0.3;
 /** The longest way to Redis, and of a commit, while they crawl. */
 const CRAWL_REDIS_MS = 250;
 const CRAWL_LEDGER_MS = 700;
+/** The same for one worker: long enough that the others decide and record meanwhile. */
+const CRAWL_ONE_MS = 1_000;
 /** How far Redis's clock jumps at most. */
 const JUMP_MS = 30_000;
 
@@ -126,8 +128,11 @@ export function redisFault(
 
 export function ledgerFault(
   { parts }: SimulatedWorld,
+  system: System,
   kind: Exclude<LedgerFault, "ledger_restored">,
-): Undo {
+  fault: Fault,
+  process?: string,
+): Undo | undefined {
   const { ledger } = parts;
   const troubled = (trouble: Partial<Trouble>): Undo => {
     const both = { ...NO_TROUBLE, ...trouble };
@@ -145,6 +150,12 @@ export function ledgerFault(
     case "ledger_crawls":
       ledger.trouble(NO_TROUBLE, { ...NO_TROUBLE, usualMs: CRAWL_LEDGER_MS });
       return () => ledger.trouble(NO_TROUBLE, NO_TROUBLE);
+    case "ledger_crawls_one": {
+      const name = process ?? pick(system.of("worker"), fault).process?.name;
+      if (name === undefined) return undefined;
+      ledger.troubleOne(name, { ...NO_TROUBLE, usualMs: CRAWL_ONE_MS });
+      return () => ledger.troubleOne(name, undefined);
+    }
   }
 }
 

@@ -6,13 +6,22 @@ import type { SpecRow } from "./world-state.ts";
 
 const PREFIX = "entry-";
 
-export class Names {
+/** What the real stores' names are in the specification. */
+export interface Known {
+  /** An entry, by its id. */
+  entry(id: string | undefined): string;
+  /** An order, by `user id`. */
+  order(name: string): string;
+  epoch(real: string | number | undefined): string;
+}
+
+export class Names implements Known {
   /** As they were sent first; a copy is the same row. */
   private readonly rows = new Map<string, OrderRow>();
   /** `user id` → the specification's name. */
   private readonly orders = new Map<string, string>();
 
-  constructor(private readonly stores: Stores) {}
+  constructor(private readonly stores: Pick<Stores, "orderId" | "scheduler">) {}
 
   entryId(id: number): string {
     return id === 0 ? GENESIS : `${PREFIX}${id}`;
@@ -25,6 +34,10 @@ export class Names {
   /** By `user id`. */
   order(name: string): string {
     return this.orders.get(name) ?? name;
+  }
+
+  epoch(real: string | number | undefined): string {
+    return `${real}`;
   }
 
   rowOf({ order, user, seq, qty }: Pick<SpecRow, "order" | "user" | "seq" | "qty">): OrderRow {

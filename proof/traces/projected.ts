@@ -4,7 +4,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import type { Value } from "../protocol/values.ts";
 import { ask } from "../simulate/looks.ts";
-import type { Names } from "./names.ts";
+import type { Known } from "./names.ts";
 import { SALE_ID, SHARDS, SKU, type Stores } from "./stores.ts";
 import {
   at,
@@ -16,6 +16,13 @@ import {
   type SpecState,
   shardIn,
 } from "./world-state.ts";
+
+/** What is looked at: Redis as it is, its outboxes, and the ledger. */
+export interface Looked {
+  readonly redis: Stores["redis"];
+  readonly shards: Pick<Stores["shards"], "outbox">;
+  readonly open: Pick<Stores["open"], "ledger" | "db">;
+}
 
 /** A name for each thing that is compared → its value as text. */
 export type Projected = ReadonlyMap<string, string>;
@@ -81,7 +88,7 @@ type Units = Record<"available" | "releasing" | "held" | "sold", number>;
 const unitsText = ({ available, releasing, held, sold }: Units): string =>
   `${available} ${releasing} ${held} ${sold}`;
 
-export async function projectedStores(stores: Stores, names: Names): Promise<Projected> {
+export async function projectedStores(stores: Looked, names: Known): Promise<Projected> {
   const all = new Map<string, string>();
   const counters = ["a", "r", "h", "s"].map((counter) => `${SKU}:${counter}`);
   const [open, units] = await Promise.all([
@@ -96,8 +103,8 @@ export async function projectedStores(stores: Stores, names: Names): Promise<Pro
 /** Whether the shard is open. */
 async function projectShard(
   all: Map<string, string>,
-  stores: Stores,
-  names: Names,
+  stores: Looked,
+  names: Known,
   sh: number,
 ): Promise<boolean> {
   const put = (what: string, value: string) => all.set(`redis ${sh} ${what}`, value);
@@ -112,7 +119,8 @@ async function projectShard(
   if (!state) return false;
   put("inc", inc ?? "0");
   if (!inc) return false;
-  put("place", `${epoch} ${names.entry(tip)} ${n} ${names.entry(base)} ${basen}`);
+  const place = `${names.epoch(epoch)} ${names.entry(tip)} ${n} ${names.entry(base)} ${basen}`;
+  put("place", place);
   if (state !== "open") return false;
   const outbox = await stores.shards.outbox(sh, 0, 1_000);
   put("outbox", outbox.map((entry) => `${entry.n}:${names.entry(entry.id)}`).join(" "));
@@ -149,18 +157,19 @@ async function projectShard(
 
 async function projectLedger(
   all: Map<string, string>,
-  stores: Stores,
-  names: Names,
+  stores: Looked,
+  names: Known,
 ): Promise<void> {
   const { ledger, db } = stores.open;
   const audit = await LedgerAudit.open(realRuntime, db);
   all.set("ledger inc", `${await ledger.incarnation()}`);
   for (const item of await ledger.stock(SALE_ID)) all.set("ledger stock", unitsText(item));
   for (const { shard, epoch, lastId, lastN } of await audit.shards()) {
-    all.set(`ledger ${shard} place`, `${epoch} ${names.entry(lastId)} ${lastN}`);
+    const place = `${names.epoch(epoch)} ${names.entry(lastId)} ${lastN}`;
+    all.set(`ledger ${shard} place`, place);
     const journal: string[] = [];
     for await (const some of audit.entries(shard))
-      journal.push(...some.map((entry) => `${names.entry(entry.id)}/${entry.epoch}`));
+      journal.push(...some.map(({ id, epoch: at }) => `${names.entry(id)}/${names.epoch(at)}`));
     all.set(`ledger ${shard} journal`, journal.join(" "));
   }
   const orders: string[] = [];
@@ -177,13 +186,14 @@ async function projectLedger(
 
 /** Charges that the ledger still has to ask for. */
 export async function requestsOf(
-  stores: Stores,
-  names: Names,
+  stores: Looked,
+  names: Known,
 ): Promise<{ readonly id: number; readonly name: string }[]> {
   const found: { id: number; name: string }[] = [];
   for (const sh of SHARDS)
     for (const { id, body } of await stores.open.ledger.followUps(sh, 1_000)) {
-      const [asked] = JSON.parse(body) as [{ user: string; id: string; attempt: number }];
+      const [asked] = JSON.parse(body) as [{ user: string; id: string; attempt?: number }];
+      if (asked.attempt === undefined) continue; // a part
       found.push({ id, name: `${names.order(`${asked.user} ${asked.id}`)}/${asked.attempt}` });
     }
   return found;
@@ -198,11 +208,11 @@ export function difference(spec: Projected, real: Projected): string | undefined
   return undefined;
 }
 
-const list = (stores: Stores, ...command: string[]) =>
+const list = (stores: Looked, ...command: string[]) =>
   ask(stores.redis, command) as Promise<string[]>;
-const keys = async (stores: Stores, pattern: string): Promise<string[]> =>
+const keys = async (stores: Looked, pattern: string): Promise<string[]> =>
   ((await ask(stores.redis, ["SCAN", "0", "MATCH", pattern])) as [string, string[]])[1];
-async function hash(stores: Stores, key: string): Promise<[string, string][]> {
+async function hash(stores: Looked, key: string): Promise<[string, string][]> {
   const flat = await list(stores, "HGETALL", key);
   return flat.flatMap((field, i): [string, string][] =>
     i % 2 === 0 ? [[field, flat[i + 1] ?? ""]] : [],

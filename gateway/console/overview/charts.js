@@ -19,7 +19,7 @@ export function Charts({ known }) {
 
 function Orders() {
   const { times, lines } = past;
-  return html`<${Chart} label="Orders per second" times=${times} unit=${rate} lines=${[
+  return html`<${Chart} label="Orders per second" times=${times} unit=${rate} least=${10} lines=${[
     { name: "accepted", colour: "c1", values: lines.accepted },
     { name: "reserved", colour: "c2", values: lines.reserved, dash: [6, 3] },
     { name: "sold out", colour: "c3", values: lines.soldOut, dash: [2, 3] },
@@ -29,7 +29,7 @@ function Orders() {
 
 function Waits() {
   const { times, lines } = past;
-  return html`<${Chart} label="Age of the oldest order" times=${times} unit=${wait} lines=${[
+  return html`<${Chart} label="Age of the oldest order" times=${times} unit=${wait} least=${50} lines=${[
     { name: "worst shard", colour: "c4", values: lines.worst },
     { name: "median shard", colour: "c1", values: lines.median, dash: [6, 3] },
   ]} />`;

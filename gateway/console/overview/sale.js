@@ -1,6 +1,6 @@
 // Sales: how much is sold, what it brought, and when each item will be sold out.
 import { address, go, place } from "../router.js";
-import { between, count, duration, hourOf, money, share } from "../ui/format.js";
+import { between, brief, count, duration, hourOf, money, share } from "../ui/format.js";
 import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { Bar, Figure, State } from "../ui/parts.js";
@@ -82,8 +82,7 @@ function Revenue({ sale, known: { value, why, atMs } }) {
 }
 
 function Items({ sale, nowMs }) {
-  const soonest = sale.items.toSorted((a, b) => (b.unitsPerS ?? 0) - (a.unitsPerS ?? 0));
-  const rows = soonest.slice(0, MOST_ITEMS);
+  const rows = fastest(sale.items);
   const columns = [
     { head: "Item", cell: (i) => html`<b>${i.name}</b>` },
     { head: "Left", num: true, cell: (i) => count(i.available) },
@@ -101,7 +100,14 @@ function Items({ sale, nowMs }) {
       <i class="releasing"></i>releasing <i class="available"></i>left</p></div>`;
 }
 
-const perS = (n) => (n === null || n === undefined ? "unknown" : n.toFixed(n < 9.95 ? 1 : 0));
+/** The items that sell fastest, in the order of the sale: rows that move cannot be read. */
+function fastest(items) {
+  const sorted = items.toSorted((a, b) => (b.unitsPerS ?? 0) - (a.unitsPerS ?? 0));
+  const shown = new Set(sorted.slice(0, MOST_ITEMS));
+  return items.filter((item) => shown.has(item));
+}
+
+const perS = (n) => (n === null || n === undefined ? "unknown" : brief(n));
 
 function Through({ item }) {
   if (!(item.total > 0)) return "unknown";

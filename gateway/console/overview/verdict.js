@@ -1,6 +1,6 @@
 // The verdict, in plain words: what is wrong, whom it affects, since when, and what to do next.
 import { address } from "../router.js";
-import { dateTime, duration, plural } from "../ui/format.js";
+import { dateTime, duration, fullTime, plural, timeOfDay } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Sign } from "../ui/parts.js";
 
@@ -8,11 +8,13 @@ import { Sign } from "../ui/parts.js";
 function headline({ level, findings }) {
   if (level === "ok" || level === "notice") return "All is well";
   const serious = findings.filter((f) => f.level === level);
-  if (serious.length === 1) return serious[0].what;
-  return level === "trouble"
-    ? `${plural(serious.length, "thing")} stand still`
-    : `${plural(serious.length, "thing")} to look at`;
+  if (serious.length === 1) return sentence(serious[0].what);
+  return plural(serious.length, level === "trouble" ? "problem" : "warning");
 }
+
+/** With a capital letter, unless it begins with a name. */
+const sentence = (text) =>
+  /^[a-z]+[ :;,']/.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 
 const LEVELS = { trouble: "Trouble", warning: "Warning", notice: "Notice" };
 
@@ -37,46 +39,67 @@ export function Verdict({ known }) {
       findings.length > 0 &&
       html`<ol class="findings">
       ${findings.map(
-        (f) => html`<${Finding} ...${f} key=${`${f.code} ${f.subject}`}
-        titled=${f.what !== headline(value)} />`,
+        (f, i) => html`<${Finding} ...${f} key=${`${f.code} ${f.subject}`}
+        open=${i < OPEN || findings.length <= OPEN + 1}
+        titled=${sentence(f.what) !== headline(value)} />`,
       )}
     </ol>`
     }
   </section>`;
 }
 
-function Finding({ code, level, what, affects, next, sinceMs, anchor, titled }) {
+/** More than these are one line each, until somebody opens them. */
+const OPEN = 2;
+
+function Finding({ level, what, titled, open, ...rest }) {
+  if (!titled) return html`<li class=${level}><${About} what=${what} ...${rest} /></li>`;
+  return html`<li class=${level}><details open=${open}>
+    <summary><h3><${Sign} level=${level} /><span class="hidden">${LEVELS[level]}: </span>${sentence(
+      what,
+    )}</h3></summary>
+    <${About} what=${what} ...${rest} />
+  </details></li>`;
+}
+
+function About({ code, what, affects, next, sinceMs, anchor }) {
   const page = PAGES[code];
-  return html`<li class=${level}>
-    ${
-      titled &&
-      html`<h3><${Sign} level=${level} /><span class="hidden">${LEVELS[level]}: </span>${what}</h3>`
-    }
-    <dl>
-      <div><dt>Affects</dt><dd>${affects}</dd></div>
+  return html`<dl>
+      <div><dt>Affects</dt><dd>${sentence(affects)}</dd></div>
       <div><dt>Since</dt><dd>${sinceMs === null ? "unknown" : html`<${Since} ms=${sinceMs} />`}</dd>
       </div>
-      <div><dt>Next</dt><dd>${next} ${" "}
+      <div><dt>Next</dt><dd><${Words} text=${next} />. ${" "}
         <span class="links">
           ${page && html`<a href=${address(page)}>Open the page</a>`}
           <a href="/console/operations#${anchor}" aria-label="Read what to do: ${what}">Read what
             to do</a>
         </span></dd></div>
-    </dl>
-  </li>`;
+    </dl>`;
 }
 
-const Since = ({ ms }) =>
-  html`<time datetime=${new Date(ms).toISOString()} title=${dateTime(ms)}>${duration(
-    Math.max(0, Date.now() - ms),
-  )}</time>, from ${dateTime(ms)}`;
+function Since({ ms }) {
+  const at = new Date(ms);
+  const today = at.toDateString() === new Date().toDateString();
+  return html`<time datetime=${at.toISOString()} title=${fullTime(at)}>${
+    today ? timeOfDay(at) : dateTime(at)
+  }</time>, ${duration(Math.max(0, Date.now() - ms))} ago`;
+}
+
+/** Commands stand out, and are not broken. */
+const Words = ({ text }) =>
+  sentence(text)
+    .split(/'(sluice [^']+)'/)
+    .map((part, i) => (i % 2 === 1 ? html`<code class="command">${part}</code>` : part));
 
 function Unknown({ value, why, atMs }) {
+  const loading = why === "being asked";
   const before = value && `It was "${headline(value)}"`;
   return html`<section id="verdict" class="verdict unknown" aria-labelledby="verdict-title">
     <h2 id="verdict-title"><${Sign} level="unknown" />
-      <span role="status">The state is unknown</span></h2>
-    <p>${why[0].toUpperCase()}${why.slice(1)}.
-      ${before && ` ${before} ${duration(performance.now() - atMs)} ago.`}</p>
+      <span role="status">${loading ? "Loading…" : "The state is unknown"}</span></h2>
+    ${
+      !loading &&
+      html`<p>${why[0].toUpperCase()}${why.slice(1)}.
+      ${before && ` ${before} ${duration(performance.now() - atMs)} ago.`}</p>`
+    }
   </section>`;
 }

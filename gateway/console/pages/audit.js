@@ -15,7 +15,7 @@ export function AuditPage({ query }) {
   const set = Object.entries({ ...filter, before: query.get("before") ?? "" });
   const ask = new URLSearchParams([["limit", PAGE], ...set.filter(([, v]) => v !== "")]);
   const log = useAsked(`/v1/admin/audit?${ask}`);
-  return html`<${Find} filter=${filter} />
+  return html`<${Find} key=${JSON.stringify(filter)} filter=${filter} />
     <${Panel} id="audit" title="What operators did" known=${log} view=${Records} filter=${filter}
       actions=${html`<button onClick=${log.again}>Refresh</button>`} />`;
 }
@@ -43,6 +43,7 @@ function Records({ value: { records, next }, filter }) {
     { head: "Request", wide: true, cell: (r) => html`<${Asked} detail=${r.detail} />` },
   ];
   return html`<${Table} label="Audit" columns=${columns} rows=${records} keyOf=${(r) => r.seq}
+      rowClass=${({ action }) => (/\.(list|get)$/.test(action) ? "minor" : "")}
       empty="No entry matches." />
     ${
       next !== undefined &&

@@ -4,6 +4,7 @@ import { address, go } from "../router.js";
 import { useAsked } from "../ui/asked.js";
 import { count, plural } from "../ui/format.js";
 import { html, useEffect, useRef, useState } from "../ui/html.js";
+import { Pager, pageOf } from "../ui/pager.js";
 import { Panel } from "../ui/panel.js";
 import { Table } from "../ui/table.js";
 import { Ago } from "../ui/time.js";
@@ -14,6 +15,9 @@ import { Letter } from "./letter.js";
 /** Letters read of each queue, oldest first. */
 const MOST = 1_000;
 const PAGE = 50;
+/** A number that has changed for less than this may be that of a listing. */
+const SETTLED_MS = 1_500;
+const SELDOM_MS = 10_000;
 const UNROUTED = "fulfilment.unrouted";
 
 export function DeadPage({ query, known, me }) {
@@ -41,15 +45,29 @@ export function DeadPage({ query, known, me }) {
     }`;
 }
 
-/** The letters are read again only when their number has changed: each listing is audited. */
+/**
+ * The letters are read again only when their number has changed, and then seldom: each listing is
+ * audited, and takes the letters out of their queues for a moment, which changes their number too.
+ */
 function useEachChange({ value, why }, again) {
   const counted = why === "" ? JSON.stringify((value ?? []).map((d) => d.messages)) : undefined;
-  const before = useRef();
+  const now = useRef();
+  now.current = { counted, again };
+  const state = useRef({ listed: undefined, atMs: Number.NEGATIVE_INFINITY }).current;
+  const list = () => {
+    state.timer = undefined;
+    if (now.current.counted === undefined || now.current.counted === state.listed) return;
+    Object.assign(state, { listed: now.current.counted, atMs: performance.now() });
+    now.current.again();
+  };
   useEffect(() => {
     if (counted === undefined) return;
-    if (before.current !== undefined && before.current !== counted) again();
-    before.current = counted;
+    state.listed ??= counted;
+    if (state.timer !== undefined || counted === state.listed) return;
+    const dueMs = state.atMs + SELDOM_MS - performance.now();
+    state.timer = setTimeout(list, Math.max(SETTLED_MS, dueMs));
   }, [counted]);
+  useEffect(() => () => clearTimeout(state.timer), []);
 }
 
 const Counts = ({ known }) =>
@@ -110,9 +128,7 @@ function Groups({ value: { letters }, queue, reason, me, show, again }) {
 function Rows({ group, me, show, again }) {
   const [page, setPage] = useState(0);
   const [picked, setPicked] = useState(new Set());
-  const pages = Math.max(1, Math.ceil(group.letters.length / PAGE));
-  const at = Math.min(page, pages - 1);
-  const rows = group.letters.slice(at * PAGE, (at + 1) * PAGE);
+  const { at, pages, shown: rows } = pageOf(group.letters, page, PAGE);
   // Letters that have gone meanwhile are no longer selected.
   const chosen = rows.filter(({ id }) => picked.has(id));
   const toggle = (ids, on) => {
@@ -158,8 +174,7 @@ function Rows({ group, me, show, again }) {
           me.operate &&
           html`
           <button id="redrive" disabled=${chosen.length === 0}
-            onClick=${() => actOn("redrive", chosen, again)}>Redrive ${chosen.length}
-            selected</button>
+            onClick=${() => actOn("redrive", chosen, again)}>Redrive ${chosen.length} selected</button>
           <button id="drop" class="danger" disabled=${chosen.length === 0}
             onClick=${() => actOn("drop", chosen, again)}>Drop ${chosen.length} selected</button>`
         }
@@ -167,17 +182,9 @@ function Rows({ group, me, show, again }) {
     </header>
     <${Table} label="Letters" columns=${columns} rows=${rows} keyOf=${(l) => l.id}
       rowClass=${(l) => (picked.has(l.id) ? "chosen" : "")} />
-    <${Pager} at=${at} pages=${pages} turn=${turn} />
+    <${Pager} label="Pages of letters" at=${at} pages=${pages} turn=${turn} />
   </div>`;
 }
-
-const Pager = ({ at, pages, turn }) =>
-  pages > 1 &&
-  html`<nav class="pager" aria-label="Pages of letters">
-    <button disabled=${at === 0} onClick=${() => turn(at - 1)}>Earlier</button>
-    <span>Page ${at + 1} of ${pages}</span>
-    <button disabled=${at === pages - 1} onClick=${() => turn(at + 1)}>Later</button>
-  </nav>`;
 
 export function orderLink({ user, order }) {
   if (!order) return user ?? "names none";

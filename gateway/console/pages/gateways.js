@@ -26,9 +26,13 @@ export function Gateways({ value }) {
       num: true,
       cell: (g) => duration(Math.max(0, ...g.shards.map((s) => s.waitMs))),
     },
-    { head: "Pending", num: true, cell: (g) => count(g.shards.reduce((n, s) => n + s.pending, 0)) },
+    {
+      head: "On the way",
+      num: true,
+      cell: (g) => count(g.shards.reduce((n, s) => n + s.pending, 0)),
+    },
     { head: "Sockets", num: true, cell: (g) => count(g.sockets) },
-    { head: "Loop delay", num: true, cell: (g) => duration(g.loopDelayMs) },
+    { head: "Runs late", num: true, cell: (g) => duration(g.loopDelayMs) },
     { head: "Memory", num: true, cell: (g) => bytes(g.rssBytes) },
   ];
   return html`<${Table} label="Gateways" columns=${columns} rows=${value} keyOf=${(g) => g.id}
@@ -56,9 +60,11 @@ function Publishes({ gateway: { region, publishing: p } }) {
     ${odd.map((r) => html`<small>${wordsOf(r)}</small>`)}`;
 }
 
+const USE = { open: "not used", "half-open": "tried again" };
+
 function wordsOf(r) {
   return [
-    `${r.region}: broker ${r.broker}, breaker ${r.breaker}`,
+    `${r.region}: its broker is ${r.broker}${r.breaker === "closed" ? "" : `, ${USE[r.breaker]}`}`,
     ...(r.why === "" ? [] : [`since ${timeOfDay(r.sinceMs)} (${r.why})`]),
     ...(r.queues?.length ? [`not the queues of shards ${r.queues.join(", ")}`] : []),
   ].join(", ");

@@ -5,7 +5,7 @@ import { actOn } from "./dead-actions.js";
 export function Letter({ letter, me, again, close }) {
   const box = useRef();
   useEffect(() => box.current.showModal(), []);
-  const { body, ...rest } = letter;
+  const { body, id: _, ...rest } = letter;
   const act = (what) => {
     close();
     actOn(what, [letter], again);
@@ -14,7 +14,7 @@ export function Letter({ letter, me, again, close }) {
     <h2 id="letter-title">Dead letter ${letter.id}</h2>
     <dl class="facts">
       ${Object.entries(rest).map(
-        ([name, v]) => html`<div><dt>${name}</dt>
+        ([name, v]) => html`<div><dt>${name[0].toUpperCase()}${name.slice(1)}</dt>
           <dd>${typeof v === "string" ? v : JSON.stringify(v)}</dd></div>`,
       )}
     </dl>

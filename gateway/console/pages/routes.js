@@ -12,22 +12,28 @@ import { newRef } from "./sale-fields.js";
 
 export function RoutesPage({ known, me }) {
   const routes = useAsked("/v1/admin/routes");
+  const services = servicesIn(known.others);
   const actions = html`<button onClick=${routes.again}>Refresh</button>
     ${
       me.operate &&
-      html`<button class="primary" onClick=${() => setRoute({}, routes.again)}>
+      html`<button class="primary" onClick=${() => setRoute({}, services, routes.again)}>
       Set a route…</button>`
     }`;
   return html`<${Panel} id="unrouted" title="On sale and not shipped" known=${known.routing}
-      view=${Unrouted} me=${me} again=${routes.again} />
+      view=${Unrouted} me=${me} again=${routes.again} services=${services} />
     <${Panel} id="routes" title="Routes" known=${routes} view=${Routes} actions=${actions} me=${me}
-      again=${routes.again} note="Which service gets the paid parts of a category." />
+      again=${routes.again} services=${services} note="Which service gets the paid parts of a category." />
     <${Panel} id="pairs" title="Exchange rates" known=${known.pairs} view=${Pairs} />
     <${Panel} id="sources" title="Sources of rates" known=${known.others} view=${Sources} />`;
 }
 
+/** Names of the services that are running. */
+const servicesIn = ({ value = [] }) => [
+  ...new Set(value.filter((r) => r.kind === "fulfil").map((r) => r.service)),
+];
+
 /** Categories on sale whose paid parts reach nobody. */
-function Unrouted({ value, me, again }) {
+function Unrouted({ value, me, again, services }) {
   const columns = [
     { head: "Category", cell: (r) => html`<b>${r.category}</b>` },
     { head: "Sale", cell: (r) => r.saleId },
@@ -43,8 +49,8 @@ function Unrouted({ value, me, again }) {
       ? [
           {
             head: "Change",
-            cell: (r) => html`<button
-        onClick=${() => setRoute({ category: r.category }, again)}>Set a route…</button>`,
+            cell: (r) => html`<button class="small"
+        onClick=${() => setRoute({ category: r.category }, services, again)}>Set a route…</button>`,
           },
         ]
       : []),
@@ -54,7 +60,7 @@ function Unrouted({ value, me, again }) {
     empty="Every category on sale has a route to a running service." />`;
 }
 
-function Routes({ value: { routes }, me, again }) {
+function Routes({ value: { routes }, me, again, services }) {
   const columns = [
     { head: "Category", cell: (r) => html`<b>${r.category}</b>` },
     { head: "Region", cell: (r) => r.region || "every region" },
@@ -66,7 +72,7 @@ function Routes({ value: { routes }, me, again }) {
             wide: true,
             cell: (r) => html`<span class="acts">
         <button class="small" aria-label="Change the route of ${r.category}"
-          onClick=${() => setRoute(r, again)}>Change…</button>
+          onClick=${() => setRoute(r, services, again)}>Change…</button>
         <button class="small danger" aria-label="Remove the route of ${r.category}"
           onClick=${() => unset(r, again)}>Remove…</button></span>`,
           },
@@ -78,20 +84,21 @@ function Routes({ value: { routes }, me, again }) {
     empty="There is no route: paid parts wait until there is one." />`;
 }
 
-function setRoute({ category = "", region = "", service = "" }, again) {
+function setRoute({ category = "", region = "", service = "" }, services, again) {
   const ref = newRef();
   ask({
     title: category ? `Route of ${category}` : "Set a route",
     verb: "Set the route",
     fields: [
       { name: "category", label: "Category", required: true, value: category },
-      { name: "service", label: "Service", required: true, value: service },
+      { name: "service", label: "Service", required: true, value: service, suggest: services },
       { name: "region", label: "Region", value: region, hint: "Empty: every region." },
       {
         name: "coming",
-        label: "Not running yet?",
-        placeholder: "no",
-        hint: "Write yes if the service is yet to come.",
+        type: "checkbox",
+        label: "The service is yet to come",
+        value: false,
+        hint: "Otherwise a service that has never run is taken for a mistake.",
       },
     ],
     lines: (v) => [
@@ -105,7 +112,7 @@ function setRoute({ category = "", region = "", service = "" }, again) {
       const sent = {
         service: body.service,
         ...(body.region ? { region: body.region } : {}),
-        ...(/^y(es)?$/i.test(coming) ? { new: true } : {}),
+        ...(coming ? { new: true } : {}),
       };
       return change("PUT", `/v1/admin/routes/${encodeURIComponent(of)}`, sent, ref, again);
     },

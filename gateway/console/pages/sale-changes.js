@@ -2,7 +2,7 @@
 // reference, so that sending it twice changes nothing twice.
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
-import { count, dateMinute, money } from "../ui/format.js";
+import { count, dateZone, money } from "../ui/format.js";
 import { isoOf, localOf, majorOf, minorIn, newRef } from "./sale-fields.js";
 
 const REASON = {
@@ -40,8 +40,8 @@ export function openNow(sale, again) {
     ...{ sale, again, path: "/open", done: `${sale.name} is open` },
     ...{ title: `Open ${sale.name} now`, verb: "Open now", bodyOf: () => ({}) },
     lines: [
-      ["Opens", dateMinute(sale.opensAt), "now"],
-      `It closes at ${dateMinute(sale.closesAt)}, as before`,
+      ["Opens", dateZone(sale.opensAt), "now"],
+      `It closes at ${dateZone(sale.closesAt)}, as before`,
     ],
   });
 }
@@ -51,7 +51,7 @@ export function closeNow(sale, again) {
     ...{ sale, again, path: "/close", done: `${sale.name} is closed`, danger: true },
     ...{ title: `Close ${sale.name} now`, verb: "Close now", bodyOf: () => ({}) },
     lines: [
-      ["Closes", dateMinute(sale.closesAt), "now"],
+      ["Closes", dateZone(sale.closesAt), "now"],
       'New orders are answered "sale closed"; accepted ones go on',
     ],
   });
@@ -64,12 +64,12 @@ export function moveWindow(sale, again) {
     ...{ sale, again, path: "/open", done: `The window of ${sale.name} has moved` },
     ...{ title: `Change the window of ${sale.name}`, verb: "Change the window" },
     fields: [
-      { ...time, name: "at", label: "Opens (your time)", value: from },
-      { ...time, name: "closesAt", label: "Closes (your time)", value: to },
+      { ...time, name: "at", label: "Opens (your time zone)", value: from },
+      { ...time, name: "closesAt", label: "Closes (your time zone)", value: to },
     ],
     lines: ({ at, closesAt }) => [
-      ["Opens", dateMinute(sale.opensAt), dateMinute(at)],
-      ["Closes", dateMinute(sale.closesAt), dateMinute(closesAt)],
+      ["Opens", dateZone(sale.opensAt), dateZone(at)],
+      ["Closes", dateZone(sale.closesAt), dateZone(closesAt)],
     ],
     bodyOf: ({ at, closesAt }) => ({ at: isoOf(at), closesAt: isoOf(closesAt) }),
   });
@@ -119,7 +119,7 @@ export function price(sale, what, again) {
       },
       {
         name: "from",
-        label: "From (your time)",
+        label: "From (your time zone)",
         type: "datetime-local",
         step: 1,
         hint: "Empty: in five seconds.",
@@ -128,7 +128,7 @@ export function price(sale, what, again) {
     ],
     lines: (v) => [
       ["Price", money(what.priceMinor, currency), money(minorIn(v.price, currency), currency)],
-      `For orders accepted from ${v.from ? dateMinute(v.from) : "five seconds from now"} on`,
+      `For orders accepted from ${v.from ? dateZone(v.from) : "five seconds from now"} on`,
       "Accepted orders keep their price",
     ],
     bodyOf({ price: text, from, reason }) {

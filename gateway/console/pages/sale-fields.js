@@ -1,17 +1,16 @@
 // What forms of sales share: amounts, times, references.
-import { minorDigits } from "../ui/format.js";
+import { DIGITS } from "../digits.js";
+import { decimal } from "../ui/format.js";
 
 /** "49.00" → 4900, exactly; undefined: no amount of this currency. A comma is taken as a point. */
 export function minorIn(text, currency) {
-  const digits = minorDigits(currency);
+  const digits = DIGITS[currency];
   const [, whole, rest = ""] = /^\s*(\d{1,12})(?:[.,](\d+))?\s*$/.exec(String(text)) ?? [];
-  if (whole === undefined || rest.length > digits) return undefined;
+  if (digits === undefined || whole === undefined || rest.length > digits) return undefined;
   return Number(whole + rest.padEnd(digits, "0"));
 }
 
-export function majorOf(minor, currency) {
-  return (minor / 10 ** minorDigits(currency)).toFixed(minorDigits(currency));
-}
+export const majorOf = (minor, currency) => decimal(minor, DIGITS[currency]);
 
 /** For an input of the type datetime-local, in the reader's time. */
 export function localOf(at) {

@@ -2,7 +2,7 @@
 import { address, go } from "../router.js";
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
-import { count, dateMinute, money } from "../ui/format.js";
+import { count, dateZone, money } from "../ui/format.js";
 import { html, useState } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { Field, Problem } from "../ui/parts.js";
@@ -44,8 +44,8 @@ function Form({ again }) {
     ${input("id", "Id", { pattern: "[A-Za-z0-9._\\-]{1,64}", hint: "Stays as it is for good." })}
     ${input("name", "Name")}
     ${input("currency", "Currency", { pattern: "[A-Z]{3}", maxlength: 3 })}
-    ${input("opensAt", "Opens (your time)", { type: "datetime-local", step: 1 })}
-    ${input("closesAt", "Closes (your time)", { type: "datetime-local", step: 1 })}
+    ${input("opensAt", "Opens (your time zone)", { type: "datetime-local", step: 1 })}
+    ${input("closesAt", "Closes (your time zone)", { type: "datetime-local", step: 1 })}
     ${items.map(
       (item, i) => html`<${Item} item=${item} at=${i} key=${i} currency=${sale.currency}
       change=${(changed) => change(i, changed)}
@@ -98,7 +98,7 @@ function confirm(body, again) {
   ask({
     ...{ title: `Create the sale ${body.name}`, verb: "Create the sale" },
     lines: [
-      `Opens ${dateMinute(body.opensAt)}, closes ${dateMinute(body.closesAt)}`,
+      `Opens ${dateZone(body.opensAt)}, closes ${dateZone(body.closesAt)}`,
       `Items: ${count(body.items.length)}, with ${count(units)} units`,
       ...body.items.map(
         (i) =>

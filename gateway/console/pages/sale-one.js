@@ -1,29 +1,38 @@
 // One sale: its window and its items, each with what an operator can change.
-import { count, dateMinute, money } from "../ui/format.js";
+import { count, dateMinute, dateZone, money } from "../ui/format.js";
 import { Grafana } from "../ui/grafana.js";
-import { html } from "../ui/html.js";
+import { html, useState } from "../ui/html.js";
+import { Pager, pageOf } from "../ui/pager.js";
 import { Figure, State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
 import * as change from "./sale-changes.js";
-import { SaleState } from "./sale-state.js";
+import { SaleState, stateOf } from "./sale-state.js";
 
 export function OneSale({ value: { sales }, wanted, me, again }) {
   const sale = sales.find(({ id }) => id === wanted);
   if (!sale) return html`<p class="empty">There is no sale with this id.</p>`;
+  const [, state] = stateOf(sale);
   return html`<div class="sale-window">
       <dl class="figures">
         <${Figure} label="State" value=${html`<${SaleState} sale=${sale} />`} />
-        <${Figure} label="Opens" value=${dateMinute(sale.opensAt)} />
-        <${Figure} label="Closes" value=${dateMinute(sale.closesAt)} />
+        <${Figure} label="Opens" value=${dateZone(sale.opensAt)} />
+        <${Figure} label="Closes" value=${dateZone(sale.closesAt)} />
         <${Figure} label="Currency" value=${sale.currency} />
       </dl>
       <${Grafana} about=${sale.name} sale=${sale.id} />
       ${
         me.operate &&
         html`<div class="actions">
-        <button onClick=${() => change.openNow(sale, again)}>Open now…</button>
+        ${
+          state === "opens later" &&
+          html`<button onClick=${() => change.openNow(sale, again)}>Open now…</button>`
+        }
         <button onClick=${() => change.moveWindow(sale, again)}>Change the window…</button>
-        <button class="danger" onClick=${() => change.closeNow(sale, again)}>Close now…</button>
+        ${
+          state !== "closed" &&
+          html`<button class="danger"
+            onClick=${() => change.closeNow(sale, again)}>Close now…</button>`
+        }
         <button class="primary" onClick=${() => change.addItem(sale, again)}>Add an item…</button>
       </div>`
       }
@@ -31,9 +40,21 @@ export function OneSale({ value: { sales }, wanted, me, again }) {
     <${Items} sale=${sale} me=${me} again=${again} />`;
 }
 
+/** A sale may have ten thousand items. */
+const PAGE = 100;
+/** Fewer are found by looking. */
+const MANY = 20;
+
 function Items({ sale, me, again }) {
+  const [page, turn] = useState(0);
+  const [text, setText] = useState("");
   const of = new Map(sale.stock.map((s) => [s.sku, s]));
-  const rows = sale.items.map((item) => ({ ...item, units: of.get(item.sku) }));
+  const wanted = text.trim().toLowerCase();
+  const found = sale.items.filter((item) =>
+    [item.name, item.sku, item.category].some((of) => of.toLowerCase().includes(wanted)),
+  );
+  const { at, pages, shown } = pageOf(found, page, PAGE);
+  const rows = shown.map((item) => ({ ...item, units: of.get(item.sku) }));
   const columns = [
     {
       head: "Item",
@@ -75,7 +96,15 @@ function Items({ sale, me, again }) {
         ]
       : []),
   ];
-  return html`<${Table} label="Items" columns=${columns} rows=${rows} keyOf=${(i) => i.sku} />`;
+  const find = html`<label class="choice">Find an item
+    <input id="find-item" type="search" value=${text} onInput=${(e) => {
+      setText(e.target.value);
+      turn(0);
+    }} /></label>`;
+  return html`${sale.items.length > MANY && find}
+    <${Table} label="Items" columns=${columns} rows=${rows} keyOf=${(i) => i.sku}
+      empty="No item matches." />
+    <${Pager} label="Pages of items" at=${at} pages=${pages} turn=${turn} />`;
 }
 
 function Acts({ sale, item, again }) {

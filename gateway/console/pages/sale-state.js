@@ -2,7 +2,7 @@
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
 
-function stateOf({ opensAt, closesAt }, nowMs = Date.now()) {
+export function stateOf({ opensAt, closesAt }, nowMs = Date.now()) {
   if (nowMs < Date.parse(opensAt)) return ["notice", "opens later"];
   return nowMs < Date.parse(closesAt) ? ["ok", "open"] : ["unknown", "closed"];
 }

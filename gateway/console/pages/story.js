@@ -1,6 +1,6 @@
 // The whole story of one order: what it is, and what happened to it, when.
 import { address } from "../router.js";
-import { dateTime, duration, money } from "../ui/format.js";
+import { dateTime, duration, fullTime, money } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { eventWords, linesOf, OrderState } from "./order-words.js";
 import { Charges, Deliveries, Parts } from "./story-tables.js";
@@ -56,7 +56,7 @@ function Events({ order: { acceptedAt, events = [] } }) {
   return html`<ol class="story" aria-label="What happened">
     ${story.map(
       ({ at, event }) => html`<li>
-        <time datetime=${at} title=${dateTime(at)}>+${duration(Date.parse(at) - since)}</time>
+        <time datetime=${at} title=${fullTime(at)}>+${duration(Date.parse(at) - since)}</time>
         <span><b>${event.replaceAll("_", " ")}</b><small>${eventWords(event)}</small></span>
       </li>`,
     )}

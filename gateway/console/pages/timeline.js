@@ -23,7 +23,10 @@ export function TimelinePage({ query }) {
     </div>
     <${Panel} id="timeline" title="The last day" known=${events} view=${Events}
       actions=${html`<${Grafana} about="the last day" fromMs="now-24h" />
-        <button onClick=${events.again}>Refresh</button>`} />`;
+        <button onClick=${() => {
+          events.again();
+          day.again();
+        }}>Refresh</button>`} />`;
 }
 
 const perMinute = (n) => (n === null || n === undefined ? "unknown" : brief(n));
@@ -33,7 +36,7 @@ const of = (counts, word) => (counts === null ? null : (counts[word] ?? 0));
 
 function Orders({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
-  return html`<${Chart} label="Orders per minute" unit=${perMinute}
+  return html`<${Chart} label="Orders per minute" unit=${perMinute} least=${10}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
       { name: "accepted", colour: "c1", values: minutes.map((m) => m.accepted) },
       {
@@ -59,7 +62,7 @@ function Orders({ value: { minutes } }) {
 
 function Waits({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
-  return html`<${Chart} label="Waits" unit=${wait}
+  return html`<${Chart} label="Waits" unit=${wait} least=${50}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
       { name: "outcome, 99 of 100", colour: "c4", values: minutes.map((m) => m.p99Ms) },
       { name: "outcome, half", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },

@@ -26,10 +26,20 @@ export function WorkersPage({ known, me }) {
 
 const levelOf = { running: "ok", slowed: "notice", paused: "warning" };
 
+const REASONS = {
+  operator: "by an operator",
+  cpu_others_percent: "other programs need the CPU",
+  loop_delay_ms: "it runs late",
+  redis_ms: "Redis is slow",
+  ledger_ms: "the ledger is slow",
+  outbox_ms: "entries wait for the ledger",
+};
+
 /** The governor's state with its reasons; `other` replaces it where that matters more. */
 function Governor({ governor: g, other }) {
   const signals = Object.entries(g.signals).map(([name, v]) => `${name} ${v}`);
-  const words = other || [g.state, ...g.reasons.map((r) => r.replaceAll("_", " "))].join(" · ");
+  const reasons = g.reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " "));
+  const words = other || [g.state, ...reasons].join(" · ");
   const level = other ? (other.startsWith("halted") ? "trouble" : "warning") : levelOf[g.state];
   return html`<${State} level=${level ?? "unknown"} title=${signals.join(", ")}>
     ${words}</${State}>`;
@@ -58,7 +68,7 @@ function Workers({ value, me }) {
     { head: "Shards", wide: true, cell: (w) => w.shards.map((s) => s.shard).join(" ") || "none" },
     { head: "In flight", num: true, cell: (w) => count(w.shards.reduce((n, s) => n + s.load, 0)) },
     { head: "Unrecorded", num: true, cell: (w) => count(w.unrecorded) },
-    { head: "Loop delay", num: true, cell: (w) => duration(w.loopDelayMs) },
+    { head: "Runs late", num: true, cell: (w) => duration(w.loopDelayMs) },
     { head: "Memory", num: true, cell: (w) => bytes(w.rssBytes) },
   ];
   return html`<${Table} label="Workers" columns=${columns} rows=${value} keyOf=${(w) => w.id}
@@ -76,7 +86,7 @@ function Shards({ value }) {
     { head: "Shard", cell: (s) => html`<b>${s.shard}</b>` },
     { head: "Region", cell: (s) => s.region },
     { head: "Oldest order", num: true, cell: (s) => html`<${Lag} ms=${s.lagMs} />` },
-    { head: "Ready", num: true, cell: (s) => count(s.ready) },
+    { head: "In the queue", num: true, cell: (s) => count(s.ready) },
     { head: "In flight", num: true, cell: (s) => count(s.load) },
     { head: "Owner", cell: (s) => s.owner },
   ];
@@ -129,8 +139,13 @@ function Others({ value, me }) {
 
 const EFFECTS = {
   pause: "decides nothing from its next heartbeat on; its shards go to the others",
-  resume: "works again within a second",
+  resume: "decides again within a second",
 };
+
+const ALL_PAUSED = [
+  "All workers stop at their next heartbeat; accepted orders wait in the brokers",
+  "No order is decided until you resume one",
+];
 
 function byHand(id, what) {
   const whom = id === "*" ? "all workers" : id;
@@ -139,10 +154,7 @@ function byHand(id, what) {
     title: `${verb} ${whom}`,
     verb,
     danger: what === "pause" && id === "*",
-    lines: [
-      `${whom}: ${EFFECTS[what]}`,
-      ...(what === "pause" && id === "*" ? ["No order is decided until you resume one"] : []),
-    ],
+    lines: what === "pause" && id === "*" ? ALL_PAUSED : [`${whom}: ${EFFECTS[what]}`],
     async act() {
       const path = `/v1/admin/workers/${encodeURIComponent(id)}/${what}`;
       const { ok, problem } = await call("POST", path, {});

@@ -1,28 +1,44 @@
 // What a call answered, kept with its age. Each call under /v1/admin is audited, so pages call when
 // somebody wants it, not every second.
+//
+// 1. One call at a time: whoever asks again meanwhile is served by one more call after it.
+// 2. An answer is shown only for the path that it answers.
 import { call } from "../session.js";
-import { useEffect, useState } from "./html.js";
+import { useEffect, useRef, useState } from "./html.js";
 
-/** Known (see known.ts) with `again()`. Without a path nothing is asked. */
+const ASKING = { value: undefined, atMs: Number.NaN, why: "being asked" };
+
+/** Known (see known.ts), `asked: true`, and `again()`. Without a path nothing is asked. */
 export function useAsked(path) {
-  const [known, set] = useState({ value: undefined, atMs: Number.NaN, why: "being asked" });
+  const [known, set] = useState(ASKING);
   const [times, setTimes] = useState(0);
+  const state = useRef({ busy: false, more: false }).current;
+  const next = () => setTimes((n) => n + 1);
   useEffect(() => {
     if (!path) return;
-    let left = false;
-    set((was) => (was.path === path ? was : { value: undefined, atMs: 0, why: "being asked" }));
-    call("GET", path).then(({ ok, value, problem, field }) => {
-      if (left) return;
-      const atMs = performance.now();
-      set((was) =>
-        ok
-          ? { path, value, atMs, why: "" }
-          : { ...(was.path === path ? was : { value: undefined, atMs }), why: problem, field },
-      );
+    const left = new AbortController();
+    Object.assign(state, { busy: true, more: false });
+    call("GET", path, undefined, undefined, left.signal).then((answer) => {
+      if (left.signal.aborted) return;
+      set((was) => learned(was, path, answer));
+      state.busy = false;
+      if (state.more) next(); // 1
     });
     return () => {
-      left = true;
+      left.abort();
+      state.busy = false;
     };
   }, [path, times]);
-  return { ...known, again: () => setTimes((n) => n + 1) };
+  const again = () => {
+    if (state.busy) state.more = true;
+    else next();
+  };
+  return { ...(known.path === path ? known : ASKING), asked: true, again }; // 2
+}
+
+function learned(was, path, { ok, value, problem, field }) {
+  const atMs = performance.now();
+  if (ok) return { path, value, atMs, why: "" };
+  const kept = was.path === path ? was : { value: undefined, atMs };
+  return { ...kept, path, why: problem, field };
 }

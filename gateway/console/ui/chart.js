@@ -3,8 +3,17 @@ import { html, useEffect, useRef } from "./html.js";
 
 const HEIGHT = 200;
 
-/** `lines`: [{name, values, colour, dash?}], colours by CSS variable; `unit`: number → text. */
-export function Chart({ label, times, lines, unit }) {
+/** uPlot's steps, but no part of a second: there is one value a second. */
+const STEPS_S = [
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800],
+  ...[3_600, 7_200, 10_800, 14_400, 21_600, 43_200, 86_400],
+];
+
+/**
+ * `lines`: [{name, values, colour, dash?}], colours by CSS variable; `unit`: number → text;
+ * `least`: what the axis reaches at least, so that idle is not drawn as a mountain.
+ */
+export function Chart({ label, times, lines, unit, least }) {
   const box = useRef();
   const drawn = useRef();
   const data = [times, ...lines.map((line) => line.values)];
@@ -14,7 +23,7 @@ export function Chart({ label, times, lines, unit }) {
     const element = box.current;
     const draw = () => {
       drawn.current?.destroy();
-      drawn.current = new uPlot(optionsOf(element, lines, unit), latest.current, element);
+      drawn.current = new uPlot(optionsOf(element, lines, unit, least), latest.current, element);
     };
     draw();
     const resized = new ResizeObserver(() => {
@@ -62,7 +71,7 @@ function colourIn(box) {
 
 const widthOf = (box) => Math.max(200, box.clientWidth);
 
-function optionsOf(box, lines, unit) {
+function optionsOf(box, lines, unit, least) {
   const colour = colourIn(box);
   const axis = {
     stroke: colour("dim"),
@@ -70,8 +79,10 @@ function optionsOf(box, lines, unit) {
     ticks: { show: false },
     font: "12px system-ui, sans-serif",
   };
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-  const times = (_, splits) => splits.map((s) => clock.format(new Date(s * 1_000)));
+  const clock = (timeStyle) => new Intl.DateTimeFormat(undefined, { timeStyle });
+  const [seconds, minutes] = [clock("medium"), clock("short")];
+  const times = (_, splits, __, ___, step) =>
+    splits.map((s) => (step < 60 ? seconds : minutes).format(new Date(s * 1_000)));
   return {
     width: widthOf(box),
     height: HEIGHT,
@@ -87,10 +98,10 @@ function optionsOf(box, lines, unit) {
       })),
     ],
     axes: [
-      { ...axis, values: times, space: 110, size: 30 },
+      { ...axis, values: times, incrs: STEPS_S, space: 110, size: 30 },
       { ...axis, size: 64, values: (_, splits) => splits.map((v) => unit(v)) },
     ],
-    scales: { y: { range: (_, __, high) => [0, Math.max(1, (high ?? 0) * 1.15)] } },
+    scales: { y: { range: (_, __, high) => [0, Math.max(least, (high ?? 0) * 1.15)] } },
     cursor: { show: false },
     legend: { show: false },
   };

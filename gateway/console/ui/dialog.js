@@ -9,19 +9,26 @@ const asked = store(undefined);
 /**
  * `question`: {title, lines, verb, danger?, fields?, act}. `lines`, or what they are for the values
  * of the fields, is the list of changes: texts or [what, from, to]. `fields`: {name, label, hint?,
- * value, …attributes of the input}. `act(values)` resolves to a text, or rejects with an Error
- * whose words are shown.
+ * value, suggest?, …attributes of the input}. `act(values)` resolves to a text, or rejects with an
+ * Error whose words are shown.
  */
 export function ask(question) {
   asked.set(question);
 }
 
+/** Whoever signs in next has asked nothing. */
+export const askNothing = () => asked.set(undefined);
+
+/** Only this one: a newer question may have come. */
+const endOf = (question) => asked.get() === question && asked.set(undefined);
+
 export function Dialog() {
   const question = useStore(asked);
-  return question ? html`<${Asked} ...${question} key=${question.title} />` : null;
+  return question ? html`<${Asked} question=${question} key=${question.title} />` : null;
 }
 
-function Asked({ title, lines, verb, danger, fields = [], act }) {
+function Asked({ question }) {
+  const { title, lines, verb, danger, fields = [], act } = question;
   const box = useRef();
   const [values, setValues] = useState(
     Object.fromEntries(fields.map(({ name, value = "" }) => [name, value])),
@@ -29,9 +36,12 @@ function Asked({ title, lines, verb, danger, fields = [], act }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   useEffect(() => box.current.showModal(), []);
-  const close = () => asked.set(undefined);
+  const close = () => endOf(question);
+  // What is under way cannot be called back: its end is shown here.
+  const closed = () => (busy ? box.current.showModal() : close());
   const confirm = async (event) => {
     event.preventDefault();
+    if (busy) return;
     setBusy(true);
     setProblem("");
     try {
@@ -43,23 +53,17 @@ function Asked({ title, lines, verb, danger, fields = [], act }) {
     }
   };
   const changes = typeof lines === "function" ? lines(values) : lines;
-  return html`<dialog ref=${box} onClose=${close} aria-labelledby="ask-title" id="ask">
+  return html`<dialog ref=${box} onClose=${closed} aria-labelledby="ask-title"
+    id="ask">
     <form onSubmit=${confirm}>
       <h2 id="ask-title">${title}</h2>
       ${
         fields.length > 0 &&
         html`<div class="form">
         ${fields.map(
-          ({
-            name,
-            label,
-            hint,
-            value: _,
-            ...attributes
-          }) => html`<${Field} label=${label} hint=${hint}>
-            <input name=${name} ...${attributes} value=${values[name]}
-              onInput=${(e) => setValues({ ...values, [name]: e.target.value })} />
-          </${Field}>`,
+          (field) => html`<${Input} key=${field.name} ...${field}
+          value=${values[field.name]}
+          set=${(value) => setValues({ ...values, [field.name]: value })} />`,
         )}
       </div>`
       }
@@ -69,13 +73,30 @@ function Asked({ title, lines, verb, danger, fields = [], act }) {
       </ul>
       ${problem && html`<p class="problem" role="alert">${problem}</p>`}
       <menu>
-        <button type="button" onClick=${close}>Cancel</button>
+        <button type="button" disabled=${busy} onClick=${close}>Cancel</button>
         <button type="submit" class=${danger ? "danger" : "primary"} disabled=${busy}>
           ${busy ? "Working…" : verb}
         </button>
       </menu>
     </form>
   </dialog>`;
+}
+
+/** `suggest`: values to choose from; another may be typed. */
+function Input({ name, label, hint, value, set, suggest, type, ...attributes }) {
+  if (type === "checkbox")
+    return html`<label class="check"><input type="checkbox" name=${name} checked=${value}
+      onChange=${(e) => set(e.target.checked)} /><span>${label}<small>${hint}</small></span>
+    </label>`;
+  return html`<${Field} label=${label} hint=${hint}>
+    <input name=${name} type=${type} ...${attributes} value=${value}
+      list=${suggest ? `ask-${name}` : undefined} onInput=${(e) => set(e.target.value)} />
+    ${
+      suggest &&
+      html`<datalist id="ask-${name}">
+        ${suggest.map((each) => html`<option value=${each} />`)}</datalist>`
+    }
+  </${Field}>`;
 }
 
 function Line({ line }) {

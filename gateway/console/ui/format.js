@@ -1,4 +1,6 @@
 // Numbers, durations, money and times in the reader's locale. What is not known is "unknown".
+import { DIGITS } from "../digits.js";
+
 export const UNKNOWN = "unknown";
 
 const whole = new Intl.NumberFormat();
@@ -10,6 +12,8 @@ const shares = new Intl.NumberFormat(undefined, { style: "percent", maximumFract
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const minute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const inZone = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const zoneName = new Intl.DateTimeFormat(undefined, { timeZoneName: "shortOffset" });
 
 const known = (n) => typeof n === "number" && Number.isFinite(n);
 
@@ -52,6 +56,18 @@ const dateOf = (at) => new Date(at);
 const isTime = (at) => at !== undefined && !Number.isNaN(dateOf(at).getTime());
 export const timeOfDay = (at) => (isTime(at) ? clock.format(dateOf(at)) : UNKNOWN);
 export const dateTime = (at) => (isTime(at) ? moment.format(dateOf(at)) : UNKNOWN);
+const parts = {
+  ...{ year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit" },
+  timeZoneName: "short",
+};
+const zoned = new Intl.DateTimeFormat(undefined, parts);
+/** With the zone's name: for times that are decided on. */
+export const dateZone = (at) => (isTime(at) ? zoned.format(dateOf(at)) : UNKNOWN);
+/** In full, with the time zone. */
+export const fullTime = (at) => (isTime(at) ? inZone.format(dateOf(at)) : UNKNOWN);
+/** The zone that all times are written in, such as "GMT+1". */
+export const zone = () =>
+  zoneName.formatToParts().find(({ type }) => type === "timeZoneName")?.value ?? "your zone";
 const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 export const hourOf = (at) => (isTime(at) ? hour.format(dateOf(at)) : UNKNOWN);
 /** From one time to another, without saying the day twice. */
@@ -61,16 +77,23 @@ export const between = (from, to) =>
     : UNKNOWN;
 export const dateMinute = (at) => (isTime(at) ? minute.format(dateOf(at)) : UNKNOWN);
 
-/** An amount in minor units. */
+/** An amount in minor units, with as many digits as the gateway charges by. */
 export function money(minor, currency) {
+  const digits = DIGITS[currency];
   if (!known(minor) || !currency) return UNKNOWN;
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(minor / 10 ** minorDigits(currency));
+  if (digits === undefined) return `${count(minor)} minor units of ${currency}`;
+  const format = new Intl.NumberFormat(undefined, {
+    ...{ style: "currency", currency },
+    ...{ minimumFractionDigits: digits, maximumFractionDigits: digits },
+  });
+  return format.format(decimal(minor, digits));
 }
 
-export function minorDigits(currency) {
-  const format = new Intl.NumberFormat("en", { style: "currency", currency });
-  return format.resolvedOptions().maximumFractionDigits;
+/** "49.00": digits as they are, since a division would round amounts that are very large. */
+export function decimal(minor, digits) {
+  const text = String(Math.abs(minor)).padStart(digits + 1, "0");
+  const whole = text.slice(0, text.length - digits);
+  return `${minor < 0 ? "-" : ""}${whole}${digits > 0 ? `.${text.slice(-digits)}` : ""}`;
 }
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;

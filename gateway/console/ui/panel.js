@@ -41,6 +41,7 @@ export class Panel extends Component {
       <header>
         <${Heading} id="${id}-title">${title}</${Heading}>
         ${note && html`<p class="dim">${note}</p>`}
+        ${known.asked && why === "" && html`<${ReadAt} atMs=${known.atMs} />`}
         ${actions && html`<div class="actions">${actions}</div>`}
       </header>
       ${why !== "" && html`<${Stale} known=${shown} why=${why} />`}
@@ -54,8 +55,17 @@ export class Panel extends Component {
   }
 }
 
+/** What is read once is as old as that, however long the page is open. */
+function ReadAt({ atMs }) {
+  const seconds = Math.round((performance.now() - atMs) / 1_000);
+  const words = seconds < 5 ? "read just now" : `read ${duration(seconds * 1_000)} ago`;
+  return html`<p class="dim read-at">${words}</p>`;
+}
+
 function Stale({ known, why }) {
-  if (known?.value === undefined) return html`<p class="unknown"><b>Unknown</b>: ${why}.</p>`;
+  if (why === "being asked") return html`<p class="dim">Loading…</p>`;
+  if (known?.value === undefined)
+    return html`<p class="unknown"><b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.</p>`;
   const age = duration(performance.now() - known.atMs);
   return html`<p class="unknown"><b>Last known values, ${age} old</b>: ${why}.</p>`;
 }

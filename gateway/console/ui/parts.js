@@ -3,7 +3,7 @@ import { html } from "./html.js";
 
 const SIGNS = {
   ok: "M3 8.5l3.2 3.2L13 5",
-  notice: "M8 7v5M8 4v.5",
+  notice: "M8 1.6a6.4 6.4 0 1 0 0 12.8a6.4 6.4 0 0 0 0-12.8M8 7.4v3.6M8 4.9v.2",
   warning: "M8 2l6.5 12h-13zM8 6.5v3.5M8 12v.2",
   trouble: "M5.2 1.5h5.6l3.7 3.7v5.6l-3.7 3.7H5.2l-3.7-3.7V5.2zM8 4.5v4.5M8 11v.2",
   unknown: "M5.5 5.5a2.5 2.5 0 1 1 3.4 2.3c-.6.3-.9.7-.9 1.5M8 12v.2",

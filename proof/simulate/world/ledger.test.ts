@@ -67,6 +67,22 @@ test("in silence a call fails by its deadline; it is done when the silence ends"
   expect(await epoch()).toBe(1);
 });
 
+test("one process's commits take their time, while another's do not", async () => {
+  const [a, b] = [await open("a"), await open("b")];
+  const over: string[] = [];
+  const take = async (name: string, { writer }: LedgerAccess, shard: number) => {
+    await writer.takeShard(shard, name);
+    over.push(name);
+  };
+  world.troubleOne("a", { ...NO_TROUBLE, usualMs: 10_000 });
+  await scheduler.until(Promise.all([take("a", a, 0), take("b", b, 1)]));
+  expect(over).toEqual(["b", "a"]);
+  world.troubleOne("a", undefined);
+  const fromMs = scheduler.nowMs();
+  await scheduler.until(take("a", a, 0));
+  expect(scheduler.nowMs() - fromMs).toBeLessThan(3);
+});
+
 test("a crashed process hears nothing, and what it had sent may be committed", async () => {
   const committed = new Set<number>();
   for (let seed = 1; seed <= 10; seed++) {

@@ -69,6 +69,12 @@ export class WorldLedger {
       [links.reads.trouble, links.writes.trouble] = [reads, writes];
   }
 
+  /** What goes wrong with what one process writes; undefined: the same as for all. */
+  troubleOne(process: string, writes: Trouble | undefined): void {
+    const links = this.links.get(process);
+    if (links) links.writes.trouble = writes ?? this.usual.writes;
+  }
+
   /** It answers a process, or nobody, no more, until `heal`. What was sent is done then. */
   silence(process?: string): void {
     this.cutOff.add(process);

@@ -45,9 +45,9 @@ export interface LinkOptions {
   readonly broken?: () => void;
   /**
    * The store answers its requests in order, so the next event need not wait for the answer of the
-   * one before.
+   * one before. Called before an answer is awaited.
    */
-  readonly overlap?: boolean;
+  readonly overlap?: () => void;
 }
 
 interface Call {
@@ -166,6 +166,7 @@ export class Link {
   }
 
   private async settle({ answer, settled }: Call): Promise<void> {
+    this.options.overlap?.();
     try {
       const value = await answer;
       if (!this.dead) settled.resolve(value);

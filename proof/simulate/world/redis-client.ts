@@ -34,7 +34,7 @@ export class SimulatedRedis {
       name: `${name} redis`,
       lost: (what) => new Error(`Connection is closed: ${what}`),
       broken: () => this.dropped("the connection broke"),
-      overlap: true,
+      overlap: () => made.redis.flush(),
     });
   }
 

@@ -24,6 +24,9 @@ const ORDERED = ["hash-max-listpack-entries", "hash-max-listpack-value"].flatMap
 export interface RedisServer {
   /** Sends a command. Commands take effect in the order of the calls. */
   send(command: Command): Promise<unknown>;
+  /** The same, but it may wait for `flush` or for the next one that is sent. */
+  give(command: Command): Promise<unknown>;
+  flush(): void;
   /** Loads a library so that it runs on virtual time; once per text. */
   load(text: string): Promise<void>;
   /** Stops the server. */
@@ -47,6 +50,8 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
   await untilListening(port, START_TIMEOUT_MS, child.exited);
   const connection = await RespConnection.open(socket);
   const send = (command: Command) => connection.send(command);
+  const give = (command: Command) => connection.give(command);
+  const flush = () => connection.flush();
   const loaded = new Set<string>();
   const load = async (text: string) => {
     if (loaded.has(text)) return;
@@ -59,7 +64,7 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
     await child.kill();
     rmSync(socket, { force: true });
   };
-  return { send, load, stop };
+  return { send, give, flush, load, stop };
 }
 
 /** The library of the text, on virtual time. Its first line names it. */

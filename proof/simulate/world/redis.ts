@@ -202,6 +202,11 @@ export class WorldRedis {
 
   // What arrives from clients.
 
+  /** Must be called before the result of `execute` is awaited. */
+  flush(): void {
+    this.server.flush();
+  }
+
   /** Runs a command of a client, now. Commands take effect in the order of the calls. */
   async execute(command: Command): Promise<unknown> {
     const name = String(command[0]).toUpperCase();
@@ -219,13 +224,13 @@ export class WorldRedis {
           ? this.libraries(String(command[3]))
           : this.load(String(command[3]));
       case "PTTL":
-        return this.own("sim_pttl", [String(command[1])]);
+        return this.give("sim_pttl", [String(command[1])]);
       case "SCAN":
-        return ["0", await this.own("sim_keys", [String(command[3])])];
+        return ["0", await this.give("sim_keys", [String(command[3])])];
       default: {
         const [, reply] = await Promise.all([
-          this.own("sim_expire", []),
-          this.server.send(command),
+          this.give("sim_expire", []),
+          this.server.give(command),
         ]);
         return reply;
       }
@@ -240,7 +245,7 @@ export class WorldRedis {
   private fcall(command: Command): Promise<unknown> {
     if (!this.functions.has(String(command[1])))
       return Promise.reject(replyError("ERR Function not found"));
-    return this.server.send([...command, this.nowMs()]);
+    return this.server.give([...command, this.nowMs()]);
   }
 
   /** FUNCTION LIST: the library of this name, if its functions are here. */
@@ -262,7 +267,13 @@ export class WorldRedis {
   }
 
   private own(name: string, args: readonly string[]): Promise<unknown> {
-    return this.server.send(["FCALL", name, 0, ...args, this.nowMs()]);
+    const reply = this.give(name, args);
+    this.flush();
+    return reply;
+  }
+
+  private give(name: string, args: readonly string[]): Promise<unknown> {
+    return this.server.give(["FCALL", name, 0, ...args, this.nowMs()]);
   }
 }
 

@@ -34,14 +34,20 @@ export class RespConnection {
     return connection;
   }
 
+  /** Sends it soon, after all that were given before. */
   send(command: Command): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.waiting.push({ resolve, reject });
-    this.unsent.push(encode(command));
     if (!this.flushing) {
       this.flushing = true;
       queueMicrotask(() => this.flush());
     }
+    return this.give(command);
+  }
+
+  /** Sends it with the next one that is sent, or with `flush`: one write for all of them. */
+  give(command: Command): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.waiting.push({ resolve, reject });
+    this.unsent.push(encode(command));
     return promise;
   }
 
@@ -49,7 +55,7 @@ export class RespConnection {
     this.socket?.end();
   }
 
-  private flush(): void {
+  flush(): void {
     this.flushing = false;
     if (this.unsent.length === 0) return;
     const all = this.unsent.length === 1 ? (this.unsent[0] as Buffer) : Buffer.concat(this.unsent);

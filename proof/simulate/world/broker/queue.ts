@@ -57,6 +57,8 @@ export class Queue {
   /** By channel: whether the queue has told it that it is full (4). */
   private readonly senders = new Map<object, boolean>();
   private active: Consumer | undefined;
+  /** How many messages it may still deliver; finite while somebody picks each delivery. */
+  private allowed = Number.POSITIVE_INFINITY;
   private nextSeq = 0;
   private hadConsumer = false;
   private expiryAtMs = Number.POSITIVE_INFINITY;
@@ -153,6 +155,20 @@ export class Queue {
     this.giveBack(held);
   }
 
+  /** From now on it delivers only what is allowed. */
+  hold(): void {
+    this.allowed = 0;
+  }
+
+  /** Delivers one more message. Returns whether somebody took it. */
+  allowOne(): boolean {
+    this.allowed = 1;
+    this.pump();
+    const taken = this.allowed === 0;
+    this.allowed = 0;
+    return taken;
+  }
+
   /** One message for `getter`. */
   get(getter: Consumer): Message | undefined {
     this.expire();
@@ -244,6 +260,8 @@ export class Queue {
       else this.ready.push(message);
     }
     if (!this.quorum) this.ready.sort((a, b) => a.seq - b.seq); // 2
+    // As if everything had been sent ahead: one consumer then holds all that went back.
+    if (this.allowed < Number.POSITIVE_INFINITY) this.returned.sort((a, b) => a.seq - b.seq);
     this.pump();
   }
 
@@ -256,9 +274,10 @@ export class Queue {
   /** Delivers what can be delivered. */
   private pump(): void {
     this.expire();
-    while (this.length > 0) {
+    while (this.length > 0 && this.allowed > 0) {
       const consumer = this.next();
       if (!consumer) return;
+      this.allowed--;
       const message = this.takeHead() as Message;
       if (!consumer.noAck) consumer.held.add(message);
       consumer.deliver(message);

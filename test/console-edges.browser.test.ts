@@ -1,0 +1,178 @@
+// The console where answers come late, out of turn or not at all, in a real browser (headless
+// Chromium) on a real gateway: test/console.browser.test.ts has its pages.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
+import { World } from "./console-world.ts";
+
+const SLOW_MS = 60_000;
+let browser: Browser;
+let t: TestGateway;
+const world = new World();
+let listLetters: () => Promise<object[]> = async () => [];
+let pause: () => Promise<void> = async () => undefined;
+
+beforeAll(async () => {
+  t = await startTestGateway({
+    overview: async () => world.overview(),
+    letters: {
+      list: () => listLetters(),
+      redrive: async () => ({ matched: 0, done: 0, left: [] }),
+      drop: async () => ({ matched: 0, done: 0, left: [] }),
+    },
+    workers: { pause: async (id) => pause().then(() => [id]), resume: async (id) => [id] },
+  });
+  const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+}, SLOW_MS);
+
+afterAll(async () => {
+  await browser?.close();
+  await t?.close();
+}, SLOW_MS);
+
+async function signedIn(path: string, user = "olga"): Promise<Page> {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(SLOW_MS);
+  const own = await token(user, { scope: "operator" });
+  await page.goto(`${t.gateway.url}/console${path}#token=${own}`);
+  return page;
+}
+
+/** Resolves when the page has got this many more overviews. */
+function looks(page: Page, times: number): Promise<unknown> {
+  let seen = 0;
+  return page.waitForResponse((r) => r.url().endsWith("/overview") && ++seen >= times);
+}
+
+test(
+  "dead letters are listed by one call at a time, and seldom while their number keeps changing",
+  async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    let [calls, running, most] = [0, 0, 0];
+    listLetters = async () => {
+      calls++;
+      most = Math.max(most, ++running);
+      if (calls > 1) await held;
+      running--;
+      return [];
+    };
+    const page = await signedIn("/dead");
+    await page.waitForSelector("#dead:has-text('No dead letters here')");
+    const startMs = performance.now();
+    world.change = (o) => ({ ...o, dead: o.dead.map((d) => ({ ...d, messages: o.atMs % 9_973 })) });
+    for (let i = 0; i < 3; i++) await page.click("#dead button:has-text('Refresh')");
+    await looks(page, 4);
+    expect([calls, most]).toEqual([2, 1]);
+    const asked = page.waitForResponse((r) => r.url().includes("/v1/admin/dead"));
+    release();
+    // What was asked meanwhile is answered by one more call.
+    await asked;
+    await looks(page, 4);
+    expect(calls).toBeGreaterThanOrEqual(3);
+    const changes = 1 + Math.floor((performance.now() - startMs) / 10_000);
+    expect(calls).toBeLessThanOrEqual(3 + changes);
+    expect(most).toBe(1);
+    world.change = (o) => o;
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a link with a token signs in on an open page too; what began under the token before is over",
+  async () => {
+    const page = await signedIn("/workers", "vera");
+    await page.waitForSelector(".who:has-text('vera')");
+    await page.waitForSelector("#workers tbody tr");
+    const late = Promise.withResolvers<() => Promise<void>>();
+    let asked = 0;
+    await page.route("**/v1/admin/overview", async (route) => {
+      const json = { title: "The token has expired" };
+      if (asked++ > 0) await route.continue();
+      else late.resolve(() => route.fulfill({ status: 401, json }));
+    });
+    const refuse = await late.promise;
+    await page.click("#pause-all");
+    await page.waitForSelector("#ask");
+    const other = await token("olga", { scope: "operator" });
+    await page.evaluate((hash) => {
+      location.hash = hash;
+    }, `token=${other}`);
+    await page.waitForSelector(".who:has-text('olga')");
+    expect(page.url()).toBe(`${t.gateway.url}/console/workers`);
+    expect(await page.locator("#ask").count()).toBe(0);
+    const next = looks(page, 3);
+    await refuse();
+    await next;
+    expect(await page.textContent(".who")).toContain("olga");
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a change that is under way cannot be closed, and says how it ended",
+  async () => {
+    const page = await signedIn("/workers");
+    const asked = Promise.withResolvers<void>();
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    pause = async () => {
+      asked.resolve();
+      await held;
+    };
+    await page.click("#workers tbody button:has-text('Pause') >> nth=0");
+    await page.click("#ask button[type=submit]");
+    await asked.promise;
+    for (let i = 0; i < 2; i++) await page.keyboard.press("Escape");
+    await looks(page, 1);
+    expect(await page.isVisible("#ask:has-text('Working…')")).toBe(true);
+    expect(await page.isDisabled("#ask button:has-text('Cancel')")).toBe(true);
+    release();
+    await page.waitForSelector("#said:has-text('worker-1-e345a1f1: paused')");
+    await page.waitForSelector("#ask", { state: "detached" });
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a page that is opened while the gateway is away signs in by itself once it is back",
+  async () => {
+    const page = await signedIn("/workers");
+    await page.waitForSelector("#workers tbody tr");
+    await page.route("**/v1/admin/me", (route) => route.abort());
+    await page.reload();
+    await page.waitForSelector("#sign-in-why:has-text('asked again every few seconds')");
+    await page.unroute("**/v1/admin/me");
+    await page.waitForSelector("#workers tbody tr");
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a sale of ten thousand items is shown by the hundred, and an item found by a part of its name",
+  async () => {
+    const page = await signedIn("");
+    await page.waitForSelector("#sale tbody tr");
+    await page.route("**/v1/admin/sales", async (route) => {
+      const answer = await route.fetch();
+      const [sale] = (await answer.json()).sales;
+      const items = Array.from({ length: 10_000 }, (_, i) => ({
+        ...{ ...sale.items[0], sku: `sku-${i}`, name: `Item number ${i}` },
+      }));
+      await route.fulfill({ json: { sales: [{ ...sale, items }] } });
+    });
+    await page.goto(`${t.gateway.url}/console/sales?sale=spring`);
+    await page.waitForSelector("#one-sale:has-text('Page 1 of 100')");
+    expect(await page.locator("#one-sale tbody tr").count()).toBe(100);
+    await page.click("#one-sale button:has-text('Later')");
+    await page.waitForSelector("#one-sale tr:has-text('Item number 199')");
+    await page.fill("#find-item", "NUMBER 9999");
+    await page.waitForSelector("#one-sale:not(:has-text('Page'))");
+    expect(await page.locator("#one-sale tbody tr").count()).toBe(1);
+    await page.close();
+  },
+  SLOW_MS,
+);
