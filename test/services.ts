@@ -54,22 +54,17 @@ export async function testRedis(): Promise<{ url: string }> {
 export interface TestRabbit {
   /** AMQP URL of a new, empty virtual host. */
   freshVhost(): Promise<string>;
-  /** A new, empty virtual host and the node that has it. */
-  freshVhostOn(): Promise<{ readonly vhost: string; readonly node: PrivateRabbit }>;
 }
 
 /** A broker shared by all tests; each uses its own virtual hosts. */
 export async function testRabbit(): Promise<TestRabbit> {
   await rabbitOf(vhosts);
-  const freshVhostOn = async () => {
-    const taken = vhosts++;
-    return { vhost: at(VHOSTS, taken % VHOSTS.length), node: await rabbitOf(taken) };
+  return {
+    freshVhost: async () => {
+      const taken = vhosts++;
+      return (await rabbitOf(taken)).url(at(VHOSTS, taken % VHOSTS.length));
+    },
   };
-  const freshVhost = async () => {
-    const { vhost, node } = await freshVhostOn();
-    return node.url(vhost);
-  };
-  return { freshVhost, freshVhostOn };
 }
 
 /**
