@@ -81,7 +81,8 @@ function List({ value: { orders, before }, filter }) {
     { head: "Accepted", cell: (o) => html`<${At} at=${o.acceptedAt} />` },
     { head: "Decided", cell: (o) => (o.decidedAt ? html`<${At} at=${o.decidedAt} />` : "not yet") },
   ];
-  return html`<${Table} label="Orders" columns=${columns} rows=${orders} keyOf=${(o) => `${o.user} ${o.id}`}
+  return html`<${Table} label="Orders" columns=${columns} rows=${orders}
+      keyOf=${(o) => `${o.user} ${o.id}`}
       empty=${before ? "None on this page of the ledger." : "No order matches."} />
     ${
       before &&

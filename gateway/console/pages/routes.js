@@ -22,7 +22,8 @@ export function RoutesPage({ known, me }) {
   return html`<${Panel} id="unrouted" title="On sale and not shipped" known=${known.routing}
       view=${Unrouted} me=${me} again=${routes.again} services=${services} />
     <${Panel} id="routes" title="Routes" known=${routes} view=${Routes} actions=${actions} me=${me}
-      again=${routes.again} services=${services} note="Which service gets the paid parts of a category." />
+      again=${routes.again} services=${services}
+      note="Which service gets the paid parts of a category." />
     <${Panel} id="pairs" title="Exchange rates" known=${known.pairs} view=${Pairs} />
     <${Panel} id="sources" title="Sources of rates" known=${known.others} view=${Sources} />`;
 }

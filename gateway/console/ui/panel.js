@@ -65,7 +65,8 @@ function ReadAt({ atMs }) {
 function Stale({ known, why }) {
   if (why === "being asked") return html`<p class="dim">Loading…</p>`;
   if (known?.value === undefined)
-    return html`<p class="unknown"><b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.</p>`;
+    return html`<p class="unknown">
+      <b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.</p>`;
   const age = duration(performance.now() - known.atMs);
   return html`<p class="unknown"><b>Last known values, ${age} old</b>: ${why}.</p>`;
 }
