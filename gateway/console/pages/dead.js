@@ -174,8 +174,7 @@ function Rows({ group, me, show, again }) {
           me.operate &&
           html`
           <button id="redrive" disabled=${chosen.length === 0}
-            onClick=${() => actOn("redrive", chosen, again)}>
-            Redrive ${chosen.length} selected
+            onClick=${() => actOn("redrive", chosen, again)}>${`Redrive ${chosen.length} selected`}
           </button>
           <button id="drop" class="danger" disabled=${chosen.length === 0}
             onClick=${() => actOn("drop", chosen, again)}>Drop ${chosen.length} selected</button>`

@@ -66,8 +66,7 @@ function Stale({ known, why }) {
   if (why === "being asked") return html`<p class="dim">Loading…</p>`;
   if (known?.value === undefined)
     return html`<p class="unknown">
-      <b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.
-    </p>`;
+      <b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.</p>`;
   const age = duration(performance.now() - known.atMs);
   return html`<p class="unknown"><b>Last known values, ${age} old</b>: ${why}.</p>`;
 }
