@@ -31,7 +31,7 @@ function Waits() {
   const { times, lines } = past;
   return html`<${Chart} label="Age of the oldest order" times=${times} unit=${wait}
     least=${50} lines=${[
-    { name: "worst shard", colour: "c4", values: lines.worst },
-    { name: "median shard", colour: "c1", values: lines.median, dash: [6, 3] },
-  ]} />`;
+      { name: "worst shard", colour: "c4", values: lines.worst },
+      { name: "median shard", colour: "c1", values: lines.median, dash: [6, 3] },
+    ]} />`;
 }
