@@ -145,12 +145,18 @@ async function interruptRedrive(system: ChaosSystem, random: () => number): Prom
 
 /** Another fault of the same burst may keep a broker or the ledger away for a while. */
 async function redriveAll(system: ChaosSystem): Promise<void> {
+  let last = "";
   const works = () =>
     system.sluice("dead", "redrive", "all").then(
       () => true,
-      (error) => messageOf(error).includes("no such dead letters"),
+      (error) => {
+        last = messageOf(error);
+        return last.includes("no such dead letters");
+      },
     );
-  await until("'sluice dead redrive all' works", works, HEAL_MS);
+  await until("'sluice dead redrive all' works", works, HEAL_MS).catch((error) => {
+    throw new Error(`${messageOf(error)}; last: ${last}`);
+  });
 }
 
 /** Failed payments that wait for an operator. */
