@@ -6,7 +6,7 @@ import type { AnswerWord } from "../core/domain/charge.ts";
 import type { OrderStep, Step } from "../core/domain/entry.ts";
 import type { AnswerRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { freshDatabase, testDir } from "../test/services.ts";
+import { emptyDatabase, testDir } from "../test/services.ts";
 import { Db } from "./db.ts";
 import { migrate } from "./migrations.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
@@ -24,7 +24,7 @@ const USER = userOf(0);
 const WITHOUT_SALES = 19;
 
 async function urlOf(dialect: string): Promise<string> {
-  return dialect === "sqlite" ? `sqlite:${testDir("revenue")}/ledger.db` : freshDatabase();
+  return dialect === "sqlite" ? `sqlite:${testDir("revenue")}/ledger.db` : emptyDatabase();
 }
 
 async function opened(url: string) {

@@ -120,7 +120,9 @@ describe("docker-compose.yml", () => {
   test("contains no password, not even a default", () => {
     const values = ALL.flatMap((name) => Object.entries(serviceOf(name).environment));
     const named = values.filter(([name]) => /PASSWORD|SECRET|_URL|REGIONS/.test(name));
-    const inline = named.filter(([name]) => !name.endsWith("_FILE") && !/PROVIDER_URL/.test(name));
+    const inline = named.filter(
+      ([name]) => !name.endsWith("_FILE") && !/(PROVIDER|GRAFANA)_URL/.test(name),
+    );
     expect(inline).toEqual([]);
     expect(TEXT).not.toMatch(/:\/\/[^\s/]*:[^\s/]*@/);
   });

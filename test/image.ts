@@ -61,14 +61,15 @@ export function ignores(text: string, path: string): boolean {
 }
 
 export function buildImage(root: string, dir: string): Image {
-  const stage = readStages(readFileSync(join(root, "Dockerfile"), "utf8")).at(-1) ?? [];
+  const dockerfile = readFileSync(join(root, "Dockerfile"), "utf8");
+  const stage = readStages(dockerfile).at(-1) ?? [];
   const ignore = readFileSync(join(root, ".dockerignore"), "utf8");
   const workdir = the(stage, "WORKDIR");
   for (const instruction of stage.filter(({ word }) => word === "COPY")) {
     const copy = copied(instruction);
     if (copy) for (const source of copy.sources) take(root, source, dir, copy.target, ignore);
     else if (instruction.rest === `--from=packages ${workdir}/node_modules node_modules`)
-      linkPackages(root, dir);
+      linkPackages(root, dir, packagesRemoved(dockerfile));
     else throw new Error(`COPY ${instruction.rest}: only the packages may come from another stage`);
   }
   const environment = the(stage, "ENV")
@@ -106,16 +107,26 @@ function take(root: string, source: string, dir: string, target: string, ignore:
   cpSync(from, to);
 }
 
+/** Folders of packages that another stage removes after its `npm ci`. */
+function packagesRemoved(dockerfile: string): string[] {
+  const removals = dockerfile.matchAll(/rm -rf((?: node_modules\/\S+)+)/g);
+  return [...removals].flatMap(([, paths = ""]) => paths.trim().split(" "));
+}
+
 /**
  * The packages of `npm ci --omit=dev`. The lock file also lists those for other platforms, which
  * are not on this disk.
  */
-function linkPackages(root: string, dir: string): void {
+function linkPackages(root: string, dir: string, removed: readonly string[]): void {
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
     packages: Record<string, { dev?: boolean }>;
   };
   const wanted = Object.keys(lock.packages).filter(
-    (path) => path !== "" && !lock.packages[path]?.dev && existsSync(join(root, path)),
+    (path) =>
+      path !== "" &&
+      !lock.packages[path]?.dev &&
+      !removed.some((gone) => path === gone || path.startsWith(`${gone}/`)) &&
+      existsSync(join(root, path)),
   );
   for (const path of [...wanted, "node_modules/.bin/bun"]) {
     mkdirSync(dirname(join(dir, path)), { recursive: true });
