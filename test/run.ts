@@ -11,7 +11,7 @@ import { endTestRoot, makeTestRoot } from "./services.ts";
 /** Tests wait for part of their time: there is one runner more than cores, and at most three. */
 const RUNNERS = Math.min(3, availableParallelism() + 1);
 /** Virtual hosts that each runner's broker has ready: as many as its tests use, or a few. */
-const MANY_VHOSTS = 110;
+const MANY_VHOSTS = 160;
 const FEW_VHOSTS = 8;
 const QUIET = ".quiet.test.ts";
 const LONG = ".long.test.ts";
