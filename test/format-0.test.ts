@@ -137,7 +137,9 @@ describe.each(["sqlite", "postgres"])("%s: a ledger of format 0", (dialect) => {
   test("a part that is asked for again has its order's metadata and trace", async () => {
     await old.writer.askAgain();
     const open = await old.ledger.followUps(0, 100);
-    const parts = open.filter((f) => f.exchange === "fulfilment").map((f) => JSON.parse(f.body));
+    // Its service had claimed it, so it goes to that service's queue.
+    const asked = open.filter((f) => f.exchange === "" && f.routingKey === "fulfilment.depot");
+    const parts = asked.map((f) => JSON.parse(f.body));
     const about = { user: "dan", id: ids.dan, saleId: "spring", metadata: '{"to":"Dän \\"x\\""}' };
     expect(parts).toMatchObject([[{ ...about, traceparent: TRACE, request: 3 }]]);
   });
