@@ -2,7 +2,7 @@
 // its result is added afterwards. An entry without a result means that nobody knows how it ended.
 //
 //   1. Changes stay for good. Of the calls that change nothing, each takes the place of an old one:
-//      otherwise whoever only reads would fill the ledger.
+//      otherwise reads alone would fill the ledger.
 //   2. Operators' reads and strangers' calls are counted apart, so that strangers push out none of
 //      the operators'.
 import type { Db, Value } from "./db.ts";
