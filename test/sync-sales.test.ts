@@ -243,7 +243,7 @@ test("a correction that is open when its sale retires has an end, whoever ends i
   await sync(false);
   expect(await ledger.correction("c7")).toBe("done");
   expect(await stock()).toMatchObject({ corrected: 2, available: 3 });
-  // Whoever had asked Redis before comes late.
+  // A caller that had asked Redis before comes late.
   await bench.stock.syncSale(sale, pending, version);
   expect(await ledger.settleCorrection("c7", "refused")).toBe("done");
   await sync(false);
