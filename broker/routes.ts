@@ -13,7 +13,13 @@ import { declareQueue } from "./declare.ts";
 import { BrokerUnavailable } from "./errors.ts";
 import { depth } from "./inspect.ts";
 import type { Publisher, PublishOutcome } from "./publisher.ts";
-import { FULFILMENT_EXCHANGE, serviceQueue, serviceQueueName, UNROUTED } from "./topology.ts";
+import {
+  FULFILMENT_EXCHANGE,
+  serviceQueue,
+  serviceQueueName,
+  serviceWith,
+  UNROUTED,
+} from "./topology.ts";
 
 export interface Routing {
   /** `region category` → service; an empty region means all regions. */
@@ -34,6 +40,18 @@ export function routingOf(
     former,
     regions,
   };
+}
+
+/**
+ * Declares the queue of a service again, which somebody has deleted, or which this region never
+ * had. false: it is no service's queue, or cannot be declared now.
+ */
+export async function restoreQueue(connection: BrokerConnection, queue: string): Promise<boolean> {
+  const { model, runtime, region } = connection;
+  const service = serviceWith(queue);
+  if (!model || service === undefined) return false;
+  const declared = declareQueue(runtime, model, serviceQueue(service), region).then(() => true);
+  return (await ignore(declared, "queue_restore")) ?? false;
 }
 
 /** Brings one region's broker in line; those of former routes are removed after. */

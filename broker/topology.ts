@@ -98,6 +98,12 @@ export function serviceQueue(service: string): Queue {
   return { name: serviceQueueName(service), arguments: quorum(BACK_TO_UNROUTED) };
 }
 
+/** The service whose queue has this name; undefined: no service's queue. */
+export function serviceWith(queue: string): string | undefined {
+  const prefix = serviceQueueName("");
+  return queue.startsWith(prefix) && queue !== UNROUTED ? queue.slice(prefix.length) : undefined;
+}
+
 /** Requests are repeated, so they may expire. */
 const SHORT_LIVED = { "x-message-ttl": 30_000, "x-max-length": 1_000 };
 

@@ -2,6 +2,7 @@
 
 import type { AuditQuery, AuditRecord } from "../ledger/audit-log.ts";
 import type { Ledger } from "../ledger/contract.ts";
+import { SeenEntries } from "./operator/seen-entries.ts";
 
 /** Entries read at once. */
 const PAGE = 500;
@@ -9,7 +10,7 @@ const PAGE = 500;
 const MOST_OPEN = 100;
 
 export class AuditFollower {
-  private seen: number;
+  private seen: SeenEntries;
   private readonly open = new Set<number>();
 
   /** `shown`: what the caller has already, in any order. */
@@ -17,14 +18,16 @@ export class AuditFollower {
     private readonly ledger: Pick<Ledger, "auditLog">,
     private readonly filter: Pick<AuditQuery, "subjects" | "action">,
     shown: readonly AuditRecord[],
+    private readonly nowMs: () => number,
   ) {
-    this.seen = Math.max(0, ...shown.map(({ seq }) => seq));
+    const all = shown.toSorted((a, b) => a.seq - b.seq);
+    this.seen = new SeenEntries((all[0]?.seq ?? 1) - 1).after(all, () => true, nowMs());
     for (const record of shown) this.note(record);
   }
 
   /** What has happened since the last call, oldest first. */
   async news(): Promise<AuditRecord[]> {
-    const least = Math.min(this.seen, ...[...this.open].map((seq) => seq - 1));
+    const least = Math.min(this.seen.upTo, ...[...this.open].map((seq) => seq - 1));
     const fresh: AuditRecord[] = [];
     let before: number | undefined;
     do {
@@ -33,11 +36,12 @@ export class AuditFollower {
       fresh.push(...own);
       before = own.length === page.records.length ? page.next : undefined;
     } while (before !== undefined && before > least);
-    const told = fresh
-      .reverse()
-      .filter(({ seq, result }) => seq > this.seen || (this.open.has(seq) && result !== undefined));
+    const all = fresh.toReversed();
+    const told = all.filter(
+      ({ seq, result }) => !this.seen.has(seq) || (this.open.has(seq) && result !== undefined),
+    );
     for (const record of told) this.note(record);
-    this.seen = Math.max(this.seen, ...told.map(({ seq }) => seq));
+    this.seen = this.seen.after(all, () => true, this.nowMs());
     return told;
   }
 

@@ -87,6 +87,8 @@ export interface Webhooks {
   /** `no_event`: the delivery log has no such event. `full`: too many events wait already. */
   redeliver(id: string, eventId: string): Promise<"done" | "no_endpoint" | "no_event" | "full">;
 
+  /** The ledger's clock, Unix ms: all times that are kept here are by it. */
+  nowMs(): Promise<number>;
   /** Joins the senders for `leaseMs`, renews the leases held, and returns those still held. */
   beat(sender: string, leaseMs: number, held: readonly EndpointLease[]): Promise<EndpointLease[]>;
   /** Takes endpoints without a sender, up to this sender's share. */

@@ -2,8 +2,8 @@
 // its delivery log change in one transaction, which only the holder of its lease can commit:
 // a sender that was killed leaves nothing half done, and its successor goes on from there.
 //
-// Leases are here rather than in Redis, because they guard rows of this database, and by its clock,
-// so that senders' clocks do not matter.
+// Leases are here rather than in Redis, because they guard rows of this database. All times are by
+// its clock, so that those of gateways and senders do not matter.
 
 import type { FeedEvent, FeedType } from "../core/domain/feed-event.ts";
 import { cursorOf, type FeedPosition, readCursor } from "../core/domain/feed-position.ts";
@@ -53,8 +53,8 @@ export class SqlWebhooks implements Webhooks {
       if (Number(count?.endpoints) >= MAX_ENDPOINTS) return false;
       await tx.run(
         `INSERT INTO webhook_endpoints (id, url, types, secret, position, created_ms, created_by)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
-        [...values, this.db.runtime.wallMs(), by],
+         VALUES (?, ?, ?, ?, ?, ${this.now}, ?)`,
+        [...values, by],
       );
       return true;
     });
@@ -82,16 +82,16 @@ export class SqlWebhooks implements Webhooks {
   /** The first reason stays. The lease ends at once: its sender can write no more. */
   async pause(id: string, by: string, why: string): Promise<boolean> {
     await this.db.run(
-      `UPDATE webhook_endpoints SET paused_ms = ?, paused_by = ?, pause_reason = ?,
+      `UPDATE webhook_endpoints SET paused_ms = ${this.now}, paused_by = ?, pause_reason = ?,
        epoch = epoch + 1, holder = '' WHERE id = ? AND paused_ms = 0`,
-      [this.db.runtime.wallMs(), by, why, id],
+      [by, why, id],
     );
     return this.exists(id);
   }
 
   /** Events that wait are due at once, and have their whole time again. */
   resume(id: string): Promise<boolean> {
-    const nowMs = this.db.runtime.wallMs();
+    const { now } = this;
     return this.db.transaction(async (tx) => {
       const rows = await tx.run(
         `UPDATE webhook_endpoints SET paused_ms = 0, paused_by = '', pause_reason = '',
@@ -100,9 +100,10 @@ export class SqlWebhooks implements Webhooks {
       );
       if (rows.length > 0)
         await tx.run(
-          `UPDATE webhook_held SET due_ms = ?, since_ms = CASE WHEN since_ms = 0 THEN 0 ELSE ? END
+          `UPDATE webhook_held SET due_ms = ${now},
+             since_ms = CASE WHEN since_ms = 0 THEN 0 ELSE ${now} END
            WHERE endpoint = ?`,
-          [nowMs, nowMs, id],
+          [id],
         );
       return rows.length > 0 || this.exists(id, tx);
     });
@@ -132,9 +133,14 @@ export class SqlWebhooks implements Webhooks {
       [id],
     );
     if (Number(count?.held) >= MORE_BY_HAND) return "full";
-    const dueMs = this.db.runtime.wallMs();
+    const dueMs = await this.nowMs();
     await hold(this.db, id, [{ event, tries: 0, dueMs, sinceMs: 0, manual: true }]);
     return "done";
+  }
+
+  async nowMs(): Promise<number> {
+    const [row] = await this.db.run(`SELECT ${this.now} AS now`);
+    return Number(row?.now);
   }
 
   async beat(
@@ -202,17 +208,17 @@ export class SqlWebhooks implements Webhooks {
 
   advance({ endpoint, epoch }: EndpointLease, progress: Progress): Promise<boolean> {
     const { position, pause, failingSinceMs, lastError, succeededMs } = progress;
-    const pausedMs = pause === undefined ? 0 : this.db.runtime.wallMs();
+    const paused = pause === undefined ? ["", ""] : ["sluice", pause];
     return this.db.transaction(async (tx) => {
       const rows = await tx.run(
         `UPDATE webhook_endpoints SET position = ?, failing_ms = ?,
            last_error = CASE WHEN ? = '' THEN last_error ELSE ? END,
            success_ms = CASE WHEN ? = 0 THEN success_ms ELSE ? END,
-           paused_ms = ?, paused_by = ?, pause_reason = ?
+           paused_ms = ${pause === undefined ? 0 : this.now}, paused_by = ?, pause_reason = ?
          WHERE id = ? AND epoch = ? AND paused_ms = 0 RETURNING id`,
         [
           ...[cursorOf(position), failingSinceMs, lastError, lastError, succeededMs, succeededMs],
-          ...[pausedMs, pausedMs === 0 ? "" : "sluice", pause ?? "", endpoint, epoch],
+          ...[...paused, endpoint, epoch],
         ],
       );
       if (rows.length === 0) return false;

@@ -19,7 +19,7 @@ const TIMEOUT_MS = 120_000;
 const PAID_WITHIN_MS = 60_000;
 const START_MS = 180_000;
 /** Each test has a service of its own, and an item that only this service gets. */
-const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 const ends: (() => Promise<unknown>)[] = [];
 let shop: Shop;
 let url: string;
@@ -189,6 +189,39 @@ test(
     const seen = await events(made);
     for (const event of ["claimed", "done", "dispatched"])
       expect(seen.filter((e) => e === event)).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a shard that answers after the lease: the part is not given out, and free for the next claim",
+  async () => {
+    const [made] = (await paid("ten", 1)) as [Made];
+    const writer = await openLedgerWriter(realRuntime, shop.stack.settings.ledgerUrl);
+    ends.push(() => writer.close());
+    let lateMs = 0;
+    const leaseParts: typeof writer.leaseParts = async (...of) => {
+      const leased = await writer.leaseParts(...of);
+      if (leased.kind === "leased" && of[0].claim === "short") lateMs = 2_000;
+      return leased;
+    };
+    const leases = new Proxy(writer, {
+      get: (target, name) =>
+        name === "leaseParts" ? leaseParts : Reflect.get(target, name).bind(target),
+    });
+    const desk = new PartDesk({
+      ...{ runtime: realRuntime, id: "eu.late", regions: shop.stack.links, shards: SHARDS },
+      ...{ leases, now: () => Date.now() + lateMs, log: () => undefined },
+    });
+    ends.push(() => desk.stop());
+    await desk.start();
+    const claim = (name: string) =>
+      desk.claim(
+        { service: "ten", claim: name, most: 1, waitMs: 20_000, leaseMs: 1_000 },
+        new AbortController().signal,
+      );
+    expect(await claim("short")).toEqual({ kind: "unavailable" });
+    expect(await claim("next")).toMatchObject({ kind: "claimed", parts: [{ id: made.id }] });
   },
   TIMEOUT_MS,
 );

@@ -77,7 +77,12 @@ test("the audit is followed: each entry as it begins, and again with its result"
   const ledger = await fresh();
   await onRecord(ledger, { action: "dead.drop", target: "old" }, async () => undefined);
   const first = (await ledger.auditLog({ limit: 10 })).records;
-  const follower = new AuditFollower(ledger, { subjects: undefined, action: undefined }, first);
+  const follower = new AuditFollower(
+    ledger,
+    { subjects: undefined, action: undefined },
+    first,
+    Date.now,
+  );
   const news = async () => (await follower.news()).map((r) => [r.target, r.result?.status]);
   expect(await news()).toEqual([]);
   const entry = { subject: "olga", action: "sales.open", target: "slow", detail: "{}" };

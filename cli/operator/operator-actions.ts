@@ -4,6 +4,7 @@ import type { TimelineEvent } from "../../core/domain/timeline.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import type { AuditRecord } from "../../ledger/audit-log.ts";
 import type { Ledger } from "../../ledger/contract.ts";
+import { SeenEntries } from "./seen-entries.ts";
 
 /** In one round; of more only the newest are taken. */
 const AT_ONCE = 100;
@@ -12,34 +13,51 @@ const READS = /\.(list|log|show|verify)$/;
 /** How long an action may go on before it is shown without a result. */
 const UNENDED_MS = 30_000;
 
+/** The state's members that say which entries are on record. */
+interface OnRecord {
+  /** All up to this number. */
+  readonly actions?: string;
+  /** Later ones, separated by spaces. */
+  readonly actionsBeyond?: string;
+}
+
 export class OperatorActions {
-  private last: number | undefined;
+  private seen: SeenEntries | undefined;
 
   constructor(
     private readonly ledger: Pick<Ledger, "auditLog">,
     private readonly nowMs: () => number,
   ) {}
 
-  /** The number on record; undefined or empty: none, so it begins with what comes from now on. */
-  from(text: string | undefined): void {
-    if (text) this.last = Number(text);
+  /** What is on record; without `actions`: nothing, so it begins with what comes from now on. */
+  from({ actions, actionsBeyond = "" }: OnRecord): void {
+    if (!actions) return;
+    const beyond = actionsBeyond.split(" ").filter((text) => text !== "");
+    this.seen = new SeenEntries(Number(actions), new Set(beyond.map(Number)));
   }
 
-  async since(): Promise<{ readonly events: TimelineEvent[]; readonly seq: number | undefined }> {
+  /** `state`: what is on record once the events are. */
+  async since(): Promise<{ readonly events: TimelineEvent[]; readonly state: OnRecord }> {
     const { records } = await this.ledger.auditLog({ limit: AT_ONCE, changes: true });
-    const newest = records[0]?.seq ?? 0;
-    const last = this.last;
-    if (last === undefined) return { events: [], seq: newest };
-    const fresh = records.filter((r) => r.seq > last).toReversed();
-    const open = fresh.findIndex((r) => !r.result && this.nowMs() - r.atMs < UNENDED_MS);
+    const nowMs = this.nowMs();
+    const all = records.toReversed();
+    const { seen } = this;
+    if (!seen) {
+      const before = new SeenEntries((all[0]?.seq ?? 1) - 1);
+      return { events: [], state: stateOf(before.after(all, () => true, nowMs)) };
+    }
+    const fresh = all.filter(({ seq }) => !seen.has(seq));
+    const open = fresh.findIndex((r) => !r.result && nowMs - r.atMs < UNENDED_MS);
     const ended = open < 0 ? fresh : fresh.slice(0, open);
+    const had = new Set(ended.map(({ seq }) => seq));
     const events = ended.filter((r) => isChange(r)).map(eventOf);
-    return { events, seq: ended.at(-1)?.seq ?? last };
+    return { events, state: stateOf(seen.after(all, (seq) => had.has(seq), nowMs)) };
   }
+}
 
-  written(seq: number | undefined): void {
-    if (seq !== undefined) this.last = seq;
-  }
+function stateOf({ upTo, beyond }: SeenEntries): OnRecord {
+  const later = beyond.size > 0 ? { actionsBeyond: [...beyond].join(" ") } : {};
+  return { actions: String(upTo), ...later };
 }
 
 /** A change that was made, or whose result nobody knows. */

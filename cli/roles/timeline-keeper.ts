@@ -94,8 +94,8 @@ export class TimelineKeeper {
   private async begin(now: Overview): Promise<void> {
     const { state, lease } = await this.write([], [], undefined);
     this.lease = lease;
-    const { actions, write: _, ...rest } = stateOf(state);
-    this.options.actions.from(actions);
+    const { actions, actionsBeyond, write: _, ...rest } = stateOf(state);
+    this.options.actions.from(stateOf(state));
     this.watch = new TimelineWatch(rest);
     this.notice(this.watch, now);
   }
@@ -109,11 +109,10 @@ export class TimelineKeeper {
   private async keep(watch: TimelineWatch): Promise<void> {
     if (this.unsure) await this.ask(this.unsure);
     const mine = this.lease !== "elsewhere";
-    const actions = mine ? await this.options.actions.since() : { events: [], seq: undefined };
+    const actions = mine ? await this.options.actions.since() : { events: [], state: {} };
     const [changes, minutes] = [this.changes, this.minutes];
     const write = this.options.runtime.uuid();
-    const acted = actions.seq ? { actions: String(actions.seq) } : {};
-    const state = { ...watch.state, ...acted, write };
+    const state = { ...watch.state, ...actions.state, write };
     const events = [...eventsOf(changes), ...actions.events];
     if (mine) this.unsure = { write, changes: new Set(changes), minutes: new Set(minutes) };
     const kept = mine
@@ -124,7 +123,7 @@ export class TimelineKeeper {
     if (kept.lease === "held" && mine) {
       this.changes = this.changes.slice(changes.length);
       this.minutes = this.minutes.slice(minutes.length);
-      this.options.actions.written(actions.seq);
+      this.options.actions.from(actions.state);
     } else this.adopt(kept);
   }
 
@@ -138,14 +137,14 @@ export class TimelineKeeper {
       this.changes = this.changes.filter((change) => !changes.has(change));
       this.minutes = this.minutes.filter((minute) => !minutes.has(minute));
     }
-    if (kept.lease === "held") this.options.actions.from(onRecord.actions);
+    if (kept.lease === "held") this.options.actions.from(onRecord);
     else this.adopt(kept);
   }
 
   /** Another gateway has written, or did until now: leaves out what it has recorded. */
   private adopt({ lease, state }: TimelineKept): void {
-    const { actions, ...onRecord } = stateOf(state);
-    this.options.actions.from(actions);
+    const onRecord = stateOf(state);
+    this.options.actions.from(onRecord);
     this.minutes = this.minutes.slice(-MAX_MINUTES);
     this.changes =
       lease === "taken"
@@ -180,7 +179,10 @@ export class TimelineKeeper {
   }
 }
 
-/** `actions`: the number of the last operator's action on record. `write`: the last write's id. */
+/**
+ * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts). `write`:
+ * the last write's id.
+ */
 function stateOf(text: string): TimelineState {
   return text === "" ? {} : (JSON.parse(text) as TimelineState);
 }

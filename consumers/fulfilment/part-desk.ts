@@ -4,7 +4,7 @@
 //
 //  1. A message is acknowledged once the ledger has its parts (part-queues.ts).
 //  2. A part is given out only after its shard has said `claimed`: it is not cancelled, and no
-//     other service has it.
+//     other service has it. If the lease has ended by then, another claim may have it.
 //  3. A report counts while the claim has the part. No other claim gets the part until the shard
 //     has answered the report.
 //  4. Parts that nobody claims any more are put off, so that they come again in a message.
@@ -230,8 +230,8 @@ export class PartDesk {
   }
 
   /**
-   * 2. undefined: none of the parts is the service's any more. A caller that has left hears of
-   * none, so they are free at once.
+   * 2. undefined: none of the parts is the service's any more. A caller that has left, or whose
+   * lease has ended meanwhile, hears of none, so they are free at once.
    */
   private async claimAll(
     { service, claim }: Claim,
@@ -240,7 +240,8 @@ export class PartDesk {
   ): Promise<Claimed | undefined> {
     const words = await Promise.all(parts.map((part) => this.tell(part, "claim", service)));
     const claimed = parts.filter((_, i) => words[i] === "claimed");
-    const [given, unheard] = left.aborted ? [[], claimed] : [claimed, []];
+    const late = left.aborted || this.options.now() >= untilMs;
+    const [given, unheard] = late ? [[], claimed] : [claimed, []];
     const back = [...unheard, ...parts.filter((_, i) => words[i] === undefined)];
     const gone = parts.flatMap((of, i) => {
       const word = words[i];
@@ -249,7 +250,7 @@ export class PartDesk {
     if (gone.length > 0 || back.length > 0) {
       const nowMs = this.options.now();
       const settled = { service, claim, nowMs, gone: gone.map(named), back: back.map(idOf) };
-      const backMs = left.aborted ? nowMs : nowMs + BACK_MS;
+      const backMs = late ? nowMs : nowMs + BACK_MS;
       await this.options.leases.settleClaim({ ...settled, backMs });
       this.counts.gone += gone.length;
     }

@@ -1,6 +1,7 @@
 // Follow-ups are published however many calls ask for it, and a target that accepts nothing delays
 // no other.
 import { afterEach, expect, test } from "bun:test";
+import { depth } from "../../broker/inspect.ts";
 import { makeLog } from "../../cli/log.ts";
 import { closeRegions, openRegion } from "../../cli/roles/parts.ts";
 import { at } from "../../core/domain/at.ts";
@@ -53,7 +54,7 @@ async function rig(targets: readonly string[]) {
   const left = () => waiting.map((f) => f.routingKey);
   const add = (id: number, routingKey: string, dueMs: number) =>
     waiting.push({ id, shard: 0, exchange: "", routingKey, body: "[]", dueMs });
-  return { relay, seen, left, add };
+  return { relay, seen, left, add, link };
 }
 
 test(
@@ -78,6 +79,19 @@ test(
     await Promise.all([first, ...Array.from({ length: 1_000 }, () => relay.followUps(0))]);
     expect(left()).toEqual([]);
     expect(seen.reads).toBeLessThanOrEqual(5);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a claimed part's queue that was deleted is declared again",
+  async () => {
+    const { relay, left, link } = await rig(["fulfilment.depot", BROKEN]);
+    await relay.followUps(0);
+    expect(left()).toEqual([BROKEN]);
+    const { ready } = (await depth(link.connection, "fulfilment.depot")) ?? { ready: 0 };
+    expect(ready).toBe(1);
+    relay.stop();
   },
   TIMEOUT_MS,
 );

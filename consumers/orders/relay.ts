@@ -7,11 +7,14 @@
 // 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
 //    Looks take turns (core/runtime/pacer.ts), so one look finds what several commits left.
 // 4. A target that accepts nothing is paused, longer each time, and delays no other.
-// 5. The last look of a shard does not wait until the shard has another owner: both owners would
+// 5. Parts that a service has claimed go to its own queue. If that was deleted it is declared again:
+//    no other service may have them.
+// 6. The last look of a shard does not wait until the shard has another owner: both owners would
 //    publish the same follow-ups.
 import type { BrokerConnection } from "../../broker/connection.ts";
 import { Preference } from "../../broker/preference.ts";
 import type { Publisher, PublishProperties } from "../../broker/publisher.ts";
+import { restoreQueue } from "../../broker/routes.ts";
 import { RETRIES } from "../../broker/topology.ts";
 import { countIgnored } from "../../core/runtime/ignored.ts";
 import { Pacer } from "../../core/runtime/pacer.ts";
@@ -153,7 +156,7 @@ export class Relay {
     const run = this.relaying.get(shard);
     if (!run) return;
     run.again = false;
-    run.dropped = true; // 5
+    run.dropped = true; // 6
   }
 
   stop(): void {
@@ -195,11 +198,13 @@ export class Relay {
     const [first] = followUps;
     const { exchange, routingKey } = first;
     const body = Buffer.from(text);
+    let without: RegionLink | undefined;
     for (const region of this.preference.inOrder) {
       const { publisher } = region;
       if (!publisher.ready) continue;
       const properties = this.properties(first);
       const outcome = await publisher.publish(exchange, routingKey, body, properties);
+      if (outcome === "returned" && exchange === "") without ??= region;
       if (outcome === "confirmed") {
         this.preference.trust(region);
         return true;
@@ -208,7 +213,10 @@ export class Relay {
       this.preference.doubt(region);
       return false; // 2
     }
-    return false;
+    if (!without || !(await restoreQueue(without.connection, routingKey))) return false; // 5
+    const { publisher } = without;
+    const again = await publisher.publish("", routingKey, body, this.properties(first));
+    return again === "confirmed";
   }
 
   /** Targets to skip for now. */

@@ -31,7 +31,13 @@ const send = (
   more: { privateAllowed?: boolean; addressesOf?: (host: string) => Promise<string[]> } = {},
 ) =>
   deliver(
-    { runtime: realRuntime, timeoutMs: 500, privateAllowed: true, ...more },
+    {
+      runtime: realRuntime,
+      now: realRuntime.wallMs,
+      timeoutMs: 500,
+      privateAllowed: true,
+      ...more,
+    },
     { url, secret: SECRET },
     EVENT,
     never,

@@ -22,6 +22,8 @@ export interface Answer {
 
 export interface DeliveryOptions {
   readonly runtime: Runtime;
+  /** Of the signature, Unix ms. Receivers refuse one that is minutes off. */
+  readonly now: () => number;
   readonly timeoutMs: number;
   /** Whether endpoints may have private addresses, and use http. */
   readonly privateAllowed: boolean;
@@ -43,7 +45,7 @@ export async function deliver(
   event: FeedEvent,
   stopped: AbortSignal,
 ): Promise<Answer> {
-  const { runtime, timeoutMs, keepalive = true } = options;
+  const { runtime, now, timeoutMs, keepalive = true } = options;
   const startedMs = runtime.monotonicMs();
   const { promise: over, reject } = Promise.withResolvers<never>();
   void ended(over); // awaited only while something is under way
@@ -60,12 +62,12 @@ export async function deliver(
     const place = await Promise.race([placeOf(options, to.url), over]);
     const response = await Promise.race([
       fetch(place.url, {
-        ...requestOf(runtime, place, to.secret, event, abort.signal),
+        ...requestOf(now(), place, to.secret, event, abort.signal),
         keepalive,
       }),
       over,
     ]);
-    answer = answerOf(response, runtime.wallMs());
+    answer = answerOf(response, now());
     if (!(await finished(response, over))) abort.abort();
   } catch (error) {
     abort.abort();
@@ -121,7 +123,7 @@ async function resolved(host: string): Promise<readonly string[]> {
 }
 
 function requestOf(
-  runtime: Runtime,
+  nowMs: number,
   { host }: Place,
   secret: string,
   event: FeedEvent,
@@ -129,7 +131,7 @@ function requestOf(
 ): BunFetchRequestInit {
   const body = JSON.stringify(showEvent(event, (atMs) => new Date(atMs).toISOString()));
   const headers = {
-    ...signWebhook(event.id, body, [secret], runtime.wallMs()),
+    ...signWebhook(event.id, body, [secret], nowMs),
     "content-type": "application/cloudevents+json; charset=utf-8",
     "accept-encoding": "identity",
     "user-agent": "Sluice-Webhooks",

@@ -19,11 +19,13 @@ import { RoundOutcome, type SenderTimes, type Try, waitFor } from "./round-outco
 
 export interface EndpointSenderOptions {
   readonly runtime: Runtime;
+  /** The ledger's clock, Unix ms. */
+  readonly now: () => number;
   readonly ledger: Pick<Ledger, "feed" | "webhooks">;
   readonly lease: EndpointLease;
   readonly times: SenderTimes;
   readonly send: (event: FeedEvent, stopped: AbortSignal) => Promise<Answer>;
-  /** Whether the lease is still good, by this process's clock. */
+  /** Whether the lease is still good, by this process's monotonic clock. */
   readonly holds: () => boolean;
   readonly count: (outcome: Delivery["outcome"]) => void;
   readonly log: (event: string, detail: Record<string, unknown>) => void;
@@ -48,7 +50,7 @@ export class EndpointSender {
   private position: FeedPosition;
   private readonly failedOrders = new Set<string>();
   private failingSinceMs: number;
-  /** The next try while the receiver is failing, wall clock. */
+  /** The next try while the receiver is failing, by the ledger's clock. */
   private probeAtMs = 0;
   private stopping = false;
 
@@ -85,8 +87,7 @@ export class EndpointSender {
     const { runtime, ledger } = this.options;
     if (!this.options.holds()) return "idle";
     if (runtime.monotonicMs() - this.readAtMs > REREAD_MS) await this.readHeld();
-    const nowMs = runtime.wallMs();
-    const retries = this.retriesAt(nowMs);
+    const retries = this.retriesAt(this.options.now());
     const page =
       this.heldEvents.size >= MAX_HELD ? undefined : await ledger.feed(this.position, PAGE); // 4
     if (page === "gone") return this.pausedFor(await this.lostPlace());
@@ -118,7 +119,7 @@ export class EndpointSender {
     wanted: readonly FeedEvent[],
     outcome: RoundOutcome,
   ): Promise<void> {
-    const nowMs = this.options.runtime.wallMs();
+    const nowMs = this.options.now();
     const probing = this.failing;
     const lines = Map.groupBy(wanted, lineOf);
     const jobs: (() => Promise<unknown>)[] = retries.map((one) => () => this.try(one, outcome));
@@ -141,7 +142,7 @@ export class EndpointSender {
       const result = this.failing ? "untried" : await this.try({ event: at(line, i) }, outcome);
       if (result === "delivered") continue;
       const rest = line.slice(result === "untried" ? i : i + 1);
-      const nowMs = this.options.runtime.wallMs();
+      const nowMs = this.options.now();
       outcome.add.push(...rest.map((event) => waiting(event, nowMs)));
       return;
     }
@@ -152,7 +153,7 @@ export class EndpointSender {
     if (this.stopping || !this.options.holds()) return "untried";
     const answer = await this.options.send(one.event, this.stopped.signal);
     if (!answer.received && this.stopped.signal.aborted) return "untried";
-    const nowMs = this.options.runtime.wallMs();
+    const nowMs = this.options.now();
     const result = outcome.note(one, answer, nowMs);
     this.options.count(result);
     if (answer.received) this.failedOrders.clear();
@@ -165,8 +166,8 @@ export class EndpointSender {
 
   /** One transaction for the whole round (2). */
   private async write(outcome: RoundOutcome, position: FeedPosition): Promise<Round> {
-    const { ledger, runtime, times } = this.options;
-    const nowMs = runtime.wallMs();
+    const { ledger, now, times } = this.options;
+    const nowMs = now();
     const { add, retry, drop, log, lastError, succeededMs } = outcome;
     if (succeededMs > 0) this.failingSinceMs = 0;
     else if (lastError !== "") this.failingSinceMs ||= nowMs;

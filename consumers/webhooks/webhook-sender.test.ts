@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { prng } from "../../core/runtime/prng.ts";
-import { realRuntime } from "../../core/runtime/runtime.ts";
+import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { SHARDS } from "../../ledger/test-entries.ts";
 import { until } from "../../test/until.ts";
 import { openScene, type Received, Receiver, type Scene } from "./testing.ts";
@@ -30,9 +30,12 @@ afterEach(async () => {
   await scene.close();
 });
 
-async function sender(times: { pauseAfterMs?: number; giveUpMs?: number } = {}) {
+async function sender(
+  times: { pauseAfterMs?: number; giveUpMs?: number } = {},
+  runtime: Runtime = realRuntime,
+) {
   const one = new WebhookSender({
-    runtime: realRuntime,
+    runtime,
     id: `sender-${realRuntime.uuid()}`,
     ledger: scene.ledger,
     leaseMs: 1_500,
@@ -158,6 +161,31 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test("a sender whose clock is days ahead gives nothing up, and leaves nothing due in days", async () => {
+  const aheadMs = 3 * 86_400_000;
+  const ahead = { ...realRuntime, wallMs: () => realRuntime.wallMs() + aheadMs };
+  const id = await scene.add(receiver.url);
+  const refused = () => receiver.received.filter(({ status }) => status === 503).length;
+  receiver.behave = () => 503;
+  await scene.live(1);
+  const right = await sender();
+  await until("it is refused", () => refused() > 0);
+  await right.stop();
+  const before = refused();
+  const wrong = await sender({}, ahead);
+  await until("it is tried by the other", () => refused() > before);
+  await until("that is on record", async () => (await deliveries(id)).length > before);
+  await wrong.stop();
+  expect(new Set((await deliveries(id)).map(({ outcome }) => outcome))).toEqual(
+    new Set(["failed"]),
+  );
+  expect(await endpoint()).toMatchObject({ paused: undefined });
+  receiver.behave = () => 204;
+  await sender();
+  await allArrive();
+  for (const { atMs } of await deliveries(id)) expect(atMs).toBeLessThan(Date.now() + 1_000);
+}, 20_000);
 
 test(
   "a receiver that answers 410 is paused at once",

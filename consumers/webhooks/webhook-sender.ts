@@ -1,4 +1,6 @@
-// Sends webhooks: holds leases on a share of the endpoints, and runs a sender for each.
+// Sends webhooks: holds leases on a share of the endpoints, and runs a sender for each. Senders go
+// by the ledger's clock: one whose own is days ahead would give up at once what others have tried,
+// and leave its own tries due in days.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -10,7 +12,7 @@ import { type DeliveryOptions, deliver } from "./delivery.ts";
 import { EndpointSender } from "./endpoint-sender.ts";
 import type { SenderTimes } from "./round-outcome.ts";
 
-export interface WebhookSenderOptions extends DeliveryOptions {
+export interface WebhookSenderOptions extends Omit<DeliveryOptions, "now"> {
   /** Unique to the process. */
   readonly id: string;
   readonly ledger: Pick<Ledger, "feed" | "webhooks">;
@@ -39,6 +41,8 @@ export class WebhookSender {
   private beating: Promise<void> = Promise.resolve();
   /** When the last beat that succeeded began, monotonic ms. */
   private beatAtMs = Number.NEGATIVE_INFINITY;
+  /** What the ledger's clock shows more than the monotonic one, ms. */
+  private aheadMs = 0;
   private stopped = false;
 
   constructor(private readonly options: WebhookSenderOptions) {}
@@ -92,6 +96,7 @@ export class WebhookSender {
     this.paused = endpoints.filter(({ paused }) => paused !== undefined).length;
     // Without endpoints a sender writes nothing.
     if (leases.length === 0 && this.paused === endpoints.length) return;
+    this.aheadMs = (await webhooks.nowMs()) - runtime.monotonicMs();
     const kept = new Set(
       (await webhooks.beat(id, leaseMs, leases)).map(({ endpoint }) => endpoint),
     );
@@ -108,15 +113,16 @@ export class WebhookSender {
 
   private begin(lease: EndpointLease): void {
     const { runtime, ledger, times, leaseMs, log } = this.options;
+    const now = () => Math.round(runtime.monotonicMs() + this.aheadMs);
     const kept = new KeptConnections(runtime);
     const sender = new EndpointSender({
-      ...{ runtime, ledger, lease, times, log },
+      ...{ runtime, now, ledger, lease, times, log },
       holds: () => runtime.monotonicMs() - this.beatAtMs < leaseMs,
       count: (outcome) => {
         this.counts[outcome]++;
       },
       send: async (event, stopped) => {
-        const options = { ...this.options, keepalive: kept.usable };
+        const options = { ...this.options, now, keepalive: kept.usable };
         const answer = await deliver(options, lease, event, stopped);
         if (answer.status === 0) kept.unanswered();
         else kept.answered();

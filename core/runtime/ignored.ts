@@ -21,6 +21,7 @@ export const IGNORABLE = {
   push: "pushes are best effort: clients can ask for what they missed",
   provider_record: "without the provider's record, verify reports what it could not check",
   queue_depth: "the next reading asks again",
+  queue_restore: "a service's queue is declared again by the next look of the relay",
   queue_resume: "the next pause or retry subscribes again",
   rates_noted: "a later message of the feed notes the rates again",
   rates_look: "rates that cannot be read are answered 503, and the next caller asks again",
