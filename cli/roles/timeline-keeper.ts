@@ -180,8 +180,8 @@ export class TimelineKeeper {
 }
 
 /**
- * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts). `write`:
- * the last write's id.
+ * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts).
+ * `write`: the last write's id.
  */
 function stateOf(text: string): TimelineState {
   return text === "" ? {} : (JSON.parse(text) as TimelineState);
