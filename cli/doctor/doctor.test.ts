@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 import { FINDINGS } from "../../core/domain/finding.ts";
+import { workerReport } from "../../core/domain/test-reports.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
+import { Members } from "../../core/stores/members.ts";
+import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { startRedis } from "../../services/redis.ts";
 import { testDir, testRabbit, testRedis } from "../../test/services.ts";
@@ -76,4 +79,25 @@ test("a recorded halt is shown while Redis is away, or refuses to serve", async 
       ["no sale", "ok", FINDINGS.no_sale.next],
     ]);
   await guarded.kill();
+}, 60_000);
+
+test("a halt that a worker reports is shown while the ledger is away", async () => {
+  const own = await startRedis(testDir("reported"), { persistence: false });
+  const { url } = own;
+  const redis = new RedisStore({ runtime: realRuntime, url, onError: () => undefined });
+  const state = "halted: the ledger has lost entries";
+  await redis.connect();
+  await new Members(redis).beat("worker-1", 60_000, JSON.stringify(workerReport({ state })), []);
+  const look = () =>
+    checkVerdict(
+      readSettings({
+        ...{ SLUICE_REDIS_URL: url, SLUICE_LEDGER_URL: "sqlite:/proc/none", SLUICE_SHARDS: "1" },
+      }),
+    );
+  const found = await look();
+  expect(found).toContainEqual(expect.objectContaining({ what: "halted", state: "fail" }));
+  // What only the ledger knows is not concluded.
+  expect(found.map(({ what }) => what)).not.toContain("no sale");
+  await redis.close();
+  await own.kill();
 }, 60_000);

@@ -186,9 +186,10 @@ async function checkServiceQueues(
   if (settings.ledgerUrl === "") return [];
   const { ledgerUrl: url, shards } = settings;
   const ledger = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
-  if (!ledger) return []; // checkLedger reports it
-  const services = [...new Set((await ledger.routes()).map(({ service }) => service))].sort();
-  await ledger.close();
+  // checkLedger reports it
+  const routes = (await ledger?.routes().catch(() => undefined)) ?? [];
+  await ledger?.close();
+  const services = [...new Set(routes.map(({ service }) => service))].sort();
   const found: Finding[] = [];
   for (const service of services) {
     const queue = await depth(connection, serviceQueueName(service));

@@ -5,7 +5,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
-import { overview } from "../operator/overview.ts";
+import { type OverviewLedger, overview } from "../operator/overview.ts";
 import { openRedis } from "../roles/parts.ts";
 import type { Finding } from "./finding.ts";
 
@@ -23,23 +23,30 @@ const REPORTED: ReadonlySet<FindingCode> = new Set([
 const NEW_MS = 2_000;
 
 /**
- * Nothing, if the ledger is not named or does not answer: the other checks say why. Without Redis,
- * what the ledger tells: a halt is recorded there.
+ * Nothing if a store is not named: the other checks say so. While one does not answer, what the
+ * other one tells: a halt is recorded in the ledger, and workers report it in Redis.
  */
 export async function checkVerdict(settings: Settings): Promise<Finding[]> {
   const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
   if (redisUrl === "" || url === "") return [];
-  const ledger = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
-  if (!ledger) return [];
+  const opened = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
   const redis = await redisOf(settings);
   try {
+    const ledger = opened ?? ledgerAway(shards);
     const look = { runtime: realRuntime, redis, ledger, redisMemory, rateMaxAgeMs };
     const { verdict, atMs } = await overview(look);
     return verdictFindings(verdict, atMs);
   } finally {
     await redis.close();
-    await ledger.close();
+    await opened?.close();
   }
+}
+
+/** A ledger that does not answer. */
+function ledgerAway(shards: number): OverviewLedger {
+  const away = () => Promise.reject(new Error("the ledger is away"));
+  const reads = { sales: away, halt: away, routes: away, revenueAfter: away, salesSince: away };
+  return { shards, ...reads, webhooks: { list: away } };
 }
 
 /** One that refuses to serve is as good as away here. */

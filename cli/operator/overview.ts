@@ -23,7 +23,7 @@ import { troubledOf } from "./troubled-webhooks.ts";
 export interface OverviewOptions {
   readonly runtime: Runtime;
   readonly redis: RedisStore;
-  readonly ledger: Ledger;
+  readonly ledger: OverviewLedger;
   /** MB; 0: as Redis reports. */
   readonly redisMemory: number;
   readonly rateMaxAgeMs: number;
@@ -32,6 +32,12 @@ export interface OverviewOptions {
   /** The gateway's own report: known even while Redis is away. */
   readonly own?: () => RoleReport;
 }
+
+/** What is asked of the ledger. */
+export type OverviewLedger = Pick<
+  Ledger,
+  "shards" | "sales" | "halt" | "routes" | "revenueAfter" | "salesSince"
+> & { readonly webhooks: Pick<Ledger["webhooks"], "list"> };
 
 /** Maximum number of sales; those that closed last are omitted first. */
 const MAX_SALES = 20;

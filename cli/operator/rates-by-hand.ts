@@ -37,6 +37,9 @@ export function ratesByHand(
   };
   const isNear = (value: string | undefined, other: string) =>
     value !== undefined && !isTooFar(value, other, rateMaxStep);
+  /** What became of a verdict. Redis is asked if another process has taken it there. */
+  const settled = async ({ ref, verdict, pair, value }: Omit<RateOperation, "kind">) =>
+    (await settleRates(ledger, store)).get(ref) ?? store.settle(verdict, pair, value);
 
   return {
     list,
@@ -54,13 +57,13 @@ export function ratesByHand(
         return { result: "repeated", applied: true };
       const result = await ledger.operate({ kind: "rate", ...verdict }, subject);
       if (result === "ref_conflict") return { result };
-      const words = await settleRates(ledger, store).catch(() => undefined); // a worker repeats it
+      const word = await settled(verdict).catch(() => undefined); // a worker repeats it
       // Another rate has come in between, and Redis took no verdict on the one that was seen.
-      if (words?.get(verdict.ref) === "not_waiting") {
+      if (word === "not_waiting") {
         const now = (await store.waiting()).find((rate) => rate.pair === pair)?.value;
         return { result: "not_waiting", ...(now === undefined ? {} : { now }) };
       }
-      const applied = words !== undefined;
+      const applied = word !== undefined;
       return { result: result === "repeated" ? "repeated" : "done", applied };
     },
   };

@@ -82,6 +82,30 @@ test("operators see, accept and refuse rates over HTTP; others may not", async (
   );
 });
 
+test("a verdict that Redis did not take is not called applied when it is sent again", async () => {
+  const { redis, ledger, store } = await rig();
+  const other = async (value: string) => {
+    const nowMs = Date.now() + 10;
+    await store.put([{ id: value, pair: "EUR/USD", value, atMs: nowMs }], nowMs, new Map());
+  };
+  let between = () => other("3");
+  const operate: typeof ledger.operate = async (...of) => {
+    await between();
+    return ledger.operate(...of);
+  };
+  const slow = new Proxy(ledger, {
+    get: (target, name) => (name === "operate" ? operate : Reflect.get(target, name).bind(target)),
+  });
+  const { settle } = ratesByHand(slow, redis, readSettings({}));
+  const verdict = { ref: "t1", verdict: "accept", pair: "EUR/USD", value: "1.5" } as const;
+  expect(await settle(verdict, "olga")).toEqual({ result: "not_waiting", now: "3" });
+  await Bun.sleep(20);
+  await other("1.5");
+  between = async () => {};
+  expect(await settle(verdict, "olga")).toEqual({ result: "repeated", applied: true });
+  expect((await store.all()).map(({ value }) => value)).toEqual(["1.5"]);
+});
+
 test("a Redis that is away is 503, not 500", async () => {
   const { redis, ledger } = await rig();
   const t = await start({ ratesByHand: ratesByHand(ledger, redis, readSettings({})) });
