@@ -71,6 +71,8 @@ export interface FollowUp {
   readonly routingKey: string;
   /** JSON text. */
   readonly body: string;
+  /** A put-off request that needs no answer any more: it is marked without being published. */
+  readonly overtaken?: boolean;
 }
 
 /** Where a follow-up goes. */

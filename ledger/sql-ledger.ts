@@ -41,6 +41,7 @@ import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
+import { overtaken } from "./overtaken.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
 import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { rates } from "./rates.ts";
@@ -198,7 +199,7 @@ export class SqlLedger implements Ledger {
   ): Promise<FollowUp[]> {
     const others = except.map(() => " AND NOT (exchange = ? AND routing_key = ?)").join("");
     const rows = await this.db.run(
-      `SELECT id, shard, exchange, routing_key, body FROM follow_ups
+      `SELECT id, shard, exchange, routing_key, body, due_ms FROM follow_ups
        WHERE shard = ? AND done = 0${dueMs === undefined ? "" : " AND due_ms <= ?"}${others}
        ORDER BY id LIMIT ?`,
       [
@@ -208,13 +209,20 @@ export class SqlLedger implements Ledger {
         limit,
       ],
     );
-    return rows.map((r) => ({
+    const followUps = rows.map((r) => ({
       id: Number(r.id),
       shard: Number(r.shard),
       exchange: String(r.exchange),
       routingKey: String(r.routing_key),
       body: String(r.body),
     }));
+    const putOff = followUps.filter(
+      ({ exchange, routingKey }, i) =>
+        exchange === "" && routingKey === "payments" && Number(rows[i]?.due_ms) > 0,
+    );
+    if (putOff.length === 0) return followUps;
+    const gone = await overtaken(this.db, putOff);
+    return followUps.map((f) => (gone.has(f.id) ? { ...f, overtaken: true } : f));
   }
 
   async followUpsOpen(): Promise<number> {

@@ -182,14 +182,16 @@ export class Relay {
         except: this.paused(), // 4
       });
       if (open.length === 0) return;
-      const parcels = parcelsOf(open);
+      const wanted = open.filter((f) => !f.overtaken);
+      const parcels = parcelsOf(wanted);
       const sent = await Promise.all(parcels.map((parcel) => this.publish(parcel)));
       const confirmed = parcels.flatMap(({ followUps }, i) => (sent[i] ? followUps : []));
-      this.updatePauses(open, confirmed);
-      await this.marks.add(confirmed.map((f) => f.id)); // 1
+      this.updatePauses(wanted, confirmed);
+      const done = [...confirmed, ...open.filter((f) => f.overtaken)];
+      await this.marks.add(done.map((f) => f.id)); // 1
       this.pacer.carried(confirmed.length);
       onDone?.(confirmed.length);
-      if (open.length < FOLLOW_UPS_AT_ONCE && confirmed.length === open.length) return;
+      if (open.length < FOLLOW_UPS_AT_ONCE && done.length === open.length) return;
     }
   }
 
