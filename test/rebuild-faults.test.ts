@@ -4,7 +4,8 @@ import { afterEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { at } from "../core/domain/at.ts";
 import type { Entry } from "../core/domain/entry.ts";
-import { RebuildStore } from "../core/stores/rebuild-store.ts";
+import { Members } from "../core/stores/members.ts";
+import { LostWhileLoading, RebuildStore } from "../core/stores/rebuild-store.ts";
 import { SqlLedger } from "../ledger/sql-ledger.ts";
 import { TcpProxy } from "../proof/chaos/tcp-proxy.ts";
 import { startRedis } from "../services/redis.ts";
@@ -215,6 +216,39 @@ test(
     expect((await stack.ledger.incarnation()) - before).toBeLessThanOrEqual(4);
     full = false;
     await admin.config("SET", "maxmemory", "0");
+    await untilOwned(started);
+    await order(userOf(0, 1));
+  },
+  SLOW_MS,
+);
+
+test(
+  "a rebuild that failed is tried again by the same worker, though no shard is its own any more",
+  async () => {
+    const started = await ready();
+    await order(userOf(0));
+    let failed = false;
+    patch(
+      Members.prototype,
+      "claim",
+      (real) =>
+        async function (this: Members, ...of) {
+          return failed ? "held" : real.call(this, ...of);
+        },
+    );
+    beforeReplay(async () => {
+      if (failed) return;
+      failed = true;
+      throw new LostWhileLoading("made up");
+    });
+    const rebuilt = count("redis rebuilt");
+    const client = await stack.client();
+    await client.client.flushall();
+    await client.close();
+    await stack.until("a rebuild that fails", () => count("rebuild begins again") > 0, 40_000);
+    const again = () => count("redis rebuilt") > rebuilt;
+    await stack.until("another one after half a second", again, 4_000);
+    failed = false;
     await untilOwned(started);
     await order(userOf(0, 1));
   },

@@ -5,7 +5,8 @@
 //    that must not look like a ledger that went back.
 // 2. A worker owns no shards while it rebuilds.
 // 3. What another worker has rebuilt meanwhile is not rebuilt again.
-// 4. After a rebuild that failed, the same worker tries again after a pause.
+// 4. After a rebuild that failed, the same worker tries again after a pause, whether or not shards
+//    are to be its own by then: its announcement keeps the others from it.
 // 5. Only an operator ends a halt. Redis may lose its mark, so the ledger that gave the reason has
 //    it on record. Another system's Redis gives no reason against a ledger.
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -38,6 +39,8 @@ export interface RecoveryOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
   /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
+  /** Calls mend() after those that are under way. */
+  readonly mendAgain: (seenIn: number) => void;
   readonly rebuilt: () => void;
   readonly rebuildFailed: () => void;
 }
@@ -88,6 +91,7 @@ export class Recovery {
         `Redis knows incarnation ${redis.incarnation}, the ledger only ${incarnation}`,
       );
     const rebuilt = reason === "lost" ? incarnation > seenIn : await this.allOpen(incarnation);
+    if (rebuilt) this.waits = false;
     if (rebuilt) return; // 3
     this.troubleIn = incarnation;
     this.waits = !this.pace.mayBegin(incarnation);
@@ -102,12 +106,15 @@ export class Recovery {
   }
 
   /**
-   * Called in every round. Halts as the ledger says, and ends the pause if another worker has
-   * rebuilt Redis meanwhile.
+   * Called in every round. Halts as the ledger says. Ends the pause if another worker has rebuilt
+   * Redis meanwhile, and tries again after it.
    */
   async look(): Promise<void> {
-    await ignore(this.haltAsRecorded(), "halt_look");
-    if (!this.resting) return;
+    if (await ignore(this.haltAsRecorded(), "halt_look")) return;
+    if (!this.resting) {
+      if (this.waits && !this.rebuilding) this.options.mendAgain(this.troubleIn); // 4
+      return;
+    }
     const incarnation = await this.options.stores.ledger.incarnation();
     if (incarnation > this.troubleIn && (await this.allOpen(incarnation))) this.pace.whole();
   }

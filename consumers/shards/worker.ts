@@ -58,6 +58,7 @@ export class Worker {
     this.lastBeatMs = options.runtime.monotonicMs();
     this.parts = workerParts(options, {
       dropAll: (why) => this.dropAll(why),
+      mendAgain: (seenIn) => this.mend("not_ready", seenIn),
       ratesKept: () => {
         for (const owner of this.running) owner.sweepRates();
       },
@@ -252,6 +253,12 @@ export class Worker {
     };
   }
 
+  private mend(reason: "lost" | "not_ready", seenIn: number): void {
+    this.inBackground(async () => {
+      if (!this.stopping) await this.parts.recovery.mend(reason, seenIn);
+    });
+  }
+
   private async handOver(owner: AcquiredShard): Promise<void> {
     if (this.taking.has(owner.shard)) return; // 3
     this.taking.add(owner.shard);
@@ -266,9 +273,7 @@ export class Worker {
     switch (reason) {
       case "lost":
       case "not_ready":
-        this.inBackground(async () => {
-          if (!this.stopping) await this.parts.recovery.mend(reason, incarnation);
-        });
+        this.mend(reason, incarnation);
         return;
       case "went_back":
         await this.parts.recovery.haltAll(

@@ -188,8 +188,13 @@ class Simulation {
   private async started(): Promise<boolean> {
     if (this.system.gateways.some((gateway) => gateway === undefined)) return false;
     if (!(await this.world.sight.redis.stock(SALE_ID))) return false;
+    return this.unowned === 0;
+  }
+
+  /** How many shards no worker has: they are not decided, because Redis is closed, say. */
+  private get unowned(): number {
     const owned = this.system.of("worker").flatMap(({ worker }) => worker?.shards ?? []);
-    return new Set(owned).size === this.schedule.shape.shards;
+    return this.schedule.shape.shards - new Set(owned).size;
   }
 
   /** A loss leads to one rebuild, and so does a worker that stops in the middle of one. */
@@ -205,6 +210,7 @@ class Simulation {
   private async waiting(): Promise<readonly string[]> {
     const audit = await LedgerAudit.open(realRuntime, this.world.sight.db);
     const found = [...(await waitingIn(this.sight(), audit))];
+    if (this.unowned > 0) found.push(`${this.unowned} shards without an owner`);
     if (this.clients.open > 0) found.push(`${this.clients.open} clients without an answer`);
     const { unknown } = await this.world.sight.ledger.owed();
     if (unknown > 0) found.push(`${unknown} charges whose end is unknown`);
