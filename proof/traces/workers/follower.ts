@@ -15,6 +15,7 @@ import type { HeldCall } from "./gate.ts";
 import { impossible } from "./impossible.ts";
 import type { Seat } from "./seat.ts";
 import {
+  allOpen,
   channelsOf,
   endedSessions,
   headOf,
@@ -192,15 +193,21 @@ export class Follower {
     return this.leaveRebuilds(after);
   }
 
-  /** A worker that saw a loss, and finds that Redis was rebuilt since, goes on. */
+  /**
+   * A worker that saw a loss, and finds that Redis was rebuilt since, goes on. One that Redis
+   * refused waits until it is open: without announcements it would rebuild it a second time.
+   */
   private async leaveRebuilds(after: SpecState): Promise<Flaw> {
     if (after.trouble >= after.ledger.inc && !after.halted) return undefined;
-    for (const worker of WORKERS)
+    for (const worker of WORKERS) {
+      const refused = this.seat(worker).released.startsWith("not_ready");
+      if (refused && !allOpen(after) && !after.halted) continue;
       for (const call of this.held(worker, "mend")) {
         await this.pass(call);
         if (await this.rebuilds(worker))
           return `worker ${worker} begins a rebuild that nothing needs`;
       }
+    }
     return undefined;
   }
 

@@ -73,8 +73,8 @@ function draw(
 ): Drawn | undefined {
   for (let tried = 0; tried < TRIES; tried++) {
     const next = spec.world.step(spec.call.step as () => Value, state);
-    if (next === undefined) return undefined;
-    if (next === state) continue;
+    // Nothing is possible with what was chosen, or nothing changes.
+    if (next === undefined || next === state) continue;
     const step = stepOf(spec.world.label, specState(state), specState(next));
     const reason = follower.impossible(step);
     if (reason === undefined) return { step, state: next };

@@ -32,6 +32,7 @@ export const REASONS = {
   together: "what one look finds is published together",
   sweeps: "a sweep comes between two batches",
   checked: "a sweep begins with a check",
+  ready: "a look at a queue is part of a sweep, and what has come since is decided first",
   away: "a look at a queue is part of a sweep, and finds nothing where the region is away",
   underWay: "a call under way is answered before the worker hears of a lost channel",
   connection: "a worker's shards share a connection",
@@ -104,6 +105,7 @@ function sweeps(step: Step): Reason {
   const [worker, sh] = args.map(Number) as [number, number];
   const x = sessionOf(before, worker, sh);
   if (x.hand.length > 0 || x.pending.length > 0) return REASONS.sweeps;
+  if (REGIONS.some((region) => queueIn(before, region, sh).ready.length > 0)) return REASONS.ready;
   const away = REGIONS.filter((region) => downIn(before, region));
   if (away.length > 0)
     return away.some((region) => readPast(step, region)) ? REASONS.away : undefined;

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { at } from "../../../core/domain/at.ts";
 import { Random } from "../../protocol/choices.ts";
 import { loadSpec, type Spec } from "../../protocol/spec.ts";
 import { firstState } from "../../protocol/walk.ts";
@@ -15,8 +16,8 @@ import { Stage } from "./stage.ts";
 export const GUIDED_NAMES = ["record", "recordStale", "catchUp", "relay"].concat([
   ...["resubscribe", "close"],
 ]);
-/** Made for this: both regions, and each fault that real workers can meet. */
-export const SCOPE = "PROCESSES";
+/** Made for this: each fault that real workers can meet; missing numbers; broken connections. */
+export const SCOPES = ["PROCESSES", "GAPS", "CHANNELS"] as const;
 const MAX_STEPS = 150;
 
 export interface WorkerRig {
@@ -37,7 +38,7 @@ export async function openWorkerRig(): Promise<WorkerRig> {
 }
 
 export function loadWorkerSpec(names: readonly string[] = []): Spec {
-  const all = new Set(["first", "step", SCOPE, ...GUIDED_NAMES, ...names]);
+  const all = new Set(["first", "step", ...SCOPES, ...GUIDED_NAMES, ...names]);
   return loadSpec("protocol.qnt", [...all], new Random(1));
 }
 
@@ -55,8 +56,9 @@ export async function runWorkers({ first, count, print }: WorkersOptions): Promi
   const left = new Map<string, number>();
   try {
     for (let seed = first; seed < first + count; seed++) {
-      const walk = await rig.walk(spec, { scope: SCOPE, seed, maxSteps: MAX_STEPS });
-      if (walk.flaw) return [`the walk of seed ${seed}: ${walk.flaw}`];
+      const scope = at(SCOPES, seed % SCOPES.length);
+      const walk = await rig.walk(spec, { scope, seed, maxSteps: MAX_STEPS });
+      if (walk.flaw) return [`the walk of seed ${seed} (${scope}): ${walk.flaw}`];
       for (const label of walk.labels) add(kinds, label.slice(0, label.indexOf("(")) || label, 1);
       for (const [reason, times] of walk.left) add(left, reason, times);
     }

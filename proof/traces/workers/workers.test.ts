@@ -1,7 +1,7 @@
 // Real workers take walks through the specification, in the simulator.
 import { afterAll, expect, test } from "bun:test";
 import type { Spec } from "../../protocol/spec.ts";
-import { loadWorkerSpec, openWorkerRig, SCOPE, type WorkerRig } from "./run.ts";
+import { loadWorkerSpec, openWorkerRig, type WorkerRig } from "./run.ts";
 
 /** Parsing the specification takes seconds, and on a busy machine a minute. */
 const SLOW_MS = 300_000;
@@ -19,11 +19,13 @@ afterAll(() => rig?.close());
 
 const WALKS: readonly (readonly [scope: string, seed: number])[] = [
   ...([["OWNERS", 2] as const, ["CHARGES", 1] as const, ["DOUBT", 1] as const] as const),
-  ...([[SCOPE, 2] as const, [SCOPE, 3] as const] as const),
+  ...([["PROCESSES", 2] as const, ["PROCESSES", 3] as const] as const),
+  ...([["GAPS", 5] as const, ["CHANNELS", 6] as const] as const),
 ];
 const KINDS = [
   ...["take", "own", "check", "catchUp", "deliver", "decide", "record", "mark", "relay"],
   ...["begin", "reset", "load", "ready", "losesAll"],
+  ...["look", "unpark", "dropped", "resubscribe"],
 ];
 
 test(
