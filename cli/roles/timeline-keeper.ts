@@ -2,7 +2,7 @@
 // one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
 // beside it, and the ledger's writer has a thread of its own.
 import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
 import {
   eventsOf,
@@ -180,8 +180,8 @@ export class TimelineKeeper {
 }
 
 /**
- * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts). `write`:
- * the last write's id.
+ * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts).
+ * `write`: the last write's id.
  */
 function stateOf(text: string): TimelineState {
   return text === "" ? {} : (JSON.parse(text) as TimelineState);

@@ -7,8 +7,8 @@
 // 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
 //    Looks take turns (core/runtime/pacer.ts), so one look finds what several commits left.
 // 4. A target that accepts nothing is paused, longer each time, and delays no other.
-// 5. Parts that a service has claimed go to its own queue. If that was deleted it is declared again:
-//    no other service may have them.
+// 5. Parts that a service has claimed go to its own queue. If that was deleted, it is declared
+//    again: no other service may have them.
 // 6. The last look of a shard does not wait until the shard has another owner: both owners would
 //    publish the same follow-ups.
 import type { BrokerConnection } from "../../broker/connection.ts";
