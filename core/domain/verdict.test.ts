@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { anchorOf, FINDINGS, type FindingCode } from "./finding.ts";
-import type { Overview, WorkerReport } from "./report.ts";
+import type { Overview } from "./overview.ts";
+import type { WorkerReport } from "./report.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 import { verdict } from "./verdict.ts";
 

@@ -2,11 +2,11 @@
 // be asked, nothing is concluded from what it last told, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords } from "./finding-words.ts";
+import type { Overview } from "./overview.ts";
 import type {
   DeadCount,
   GatewayReport,
   GovernorReport,
-  Overview,
   RoleReport,
   WorkerReport,
 } from "./report.ts";
