@@ -10,8 +10,10 @@ import { at } from "../core/domain/at.ts";
 import type { Push } from "../core/domain/push.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { Auth } from "../gateway/access/auth.ts";
+import { ClientAddress } from "../gateway/access/client-address.ts";
 import { Origins } from "../gateway/access/origins.ts";
 import { Admission } from "../gateway/admission/admission.ts";
+import { LateRefusals } from "../gateway/admission/late-refusals.ts";
 import { Catalogue } from "../gateway/catalogue.ts";
 import type { EventFeed } from "../gateway/http/event-feed.ts";
 import { KeyedOrders } from "../gateway/http/keyed-orders.ts";
@@ -36,6 +38,8 @@ const SECRET = "a secret that is long enough for HS256";
 const ISSUER = { secret: SECRET, issuer: "bench", audience: "bench" };
 const SOCKETS = 16;
 const USERS = 2_000;
+/** Requests here come over no connection. */
+const NOWHERE = { requestIP: () => null };
 /** One order in this many is reserved, so its later states are awaited. */
 const RESERVED_ONE_IN = 10;
 
@@ -140,7 +144,9 @@ class Bench {
       ...{ intake, ledger, runtime, clock },
     });
     const origins = new Origins([]);
-    this.http = new OrderHttp({ ...parts, auth, intake, keys, origins, limits });
+    const late = new LateRefusals(runtime, limits);
+    const from = { origins, addresses: new ClientAddress([]) };
+    this.http = new OrderHttp({ ...parts, auth, intake, keys, ...from, limits, late });
     const none = { stock: {} as StockFeed, events: {} as EventFeed };
     this.frames = new Frames({
       runtime: realRuntime,
@@ -179,7 +185,8 @@ class Bench {
     const requests = this.way === "http" ? this.requests(orders) : [];
     const texts = this.way === "http" ? [] : this.texts(orders);
     const started = now();
-    const answers = this.way === "http" ? requests.map((request) => this.http.one(request)) : [];
+    const answers =
+      this.way === "http" ? requests.map((request) => this.http.one(request, NOWHERE)) : [];
     for (let i = 0; i < texts.length; i++)
       this.frames.receive(at(this.sockets, i % SOCKETS), (texts[i] as Buffer).toString());
     await microtasks();

@@ -9,6 +9,7 @@ import { Auth } from "./access/auth.ts";
 import { ClientAddress } from "./access/client-address.ts";
 import { Origins } from "./access/origins.ts";
 import { Admission } from "./admission/admission.ts";
+import { LateRefusals } from "./admission/late-refusals.ts";
 import { SoldOut } from "./admission/sold-out.ts";
 import { Catalogue } from "./catalogue.ts";
 import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
@@ -151,7 +152,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     runtime,
     clock,
   });
-  const parts = { runtime, clock, auth, intake, keys, admission, catalogue, origins, limits };
+  const late = new LateRefusals(runtime, limits);
+  const addresses = new ClientAddress(access.trustedProxies);
+  const from = { origins, addresses };
+  const parts = { runtime, clock, auth, intake, keys, admission, catalogue, ...from, limits, late };
   const http = new OrderHttp(parts);
   const feed = new StockFeed(runtime, stock.of);
   const frames = new Frames({
@@ -165,22 +169,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     events,
   });
   const watched = { stock: feed, events };
-  const addresses = new ClientAddress(access.trustedProxies);
-  const from = { origins, addresses };
   const room = () => spare.room();
-  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, limits, clock, room });
+  const bounded = { limits, late, room };
+  const sockets = new Sockets({ runtime, auth, frames, ...watched, ...from, ...bounded, clock });
   let leaving = false;
   const failures = new Failures(runtime, log);
   const appParts: AppParts = {
     leaving: () => leaving,
     options,
     limits,
-    access: { auth, origins, addresses },
+    access: { auth, origins, addresses, late },
     orders: { intake, admission, counters, undecided },
     reads: {
       ...{ catalogue, stock, feed: events, longPoll },
       allowance: new ReadAllowance(runtime, limits.reads),
       bytes: new ByteAllowance(runtime, limits.publicBytes),
+      metricBytes: new ByteAllowance(runtime, limits.metricBytes),
     },
     unitsBack,
     metrics: () => metrics,
@@ -241,6 +245,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     sockets: sockets.size,
     unreadBytes: sockets.unreadBytes,
     ...spare.report(),
+    lateRefusals: late.held,
     waitingBytes: lanes.waitingBytes,
     undecided: undecided.orders,
     claims: options.parts?.counts(),

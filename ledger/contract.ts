@@ -60,10 +60,7 @@ export interface ShardPosition {
   readonly lastN: number;
 }
 
-/**
- * A message that must be published because of a recorded entry, repeatedly until the broker
- * confirms it.
- */
+/** A message that a recorded entry asks for, published until the broker confirms it. */
 export interface FollowUp {
   readonly id: number;
   readonly shard: number;
@@ -71,6 +68,8 @@ export interface FollowUp {
   readonly routingKey: string;
   /** JSON text. */
   readonly body: string;
+  /** A put-off request that needs no answer any more: it is marked without being published. */
+  readonly overtaken?: boolean;
 }
 
 /** Where a follow-up goes. */

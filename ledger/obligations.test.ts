@@ -114,6 +114,24 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await rig.pay()).toBe("recorded");
   });
 
+  test("what an older copy's answer has overtaken is not published when it is due", async () => {
+    const rig = await charging(dialect);
+    await open(rig);
+    // An operator asks again while a worker has the first copy. The second one is put off.
+    expect(await rig.writer.askAgain()).toBe(1);
+    expect(await open(rig)).toMatchObject([{ kind: "charge", request: 2 }]);
+    await rig.late("later", later(2));
+    const gaveUp = [rig.step("given_up"), rig.step("payment_failed")];
+    expect(await rig.record([rig.answer("unknown")], "+payment_failed", gaveUp)).toBe("recorded");
+    const dueMs = START_MS + 24 * HOUR_MS;
+    const due = await rig.ledger.followUps(0, 100, { dueMs });
+    const shown = due.map(({ body, overtaken = false }) => {
+      const [{ kind = "letter" } = {}] = [JSON.parse(body)].flat() as { kind?: string }[];
+      return `${kind}${overtaken ? ", overtaken" : ""}`;
+    });
+    expect(shown.sort()).toEqual(["charge, overtaken", "letter", "lookup"]);
+  });
+
   test("a request put off comes back when due, later each time, and older copies end", async () => {
     const rig = await charging(dialect);
     expect(await open(rig)).toMatchObject([{ kind: "charge", attempt: 1 }]);

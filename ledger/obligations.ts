@@ -5,7 +5,7 @@
 //   2. A request that could not be answered is put off: the ledger issues the next number, due
 //      after a wait that grows with the time spent on it so far.
 //   3. A copy with an older number (an operator asked again, or the broker delivered it twice) ends
-//      with its next answer.
+//      with its next answer. If that was put off, it is not published any more (overtaken.ts).
 import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/charge.ts";
 import type { Entry } from "../core/domain/entry.ts";
 import type { AnswerRow } from "../core/domain/row.ts";
@@ -23,6 +23,11 @@ const WAITS: Readonly<Record<OpenStatus, { readonly leastMs: number; readonly mo
   unknown: { leastMs: 5_000, mostMs: 3_600_000 },
   refunding: { leastMs: 2_000, mostMs: 3_600_000 },
 };
+
+/** The request that an attempt in this status waits for, if it waits for one. */
+export function kindOf(status: string): PaymentRequest["kind"] | undefined {
+  return isOpen(status) ? ASKED[status] : undefined;
+}
 
 export function requestOf(of: Attempt, status: OpenStatus, terms: Terms): PaymentRequest {
   const { amount, currency, payment, trace, request, sinceMs } = terms;

@@ -31,10 +31,10 @@ import type {
   RecordedRate,
   ShardPosition,
   StoredOrder,
-  Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { feed, feedEnd, feedStart } from "./feed.ts";
+import { followUps } from "./follow-ups.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
@@ -191,30 +191,8 @@ export class SqlLedger implements Ledger {
     return feed(this.db, this.storeId, this.shards, ...of);
   }
 
-  async followUps(
-    shard: number,
-    limit: number,
-    { dueMs, except = [] }: { dueMs?: number; except?: readonly Target[] } = {},
-  ): Promise<FollowUp[]> {
-    const others = except.map(() => " AND NOT (exchange = ? AND routing_key = ?)").join("");
-    const rows = await this.db.run(
-      `SELECT id, shard, exchange, routing_key, body FROM follow_ups
-       WHERE shard = ? AND done = 0${dueMs === undefined ? "" : " AND due_ms <= ?"}${others}
-       ORDER BY id LIMIT ?`,
-      [
-        shard,
-        ...(dueMs === undefined ? [] : [dueMs]),
-        ...except.flatMap(({ exchange, routingKey }) => [exchange, routingKey]),
-        limit,
-      ],
-    );
-    return rows.map((r) => ({
-      id: Number(r.id),
-      shard: Number(r.shard),
-      exchange: String(r.exchange),
-      routingKey: String(r.routing_key),
-      body: String(r.body),
-    }));
+  followUps(...of: Parameters<Ledger["followUps"]>): Promise<FollowUp[]> {
+    return followUps(this.db, ...of);
   }
 
   async followUpsOpen(): Promise<number> {

@@ -136,6 +136,35 @@ test(
   SLOW_MS,
 );
 
+/** In the page: a first frame that takes long, as on a slow machine, and what has the focus. */
+function slowFrames(): void {
+  const soon = requestAnimationFrame.bind(window);
+  window.requestAnimationFrame = (call) => soon(() => setTimeout(() => call(0), 2_000));
+  new MutationObserver((_, observer) => {
+    if (!document.querySelector("#token")) return;
+    observer.disconnect();
+    Object.assign(window, { focusAtFirst: document.activeElement?.id });
+  }).observe(document, { childList: true, subtree: true });
+}
+
+test(
+  "the field for the token has the focus as soon as it is there: nothing typed is lost",
+  async () => {
+    const page = await browser.newPage();
+    await page.addInitScript(slowFrames);
+    await page.route("**/console/app.js", async (route) => {
+      await Bun.sleep(1_000);
+      await route.continue();
+    });
+    await page.goto(`${t.gateway.url}/console`);
+    await page.keyboard.type("typed at once");
+    expect(await page.inputValue("#token")).toBe("typed at once");
+    expect(await page.evaluate("focusAtFirst")).toBe("token");
+    await page.close();
+  },
+  SLOW_MS,
+);
+
 test(
   "a page that is opened while the gateway is away signs in by itself once it is back",
   async () => {

@@ -110,6 +110,7 @@ test(
   "an operator signs in by keyboard; the figures change; the page's policy blocks nothing",
   async () => {
     const { page, errors } = await open();
+    await page.waitForSelector("#token:focus");
     await page.keyboard.type(await token("olga", { scope: "operator" }));
     await page.keyboard.press("Enter");
     const before = (await page.locator(LEFT).textContent()) ?? "";
@@ -183,7 +184,7 @@ test(
     await page.keyboard.press("Tab");
     expect(await page.evaluate(() => document.activeElement?.textContent)).toContain("Skip");
     await page.keyboard.press("Enter");
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await page.waitForSelector("#main:focus");
     await page.focus("nav a[href='/console/workers']");
     await page.keyboard.press("Enter");
     await page.waitForSelector("h1:focus:has-text('Workers and regions')");

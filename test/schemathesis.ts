@@ -16,6 +16,8 @@ export async function trySchemathesis(command: string, more: readonly string[]):
   const t = await startTestGateway({
     ...IDLE,
     webhookPrivate: true,
+    // Most of what it sends is refused.
+    limits: { promptRefusals: { perSecond: 100_000, burst: 100_000 } },
     webhookSecrets: [`whsec_${btoa("a secret of the provider's")}`],
   });
   try {

@@ -31,7 +31,7 @@ async function rig(targets: readonly string[]) {
     ...{ id, shard: 0, exchange: "", routingKey, body: `[${id}]` },
     dueMs: 0,
   }));
-  const seen = { reads: 0, nowMs: 0 };
+  const seen = { reads: 0, nowMs: 0, published: 0 };
   const relay = new Relay({
     runtime: realRuntime,
     regions: [link],
@@ -50,10 +50,13 @@ async function rig(targets: readonly string[]) {
     },
     retryDelaysMs: [1_000, 4_000, 16_000],
     now: () => seen.nowMs,
+    onDone: (followUps) => {
+      seen.published += followUps;
+    },
   });
   const left = () => waiting.map((f) => f.routingKey);
-  const add = (id: number, routingKey: string, dueMs: number) =>
-    waiting.push({ id, shard: 0, exchange: "", routingKey, body: "[]", dueMs });
+  const add = (id: number, routingKey: string, dueMs: number, overtaken = false) =>
+    waiting.push({ id, shard: 0, exchange: "", routingKey, body: "[]", dueMs, overtaken });
   return { relay, seen, left, add, link };
 }
 
@@ -106,6 +109,19 @@ test(
     seen.nowMs = 5_000;
     await relay.followUps(0);
     expect(left()).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "what has been overtaken is marked, and not published",
+  async () => {
+    const { relay, seen, left, add } = await rig([]);
+    add(1, "payments", 0, true);
+    add(2, "payments", 0);
+    await relay.followUps(0);
+    expect(left()).toEqual([]);
+    expect(seen.published).toBe(1);
   },
   TIMEOUT_MS,
 );

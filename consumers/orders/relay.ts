@@ -7,8 +7,8 @@
 // 3. One run at a time publishes a shard's follow-ups. A call during a run makes it look once more.
 //    Looks take turns (core/runtime/pacer.ts), so one look finds what several commits left.
 // 4. A target that accepts nothing is paused, longer each time, and delays no other.
-// 5. Parts that a service has claimed go to its own queue. If that was deleted, it is declared
-//    again: no other service may have them.
+// 5. Parts that a service has claimed go to its own queue. If it was deleted it is declared again:
+//    no other service may have them.
 // 6. The last look of a shard does not wait until the shard has another owner: both owners would
 //    publish the same follow-ups.
 import type { BrokerConnection } from "../../broker/connection.ts";
@@ -182,14 +182,16 @@ export class Relay {
         except: this.paused(), // 4
       });
       if (open.length === 0) return;
-      const parcels = parcelsOf(open);
+      const wanted = open.filter((f) => !f.overtaken);
+      const parcels = parcelsOf(wanted);
       const sent = await Promise.all(parcels.map((parcel) => this.publish(parcel)));
       const confirmed = parcels.flatMap(({ followUps }, i) => (sent[i] ? followUps : []));
-      this.updatePauses(open, confirmed);
-      await this.marks.add(confirmed.map((f) => f.id)); // 1
+      this.updatePauses(wanted, confirmed);
+      const done = [...confirmed, ...open.filter((f) => f.overtaken)];
+      await this.marks.add(done.map((f) => f.id)); // 1
       this.pacer.carried(confirmed.length);
       onDone?.(confirmed.length);
-      if (open.length < FOLLOW_UPS_AT_ONCE && confirmed.length === open.length) return;
+      if (open.length < FOLLOW_UPS_AT_ONCE && done.length === open.length) return;
     }
   }
 

@@ -162,7 +162,7 @@ test(
   TIMEOUT_MS,
 );
 
-test("a sender whose clock is days ahead gives nothing up, and puts nothing off", async () => {
+test("a sender whose clock is days ahead gives up nothing and postpones nothing", async () => {
   const aheadMs = 3 * 86_400_000;
   const ahead = { ...realRuntime, wallMs: () => realRuntime.wallMs() + aheadMs };
   const id = await scene.add(receiver.url);

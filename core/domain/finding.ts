@@ -48,6 +48,12 @@ export const FINDINGS = {
     affects: "customers: nobody can order",
     next: "start one: 'sluice gateway', or 'sluice up'",
   },
+  no_gateway_open: {
+    level: "trouble",
+    title: "No gateway accepts orders",
+    affects: "customers: every order is answered 503, and their clients try again",
+    next: "relieve what the reasons name; gateways accept orders again on their own",
+  },
   no_worker: {
     level: "trouble",
     title: "No worker is running",
@@ -99,7 +105,7 @@ export const FINDINGS = {
   role_lost: {
     level: "warning",
     title: "A process has stopped reporting",
-    affects: "little for a while: others take over what it did",
+    affects: "little for a while: others take over; customers of a gateway need another one",
     next: "read its log, and start it again; if it hangs, end it first",
     alerts: ["SluiceRoleDown"],
   },
@@ -109,6 +115,18 @@ export const FINDINGS = {
     affects: "nobody while others have its work; otherwise its orders wait",
     next: "'sluice workers resume ID' if an operator paused it; otherwise relieve what it names",
     alerts: ["SluiceWorkerEased"],
+  },
+  region_without_gateway: {
+    level: "warning",
+    title: "A region has no gateway",
+    affects: "customers of the region, unless their requests reach another one",
+    next: "start one there: 'sluice gateway', or 'sluice up'",
+  },
+  gateway_closed: {
+    level: "warning",
+    title: "A gateway accepts no orders",
+    affects: "its customers: they get 503 and try again; other gateways accept orders",
+    next: "relieve what the reason names; it accepts orders again on its own",
   },
   publishes_elsewhere: {
     level: "warning",

@@ -123,6 +123,8 @@ export interface GatewayReport extends ProcessReport {
    * it stopped listening. Absent: a gateway of an earlier release.
    */
   readonly turnedAway?: Readonly<Record<"sockets" | "idle" | "pauses", number>>;
+  /** Counter: refusals answered late. Absent: a gateway of an earlier release. */
+  readonly lateRefusals?: number;
   /** Absent: no parts over HTTP, or a gateway of an earlier release. */
   readonly claims?: PartClaimsReport | undefined;
   readonly waitingBytes: number;

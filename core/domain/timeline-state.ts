@@ -225,8 +225,10 @@ function roleEvent(
   return { atMs, kind: "role_stopped", subject: id, what: `${role} has stopped` };
 }
 
-/** A lost role has an event of its own. */
-const ELSEWHERE: ReadonlySet<string> = new Set<FindingCode>(["role_lost", "no_sale", "shedding"]);
+/** A lost role and admission have events of their own. */
+const ELSEWHERE: ReadonlySet<string> = new Set<FindingCode>([
+  ...(["role_lost", "no_sale", "shedding", "gateway_closed"] as const),
+]);
 
 function findingEvent(name: string, from: string, to: string, atMs: number): TimelineEvent {
   const [code = "", ...rest] = name.split(" ");

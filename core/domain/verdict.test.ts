@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { anchorOf, FINDINGS, type FindingCode } from "./finding.ts";
 import type { Overview } from "./overview.ts";
-import type { WorkerReport } from "./report.ts";
+import type { AdmissionState, GatewayReport, ShardAdmission, WorkerReport } from "./report.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 import { verdict } from "./verdict.ts";
 
@@ -90,9 +90,14 @@ test("a category without a route or a reader is a warning before anybody has pai
   ]);
 });
 
+const US: Partial<GatewayReport> = {
+  ...{ id: "us.gateway", region: "us", publishing: { publishesTo: "us", regions: [] } },
+};
+
 test("a broker that is away is named with those who miss it; an alarm is another finding", () => {
   const away = { region: "us", state: "away" } as const;
-  const roles = withWorker({ brokers: [{ region: "eu", state: "blocked" }, away] });
+  const worker = withWorker({ brokers: [{ region: "eu", state: "blocked" }, away] });
+  const roles = [...worker, gatewayReport(US)];
   expect(found({ roles }).map(({ code, subject }) => [code, subject])).toEqual([
     ["broker_away", "us"],
     ["broker_blocked", "eu"],
@@ -100,23 +105,78 @@ test("a broker that is away is named with those who miss it; an alarm is another
   expect(found({ roles })[0]?.what).toBe("the broker of us does not answer worker-1");
 });
 
-test("a gateway that publishes elsewhere or holds back says why, and since when", () => {
+test("a gateway that publishes elsewhere says why, and since when", () => {
   const home = { region: "eu", broker: "up", breaker: "open", why: "no confirm" } as const;
   const regions = [{ ...home, sinceMs: 42, confirmed: 0 }];
-  const gateway = gatewayReport({
-    publishing: { publishesTo: "us", regions },
-    admission: "closed",
-    reasons: ["wait", "stalled"],
-  });
+  const gateway = gatewayReport({ publishing: { publishesTo: "us", regions } });
   const all = found({ roles: [gateway, paymentsReport(), workerReport({})] });
   expect(all.map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
     ["publishes_elsewhere", "eu.gateway sends its orders to us: no confirm", 42],
-    [
-      "shedding",
-      "eu.gateway accepts no orders: orders would wait too long and nothing is decided",
-      null,
-    ],
   ]);
+});
+
+const withGateways = (...gateways: Partial<GatewayReport>[]) => ({
+  roles: [...gateways.map(gatewayReport), paymentsReport(), workerReport({})],
+});
+const wordsOf = (change: Partial<Overview>) =>
+  found(change).map(({ code, level, what }) => [code, level, what]);
+const shard = (n: number, state: AdmissionState, pending = 0): ShardAdmission => ({
+  ...{ shard: n, state, pending, limit: 100, waitMs: 0 },
+});
+const NO_BROKER = { admission: "closed", reasons: ["broker"] } as const;
+
+test("one gateway of several that accepts nothing is a warning; if none does, trouble", () => {
+  expect(wordsOf(withGateways(NO_BROKER, US))).toEqual([
+    ["gateway_closed", "warning", "eu.gateway accepts no orders: no broker takes orders"],
+  ]);
+  const full = { ...US, admission: "closed", reasons: ["redis_memory"] } as const;
+  const none = "no gateway accepts orders: no broker takes orders and Redis is nearly full";
+  expect(wordsOf(withGateways(NO_BROKER, full))).toEqual([["no_gateway_open", "trouble", none]]);
+  const redis = { state: "away", usedBytes: null, maxBytes: null } as const;
+  expect(codes({ ...withGateways(NO_BROKER), redis, unasked: ["redis"] })).toEqual([
+    ...(["redis_away", "gateway_closed"] as const),
+  ]);
+});
+
+test("a gateway that is closed for a shard, or slows down, is not closed", () => {
+  const closed = { admission: "closed", reasons: ["wait"] } as const;
+  const some = { ...closed, shards: [shard(0, "closed"), shard(1, "pressured", 100)] };
+  const wait = "orders would wait too long";
+  expect(wordsOf(withGateways(some))).toEqual([
+    ["shedding", "warning", `eu.gateway holds orders of 1 shard back: ${wait}`],
+  ]);
+  const late = { admission: "pressured", reasons: ["late"], shards: [shard(0, "open")] } as const;
+  expect(wordsOf(withGateways(late))).toEqual([
+    ["shedding", "warning", "eu.gateway holds orders back: it is short of CPU"],
+  ]);
+  const all = { ...closed, shards: [shard(0, "closed"), shard(1, "closed")] };
+  expect(wordsOf(withGateways(all))).toEqual([
+    ["no_gateway_open", "trouble", `no gateway accepts orders: ${wait}`],
+  ]);
+});
+
+test("while nothing is decided, a gateway accepts orders until its bound is reached", () => {
+  const stalled = { admission: "pressured", reasons: ["stalled"] } as const;
+  const room = { ...stalled, shards: [shard(0, "pressured", 99)] };
+  expect(codes(withGateways(room))).toEqual(["shedding"]);
+  const full = { ...stalled, shards: [shard(0, "pressured", 100)] };
+  expect(codes(withGateways(full))).toEqual(["no_gateway_open"]);
+});
+
+test("a gateway that stops beside others is no finding; the only one is trouble", () => {
+  const stopping = { admission: "closed", reasons: ["draining"], draining: true } as const;
+  expect(found(withGateways(stopping, US))).toEqual([]);
+  expect(wordsOf(withGateways(stopping))).toEqual([
+    ["no_gateway_open", "trouble", "no gateway accepts orders: it is stopping"],
+  ]);
+});
+
+test("a region whose broker is used and that has no gateway is named", () => {
+  const brokers = ["eu", "us"].map((region) => ({ region, state: "up" as const }));
+  expect(wordsOf({ roles: withWorker({ brokers }) })).toEqual([
+    ["region_without_gateway", "warning", "no gateway is running in us"],
+  ]);
+  expect(codes({ roles: [workerReport({ brokers }), paymentsReport()] })).toEqual(["no_gateway"]);
 });
 
 const JUMPED = { id: "r", pair: "EUR/USD", value: "15", last: "1.5", atMs: 1, sinceMs: 2 };

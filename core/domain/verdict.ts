@@ -3,6 +3,7 @@
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
+import { admissionWords, heldBack, signalWords } from "./reason-words.ts";
 import type {
   DeadCount,
   GatewayReport,
@@ -125,6 +126,7 @@ function roles(facts: Facts): Seen[] {
     sinceMs: lastSeenMs,
   }));
   if (!has("gateway")) seen.push({ code: "no_gateway", what: "no gateway is running" });
+  else seen.push(...regionsWithoutGateway(facts));
   if (!has("worker")) seen.push({ code: "no_worker", what: "no worker is running" });
   else if (owners.length < shardCount && !isBusyWithItself(facts))
     seen.push({
@@ -139,6 +141,23 @@ function roles(facts: Facts): Seen[] {
       what: `no sender is running for ${countWords(facts.webhooks?.endpoints ?? 0, "webhook")}`,
     });
   return seen;
+}
+
+/** The regions are those whose brokers the roles use. */
+function regionsWithoutGateway(facts: Facts): Seen[] {
+  const all = ofKind(facts, "gateway");
+  const served = new Set(all.map(({ region }) => region));
+  const regions = [
+    ...all.flatMap(({ publishing }) => regionsOf(publishing)),
+    ...ofKind(facts, "worker").flatMap(({ brokers: own }) => own),
+  ].map(({ region }) => region);
+  return [...new Set(regions)]
+    .filter((region) => !served.has(region))
+    .map((region) => ({
+      code: "region_without_gateway",
+      subject: region,
+      what: `no gateway is running in ${region}`,
+    }));
 }
 
 /** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
@@ -211,17 +230,8 @@ function workers(facts: Facts): Seen[] {
   return [...seen, ...late(facts, all)];
 }
 
-const SIGNALS: Readonly<Record<string, string>> = {
-  operator: "by an operator",
-  cpu_others_percent: "other programs need the CPU",
-  loop_delay_ms: "it runs late",
-  redis_ms: "Redis is slow",
-  ledger_ms: "the ledger is slow",
-  outbox_ms: "entries wait for the ledger",
-};
-
-function governorWords({ reasons }: GovernorReport): string {
-  return reasons.length === 0 ? "recovering" : and(reasons.map((r) => SIGNALS[r] ?? r));
+function governorWords(governor: GovernorReport): string {
+  return governor.reasons.length === 0 ? "recovering" : and(signalWords(governor));
 }
 
 function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
@@ -246,24 +256,34 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
   ];
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  wait: "orders would wait too long",
-  stalled: "nothing is decided",
-  late: "it is short of CPU",
-  broker: "no broker takes orders",
-  redis_memory: "Redis is nearly full",
-  draining: "it is stopping",
-};
-
 function gateways(facts: Facts): Seen[] {
-  return ofKind(facts, "gateway").flatMap((g) => [...holdingBack(g), ...elsewhere(g)]);
+  const all = ofKind(facts, "gateway");
+  const shut = all.filter((g) => heldBack(g).orders === "all");
+  // Only while Redis, which lists them, answers.
+  const nobody = shut.length > 0 && shut.length === all.length && !facts.unasked.includes("redis");
+  return [
+    ...(nobody ? [nobodyAccepts(shut)] : all.flatMap(holdingBack)),
+    ...all.flatMap(elsewhere),
+  ];
 }
 
-function holdingBack({ id, admission, reasons }: GatewayReport): Seen[] {
-  if (admission === "open") return [];
-  const deed = admission === "closed" ? "accepts no orders" : "holds orders back";
-  const why = and(reasons.map((r) => REASONS[r] ?? r));
-  return [{ code: "shedding", subject: id, what: `${id} ${deed}${why === "" ? "" : `: ${why}`}` }];
+function nobodyAccepts(all: readonly GatewayReport[]): Seen {
+  const why = and(all.flatMap(admissionWords));
+  return { code: "no_gateway_open", what: `no gateway accepts orders: ${why}` };
+}
+
+/** A gateway that only stops, beside others, is no finding. */
+function holdingBack(gateway: GatewayReport): Seen[] {
+  const { id, reasons } = gateway;
+  const { orders, shards } = heldBack(gateway);
+  const why = admissionWords(gateway).length === 0 ? "" : `: ${and(admissionWords(gateway))}`;
+  if (orders === "none") return [];
+  if (orders === "some") {
+    const which = shards.length === 0 ? "" : ` of ${countWords(shards.length, "shard")}`;
+    return [{ code: "shedding", subject: id, what: `${id} holds orders${which} back${why}` }];
+  }
+  if (reasons.every((r) => r === "draining")) return [];
+  return [{ code: "gateway_closed", subject: id, what: `${id} accepts no orders${why}` }];
 }
 
 function elsewhere({ id, region, publishing }: GatewayReport): Seen[] {

@@ -97,6 +97,9 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
     "For want of descriptors: sockets refused, idle connections closed, stops of listening.",
     (r) => by("what", r.turnedAway ?? {}),
   ),
+  family("counter", "sluice_gateway_late_refusals_total", "Refusals answered late.", (r) =>
+    one(r.lateRefusals ?? 0),
+  ),
   family("gauge", "sluice_gateway_waiting_bytes", "Characters of orders not yet settled.", (r) =>
     one(r.waitingBytes),
   ),

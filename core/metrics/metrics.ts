@@ -126,8 +126,8 @@ const SPARE_MS = 1_000;
  */
 const FRESH_MS = 1_000;
 const LOOK_MS = 800;
-/** A sale of ten thousand items takes long to look at. */
-const LOOK_REST = 9;
+/** A sale of ten thousand items takes long to look at: at most 2% of the time. */
+const LOOK_REST = 49;
 
 async function within<T>(runtime: Runtime, look: Promise<T>, ms: number): Promise<T | undefined> {
   return Promise.race([ignore(look, "overview_look"), runtime.sleep(ms).then(() => undefined)]);

@@ -45,6 +45,7 @@ function files(): Record<string, Served> {
     ...ownFiles(),
     ...libraries(),
     "/console/figures.js": typed("../../core/domain/figures.ts"),
+    "/console/reason-words.js": typed("../../core/domain/reason-words.ts"),
     "/console/known.js": typed("known.ts"),
     "/console/digits.js": digits(),
   };

@@ -3,7 +3,7 @@
 import { Mark } from "./mark.js";
 import { begin, oidcOf } from "./oidc.js";
 import { signIn, signOut } from "./session.js";
-import { html, useEffect, useRef, useState } from "./ui/html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui/html.js";
 import { Field } from "./ui/parts.js";
 
 /** How often a token is tried again that the gateway could not check. */
@@ -12,10 +12,9 @@ const AGAIN_MS = 3_000;
 export function SignIn({ why, busy, waits }) {
   const token = useRef();
   const [oidc, setOidc] = useState();
-  useEffect(() => {
-    token.current?.focus();
-    oidcOf().then(setOidc);
-  }, []);
+  // Not after the next frame: on a slow machine, what is typed at once would be lost.
+  useLayoutEffect(() => token.current.focus(), []);
+  useEffect(() => void oidcOf().then(setOidc), []);
   useEffect(() => {
     if (!waits || busy) return;
     const timer = setTimeout(signIn, AGAIN_MS);

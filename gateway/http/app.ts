@@ -11,9 +11,10 @@ import { addAdminRates } from "../admin/admin-rates.ts";
 import { addAdminRoutes } from "../admin/admin-routes.ts";
 import { addAdminTimeline } from "../admin/admin-timeline.ts";
 import { addAdminWebhooks } from "../admin/admin-webhooks.ts";
+import { mayWait } from "../admission/late-refusals.ts";
 import { addConsole } from "../console/console.ts";
 import { addShop } from "../shop/shop.ts";
-import type { App, AppParts } from "./calls.ts";
+import { type App, type AppParts, addressOf } from "./calls.ts";
 import { addCancel } from "./cancel-http.ts";
 import { addDocs } from "./docs-page.ts";
 import { addEventStream } from "./event-stream.ts";
@@ -41,6 +42,7 @@ export function createApp(parts: AppParts): App {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     const headers = parts.access.origins.headers(c.req.header("origin") ?? null);
     for (const [name, value] of Object.entries(headers ?? {})) c.res.headers.set(name, value);
+    if (mayWait(c.res.status)) await parts.access.late.wait(addressOf(parts, c));
   });
   refuseOtherMethods(app, calls, parts);
   app.route("/", calls);
@@ -55,6 +57,7 @@ export function createApp(parts: AppParts): App {
 
 function createCalls(parts: AppParts): App {
   const app: App = new Hono();
+  const { reads } = parts;
   addOrderReads(app, parts);
   addEventStream(app, parts);
   addFeed(app, parts);
@@ -79,7 +82,8 @@ function createCalls(parts: AppParts): App {
   addAdminDead(app, parts);
   addHealth(app, parts);
   // With a port of their own they are not for clients.
-  if (!parts.options.server.metrics) addMetrics(app, parts);
+  if (!parts.options.server.metrics)
+    addMetrics(app, parts, (c, bytes) => reads.metricBytes.take(addressOf(parts, c), bytes));
   addDocs(app);
   addStart(app, parts.shop !== undefined);
   addConsole(app, parts.options.access.consoleOidc);

@@ -5,6 +5,7 @@ import type { Auth, Principal } from "../access/auth.ts";
 import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
 import type { Admission } from "../admission/admission.ts";
+import type { LateRefusals } from "../admission/late-refusals.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { Counters } from "../intake/counters.ts";
 import type { Intake } from "../intake/intake.ts";
@@ -29,6 +30,7 @@ export interface AppParts {
     readonly auth: Auth;
     readonly origins: Origins;
     readonly addresses: ClientAddress;
+    readonly late: LateRefusals;
   };
   readonly orders: {
     readonly intake: Intake;
@@ -43,6 +45,7 @@ export interface AppParts {
     readonly longPoll: LongPoll;
     readonly allowance: ReadAllowance;
     readonly bytes: ByteAllowance;
+    readonly metricBytes: ByteAllowance;
   };
   /** Whether the gateway is stopping or about to. */
   readonly leaving: () => boolean;

@@ -58,19 +58,25 @@ async function* take(stream: ReadableStream<Uint8Array>): AsyncGenerator<string>
 
 const openIn = ({ pid }: Victim) => readdirSync(`/proc/${pid}/fd`).length;
 
-/** Connections that begin an order's request and never end it. */
+/**
+ * Connections that begin an order's request and never end it, at most 40 a millisecond: where the
+ * limit is this low, no reserve is large enough for all at once.
+ */
 async function unfinished({ port }: Victim, count: number): Promise<Socket[]> {
   const { authorization } = await bearer("eve");
   const head =
     `POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n` +
     "Content-Type: application/json\r\nContent-Length: 200\r\n\r\n{";
-  return Array.from({ length: count }, () => {
+  const sockets: Socket[] = [];
+  while (sockets.length < count) {
+    if (sockets.length % 40 === 39) await Bun.sleep(1);
     const socket = connect(port, "127.0.0.1");
     socket.on("error", () => socket.destroy());
     socket.write(head);
     undo.push(() => socket.destroy());
-    return socket;
-  });
+    sockets.push(socket);
+  }
+  return sockets;
 }
 
 /** The status of an answer that comes soon; 0: none did. */

@@ -1,7 +1,7 @@
 // /healthz: the process answers. /readyz: it can accept orders. /metrics: for Prometheus.
-
+import type { Context } from "hono";
 import { messageOf } from "../../core/domain/message-of.ts";
-import type { App, AppParts } from "./calls.ts";
+import type { App, AppParts, Env } from "./calls.ts";
 
 export function addHealth(app: App, parts: AppParts): void {
   const { options, leaving } = parts;
@@ -24,9 +24,15 @@ export function addHealth(app: App, parts: AppParts): void {
   });
 }
 
-export function addMetrics(app: App, parts: AppParts): void {
+/** `spend` counts the bytes that are sent, and may refuse them. */
+export function addMetrics(
+  app: App,
+  parts: AppParts,
+  spend: (c: Context<Env>, bytes: number) => void = () => undefined,
+): void {
   app.get("/metrics", async (c) => {
     const { text, contentType } = await parts.metrics().page(c.req.header("accept"));
+    spend(c, text.length);
     return c.body(text, 200, { "content-type": contentType, vary: "accept" });
   });
 }

@@ -94,7 +94,7 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
         security: [],
         responses: {
           200: { description: "Prometheus text; OpenMetrics if Accept names it" },
-          ...refusals(404),
+          ...refusals(404, 429),
         },
       },
     },

@@ -1,10 +1,13 @@
 // POST /v1/orders and POST /v1/orders/batch: directly on Bun's routes, since a flood consists of
 // these.
+import type { Server } from "bun";
 import { readTraceparent, type Traceparent } from "../../core/domain/trace.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Auth, Principal } from "../access/auth.ts";
+import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
 import type { Admission } from "../admission/admission.ts";
+import type { LateRefusals } from "../admission/late-refusals.ts";
 import type { Catalogue } from "../catalogue.ts";
 import type { Estimate, Recipient, Verdict } from "../intake/batch.ts";
 import { isObject, tooManyFor } from "../intake/check-order.ts";
@@ -26,9 +29,13 @@ export interface OrderHttpOptions {
   readonly keys: KeyedOrders;
   readonly catalogue: Catalogue;
   readonly origins: Origins;
+  readonly addresses: ClientAddress;
+  readonly late: LateRefusals;
   readonly admission: Admission;
   readonly limits: Pick<GatewayLimits, "bodyBytes" | "ordersPerRequest">;
 }
+
+type Peers = Pick<Server<unknown>, "requestIP">;
 
 /** Takes a request's text and principal, returns its answer. */
 type Place = (text: string, principal: Principal, request: Request) => Response | Promise<Response>;
@@ -40,33 +47,41 @@ export class OrderHttp {
     this.forms = new Forms(options.catalogue);
   }
 
-  readonly one = (request: Request): Response | Promise<Response> =>
-    this.answer(request, this.placeOne);
-  readonly many = (request: Request): Response | Promise<Response> =>
-    this.answer(request, this.placeMany);
+  readonly one = (request: Request, server: Peers): Response | Promise<Response> =>
+    this.answer(request, server, this.placeOne);
+  readonly many = (request: Request, server: Peers): Response | Promise<Response> =>
+    this.answer(request, server, this.placeMany);
 
-  private answer(request: Request, place: Place): Response | Promise<Response> {
+  private answer(request: Request, server: Peers, place: Place): Response | Promise<Response> {
     const { origins } = this.options;
     const cors = origins.headers(request.headers.get("origin"));
-    const response = this.admit(request, place);
+    const response = this.admit(request, server, place);
     if (!cors) return response;
     return response instanceof Promise
       ? response.then((r) => withHeaders(r, cors))
       : withHeaders(response, cors);
   }
 
-  private admit(request: Request, place: Place): Response | Promise<Response> {
+  private admit(request: Request, server: Peers, place: Place): Response | Promise<Response> {
     const { auth } = this.options;
     const wrongHost = oneHost(request);
     if (wrongHost) return this.refuse(wrongHost);
     const header = request.headers.get("authorization");
     const principal = auth.known(header) ?? auth.header(header);
-    if (principal instanceof Problem) return this.refuse(principal);
+    if (principal instanceof Problem) return this.turnAway(principal, request, server);
     if (principal instanceof Promise)
       return principal.then((p) =>
-        p instanceof Problem ? this.refuse(p) : this.read(request, p, place),
+        p instanceof Problem ? this.turnAway(p, request, server) : this.read(request, p, place),
       );
     return this.read(request, principal, place);
+  }
+
+  /** Refuses a caller whom nobody knows. */
+  private turnAway(reason: Problem, request: Request, server: Peers): Response | Promise<Response> {
+    const { late, addresses } = this.options;
+    const peer = server.requestIP(request)?.address ?? "";
+    const address = addresses.of(peer, request.headers.get("x-forwarded-for"));
+    return late.answer(address, () => this.refuse(reason));
   }
 
   private read(request: Request, principal: Principal, place: Place): Response | Promise<Response> {

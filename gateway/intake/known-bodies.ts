@@ -2,29 +2,53 @@
 // the same id is refused at once. Elsewhere, or before the outcome, the first body still stands,
 // and the other leaves a `conflict` among its events.
 import type { Batch } from "./batch.ts";
-import { Recent } from "./recent.ts";
 
-/** Some seconds of a flood, at about 150 bytes each; the oldest are forgotten first. */
-const MAX_BODIES = 65_536;
+/** Some seconds of a flood. A later order takes the place of an earlier one. */
+const PLACES = 65_536;
 
+/**
+ * A table by the last twelve hex digits of the id: the last four are the place, the other eight its
+ * tag. The tag tells almost every new id apart without a look at a text. A map of the same names
+ * cost each order several times as much (docs/decisions/0020-gateway-cost.md).
+ */
 export class KnownBodies {
-  /** Fingerprints. */
-  private readonly bodies = new Recent<string>(MAX_BODIES);
+  private readonly tags = new Int32Array(PLACES);
+  /** User and id, with a space between; empty: the place is free. */
+  private readonly names: string[] = new Array(PLACES).fill("");
+  private readonly fingerprints: string[] = new Array(PLACES).fill("");
 
   /** `words`: the outcomes of the batch. A conflict (`!`) says that the body is not the first. */
   learn(batch: Batch, words: readonly string[]): void {
     for (let i = 0; i < words.length; i++) {
       const fingerprint = batch.fingerprintAt(i);
       if (fingerprint === "" || words[i]?.charCodeAt(0) === EXCLAMATION) continue;
-      this.bodies.set(batch.nameAt(i), fingerprint);
+      const name = batch.nameAt(i);
+      const place = numberIn(name, name.length - 4, name.length);
+      this.tags[place] = numberIn(name, name.length - 12, name.length - 4);
+      this.names[place] = name;
+      this.fingerprints[place] = fingerprint;
     }
   }
 
-  /** Whether the id is known to be another order's. */
+  /** Whether the id, a UUID in lower case, is known to be another order's. */
   isOther(user: string, id: string, fingerprint: string): boolean {
-    const known = this.bodies.get(`${user} ${id}`);
-    return known !== undefined && known !== fingerprint;
+    const place = numberIn(id, id.length - 4, id.length);
+    if (this.tags[place] !== numberIn(id, id.length - 12, id.length - 4)) return false;
+    return this.names[place] === `${user} ${id}` && this.fingerprints[place] !== fingerprint;
   }
 }
 
+/** The number that at most eight hex digits in lower case write, as 32 bits with a sign. */
+function numberIn(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let i = from; i < to; i++) {
+    const c = text.charCodeAt(i);
+    number = (number << 4) | (c > NINE ? c - LETTER_BEFORE_A + 9 : c - ZERO);
+  }
+  return number;
+}
+
+const ZERO = 0x30;
+const NINE = 0x39;
+const LETTER_BEFORE_A = 0x60;
 const EXCLAMATION = 0x21;

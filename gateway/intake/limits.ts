@@ -62,8 +62,16 @@ export interface GatewayLimits {
   readonly reads: { readonly perSecond: number; readonly burst: number };
   /** Bytes of sales and stock that one address may read without a token. */
   readonly publicBytes: { readonly perSecond: number; readonly burst: number };
+  /** Bytes of metrics that one address may read on the clients' port. */
+  readonly metricBytes: { readonly perSecond: number; readonly burst: number };
   /** Handshakes without a token from one address (gateway/socket/websocket.ts). */
   readonly strangersHello: { readonly perSecond: number; readonly burst: number };
+  /** Sockets that one user opens; a service ten times as many (gateway/socket/websocket.ts). */
+  readonly handshakes: { readonly perSecond: number; readonly burst: number };
+  /** Refusals that one address gets at once; further ones wait (admission/late-refusals.ts). */
+  readonly promptRefusals: { readonly perSecond: number; readonly burst: number };
+  /** Refusals that wait, of all addresses: each keeps a connection and a few kilobytes. */
+  readonly heldRefusals: number;
   /** Tokens that one address gets from the shop (gateway/shop/visitors.ts). */
   readonly visitors: { readonly perSecond: number; readonly burst: number };
   /** Orders of one user that are followed here. */
@@ -105,7 +113,11 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   subscriptions: 16,
   reads: { perSecond: 50, burst: 200 },
   publicBytes: { perSecond: 16 * 1024 * 1024, burst: 64 * 1024 * 1024 },
+  metricBytes: { perSecond: 512 * 1024, burst: 4 * 1024 * 1024 },
   strangersHello: { perSecond: 50, burst: 400 },
+  handshakes: { perSecond: 5, burst: 100 },
+  promptRefusals: { perSecond: 100, burst: 400 },
+  heldRefusals: 4_096,
   visitors: { perSecond: 1, burst: 60 },
   followed: 10_000,
   followedPerUser: 200,

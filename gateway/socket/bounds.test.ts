@@ -239,3 +239,77 @@ test("what needs no token is bounded by address: bytes, and handshakes", async (
   expect(opened(url)).rejects.toThrow("refused");
   await opened(url, "ann");
 });
+
+test("whoever opens sockets over and over waits, whichever way they show the token", async () => {
+  const t = await start({ limits: { handshakes: { perSecond: 0.01, burst: 2 } } });
+  const { url } = t.gateway;
+  for (let i = 0; i < 2; i++) {
+    const socket = await opened(url, "ann");
+    socket.ws.close();
+    await socket.closed;
+  }
+  expect(opened(url, "ann")).rejects.toThrow("refused");
+  const late = await opened(url);
+  late.send({ type: "auth", token: await token("ann") });
+  expect((await late.next("error")).problem).toMatchObject({ code: "rate_limited" });
+  expect((await late.closed).code).toBe(1008);
+  await opened(url, "bob");
+  for (let i = 0; i < 20; i++) await opened(url, "shop", "service");
+  expect(opened(url, "shop", "service")).rejects.toThrow("refused");
+});
+
+test("refusals that come in numbers are answered late, and nothing else is", async () => {
+  const t = await start({ limits: { promptRefusals: { perSecond: 0.01, burst: 1 } } });
+  const { url } = t.gateway;
+  const bad = { authorization: "Bearer bad" };
+  const handshake = {
+    ...{ upgrade: "websocket", connection: "Upgrade" },
+    ...{ "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" },
+  };
+  const timed = async (answer: Promise<Response>) => {
+    const startedMs = realRuntime.monotonicMs();
+    const { status } = await answer;
+    return { status, ms: realRuntime.monotonicMs() - startedMs };
+  };
+  const first = await timed(fetch(`${url}/v1/orders`, { headers: bad }));
+  expect(first.status).toBe(401);
+  expect(first.ms).toBeLessThan(900);
+  const late = [
+    timed(fetch(`${url}/v1/orders`, { headers: bad })),
+    timed(post(`${url}/v1/orders`, order(), bad)),
+    timed(fetch(`${url}/v1/ws`, { headers: { ...handshake, ...bad } })),
+    timed(fetch(`${url}/v1/ws`)),
+  ];
+  const prompt = [
+    timed(post(`${url}/v1/orders`, order(), await bearer("ann"))),
+    timed(fetch(`${url}/v1/sales/none`)),
+  ];
+  for (const [answers, [least, most]] of [
+    [late, [1_000, 10_000]],
+    [prompt, [0, 900]],
+  ] as const)
+    for (const { ms } of await Promise.all(answers)) expect(ms).toBeWithin(least, most);
+  expect((await Promise.all(late)).map(({ status }) => status)).toEqual([401, 401, 401, 400]);
+  expect((await Promise.all(prompt)).map(({ status }) => status)).toEqual([202, 404]);
+  expect(t.gateway.report().lateRefusals).toBe(4);
+});
+
+test("refusals beyond those that may wait are answered at once", async () => {
+  const t = await start({
+    limits: { promptRefusals: { perSecond: 0.01, burst: 1 }, heldRefusals: 2 },
+  });
+  const answers = Array.from({ length: 6 }, () => fetch(`${t.gateway.url}/v1/orders`));
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(6).fill(401));
+  expect(t.gateway.report().lateRefusals).toBe(2);
+});
+
+test("metrics on the clients' port are bounded by address, on their own they are not", async () => {
+  const limits = { metricBytes: { perSecond: 1, burst: 128 * 1024 } };
+  const statuses = async (url: string) => {
+    const answers = Array.from({ length: 20 }, () => fetch(url));
+    return new Set((await Promise.all(answers)).map(({ status }) => status));
+  };
+  expect(await statuses((await start({ limits })).gateway.metricsUrl)).toEqual(new Set([200, 429]));
+  const apart = await start({ limits, metrics: { host: "127.0.0.1", port: 0 } });
+  expect(await statuses(apart.gateway.metricsUrl)).toEqual(new Set([200]));
+});

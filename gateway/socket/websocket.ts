@@ -5,6 +5,7 @@ import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import { type Auth, type Principal, tokenOf } from "../access/auth.ts";
 import type { ClientAddress } from "../access/client-address.ts";
 import type { Origins } from "../access/origins.ts";
+import { type LateRefusals, mayWait } from "../admission/late-refusals.ts";
 import { TokenBuckets } from "../admission/token-bucket.ts";
 import type { EventFeed } from "../http/event-feed.ts";
 import { oneHost } from "../http/host.ts";
@@ -28,14 +29,20 @@ const JUDGE_MS = 300_000;
 /** Tokens judged again at once. */
 const MAX_JUDGED = 200;
 
-/** A service may have this many times the sockets of a user. */
+/** A service may have, and open, this many times the sockets of a user. */
 const SERVICE_SHARE = 10;
+const NO_HANDSHAKE = problem("malformed", "Upgrade", "a WebSocket handshake is expected");
 const TOO_MANY_HELLOS = problem(
   "rate_limited",
   "Authorization",
   "too many sockets without a token",
 );
 const TOO_MANY_SOCKETS = problem("rate_limited", "sockets", "too many open sockets of this user");
+const TOO_MANY_HANDSHAKES = problem(
+  "rate_limited",
+  "sockets",
+  "too many sockets opened by this user lately",
+);
 
 export interface SocketsOptions {
   readonly runtime: Runtime;
@@ -46,6 +53,7 @@ export interface SocketsOptions {
   readonly origins: Origins;
   readonly addresses: ClientAddress;
   readonly limits: GatewayLimits;
+  readonly late: LateRefusals;
   /** Whether a new socket may be opened; counts those that may not. */
   readonly room: () => boolean;
   /** Wall ms. */
@@ -60,6 +68,8 @@ export class Sockets {
   private readonly unread: Unread;
   /** Handshakes without a token, by address. */
   private readonly hellos: TokenBuckets;
+  /** Handshakes with a token, by user. */
+  private readonly handshakes: { readonly user: TokenBuckets; readonly service: TokenBuckets };
   private dirty: Socket[] = [];
   private draining = false;
   private readonly sweeper: Timer;
@@ -68,9 +78,17 @@ export class Sockets {
     const { strangerSockets: inAll, strangersPerAddress: ofAddress } = options.limits;
     this.strangers = new Strangers({ inAll, ofAddress });
     this.hellos = new TokenBuckets(options.limits.strangersHello);
+    const { perSecond, burst } = options.limits.handshakes;
+    this.handshakes = {
+      user: new TokenBuckets({ perSecond, burst }),
+      service: new TokenBuckets({
+        perSecond: SERVICE_SHARE * perSecond,
+        burst: SERVICE_SHARE * burst,
+      }),
+    };
     const { socketBufferBytes: ofSocket, unreadBytes } = options.limits;
     this.unread = new Unread({ ofSocket, inAll: unreadBytes });
-    options.frames.onAuthenticated = this.admit;
+    options.frames.onAuthenticated = this.admitLater;
     this.sweeper = options.runtime.startInterval(() => this.sweep(), SWEEP_MS);
   }
 
@@ -88,24 +106,16 @@ export class Sockets {
     request: Request,
     server: Server<Socket>,
   ): Promise<Response | undefined> => {
-    const { runtime, auth, origins, addresses, limits } = this.options;
+    const { runtime, addresses, limits, late } = this.options;
     const { headers } = request;
-    if (headers.get("upgrade")?.toLowerCase() !== "websocket")
-      return new Problem("malformed", "Upgrade", "a WebSocket handshake is expected").response();
-    const wrongHost = oneHost(request);
-    if (wrongHost) return wrongHost.response();
-    if (!origins.allows(headers.get("origin"), headers.get("host")))
-      return problem("foreign_origin", "Origin").response();
-    if (this.draining || this.open.size >= limits.sockets || !this.options.room())
-      return problem("unavailable").response();
-    const header = headers.get("authorization");
-    const verdict = header === null ? undefined : await auth.header(header);
-    if (verdict instanceof Problem) return verdict.response();
-    if (verdict && this.full(verdict)) return TOO_MANY_SOCKETS.response();
     const peer = server.requestIP(request)?.address ?? "";
     const address = addresses.of(peer, headers.get("x-forwarded-for"));
-    if (!verdict && this.hellos.take(address, runtime.monotonicMs()) > 0)
-      return TOO_MANY_HELLOS.response();
+    const caller =
+      oneHost(request) ?? this.misfit(headers) ?? (await this.caller(headers, address));
+    if (caller instanceof Problem)
+      return mayWait(caller.status)
+        ? late.answer(address, () => caller.response())
+        : caller.response();
     const socket = new Socket(
       limits,
       this.flushLater,
@@ -114,9 +124,9 @@ export class Sockets {
       this.unread,
       address,
     );
-    if (verdict && header) {
-      socket.principal = verdict;
-      socket.token = tokenOf(header) ?? "";
+    if (caller) {
+      socket.principal = caller;
+      socket.token = tokenOf(headers.get("authorization") ?? "") ?? "";
     }
     return server.upgrade(request, { data: socket })
       ? undefined
@@ -148,6 +158,12 @@ export class Sockets {
     },
   };
 
+  /** Of a socket that had no token in its handshake. */
+  private readonly admitLater = (socket: Socket, principal: Principal): void => {
+    if (!socket.counted && this.hasty(principal)) this.end(socket, TOO_MANY_HANDSHAKES);
+    else this.admit(socket, principal);
+  };
+
   /** Called once a socket has shown who it is; closes it if that user has too many. */
   private readonly admit = (socket: Socket, principal: Principal): void => {
     if (!socket.counted) {
@@ -161,6 +177,38 @@ export class Sockets {
     }
     this.options.frames.welcome(socket, principal);
   };
+
+  /** What is wrong with a handshake, whoever sends it. */
+  private misfit(headers: Headers): Problem | undefined {
+    const { origins, limits, room } = this.options;
+    if (headers.get("upgrade")?.toLowerCase() !== "websocket") return NO_HANDSHAKE;
+    if (!headers.has("sec-websocket-key")) return problem("malformed", "Sec-WebSocket-Key");
+    if (!origins.allows(headers.get("origin"), headers.get("host")))
+      return problem("foreign_origin", "Origin");
+    const full = this.draining || this.open.size >= limits.sockets || !room();
+    return full ? problem("unavailable") : undefined;
+  }
+
+  /** Who opens a socket, undefined for a stranger, or why it is refused. */
+  private async caller(
+    headers: Headers,
+    address: string,
+  ): Promise<Principal | undefined | Problem> {
+    const { auth, runtime } = this.options;
+    const header = headers.get("authorization");
+    if (header === null)
+      return this.hellos.take(address, runtime.monotonicMs()) > 0 ? TOO_MANY_HELLOS : undefined;
+    const caller = await auth.header(header);
+    if (caller instanceof Problem) return caller;
+    if (this.full(caller)) return TOO_MANY_SOCKETS;
+    return this.hasty(caller) ? TOO_MANY_HANDSHAKES : caller;
+  }
+
+  private hasty({ user, service }: Principal): boolean {
+    const { handshakes, options } = this;
+    const buckets = service ? handshakes.service : handshakes.user;
+    return buckets.take(user, options.runtime.monotonicMs()) > 0;
+  }
 
   private full({ user, service }: Principal): boolean {
     const most = this.options.limits.socketsPerUser * (service ? SERVICE_SHARE : 1);

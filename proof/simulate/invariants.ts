@@ -77,7 +77,10 @@ export class Invariants {
     this.incarnation = incarnation;
   }
 
-  /** An attempt whose request is put off has one, however often an operator asks again. */
+  /**
+   * An attempt whose request is put off has one, however often an operator asks again. If an older
+   * copy's answer begins another obligation, the request of the former one is never published.
+   */
   private async openRequests(): Promise<void> {
     const rows = await this.db.run(
       `SELECT body FROM follow_ups WHERE done = 0 AND due_ms > ?
@@ -95,7 +98,8 @@ export class Invariants {
 
 function requestsIn(body: string): string[] {
   const requests = JSON.parse(body) as Record<string, unknown>[];
-  return requests.map(({ user, id, generation, attempt }) =>
-    [user, id, generation, attempt].join("/"),
+  return requests.map(
+    ({ user, id, generation, attempt, kind, sinceMs }) =>
+      `${[user, id, generation, attempt].join("/")}, ${kind} since ${sinceMs}`,
   );
 }

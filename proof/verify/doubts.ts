@@ -19,6 +19,9 @@ function doubtAt(
   // A rebuild raises every epoch, and the next owner of the shard raises it again.
   if (raised < 2) return [];
   if (!rebuilds) return [[fromMs, toMs]];
-  const last = rebuilds.findLast((atMs) => atMs >= fromMs - CLOCK_MS && atMs <= toMs + CLOCK_MS);
+  // Before the first rebuild Redis was closed: no decision can have been lost.
+  const last = rebuilds
+    .slice(1)
+    .findLast((atMs) => atMs >= fromMs - CLOCK_MS && atMs <= toMs + CLOCK_MS);
   return last === undefined ? [] : [[fromMs, Math.min(toMs, last + CLOCK_MS)]];
 }

@@ -89,8 +89,8 @@ export class World {
     await ledger.operate({ kind: "create", ref: "sale", sale }, "operator");
     await ledger.close();
     const writer = await openLedgerWriter(realRuntime, url);
-    for (let shard = 0; shard < shards; shard++) await writer.takeShard(shard, "w");
     const world = new World(dir, url, writer);
+    await world.rebuilt();
     world.live.set("mug", live("mug", 5));
     world.live.set("cap", live("cap", 3));
     return world;
@@ -233,7 +233,10 @@ export class World {
     this.epochs[shard] = (await this.writer.takeShard(shard, "w")).epoch;
   }
 
-  /** Redis is lost and rebuilt at the story's time, and every shard has a new owner. */
+  /**
+   * Redis is rebuilt at the story's time, because it is new or was lost, and every shard has a new
+   * owner.
+   */
   async rebuilt(): Promise<void> {
     const db = await Db.open(realRuntime, this.url);
     const [store] = await db.run("SELECT incarnation FROM store");

@@ -23,6 +23,7 @@ const PAGES = {
   ...{ dead_letters: "dead", money_owed: "dead", no_sale: "sales" },
   ...{ worker_paused: "workers", slowed: "workers", shards_without_owner: "workers" },
   ...{ role_lost: "workers", publishes_elsewhere: "workers", shedding: "workers" },
+  ...{ no_gateway_open: "workers", gateway_closed: "workers", region_without_gateway: "workers" },
   ...{ unrouted_parts: "rates-and-routes", no_route: "rates-and-routes" },
   ...{ no_consumer: "rates-and-routes", rates_stale: "rates-and-routes" },
   rates_held: "rates-and-routes",

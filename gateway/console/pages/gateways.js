@@ -1,19 +1,12 @@
 // Gateways, and where each publishes.
-import { bytes, count, duration, timeOfDay } from "../ui/format.js";
+import { admissionWords, heldBack } from "../reason-words.js";
+import { bytes, count, duration, plural, timeOfDay } from "../ui/format.js";
 import { Grafana } from "../ui/grafana.js";
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
 
-const ADMISSION = { open: "ok", pressured: "warning", closed: "trouble" };
-const REASONS = {
-  wait: "orders would wait too long",
-  stalled: "nothing is decided",
-  late: "its loop runs late",
-  broker: "no broker takes orders",
-  redis_memory: "Redis is nearly full",
-  draining: "it is stopping",
-};
+const LEVELS = { none: "ok", some: "warning", all: "trouble" };
 
 export function Gateways({ value }) {
   const columns = [
@@ -42,9 +35,12 @@ export function Gateways({ value }) {
 const Region = ({ name }) =>
   html`<b>${name}</b> <${Grafana} about="region ${name}" region=${name} />`;
 
-function Admission({ gateway: { admission, reasons } }) {
-  const why = reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " ")).join("; ");
-  return html`<${State} level=${ADMISSION[admission] ?? "unknown"}>${admission}</${State}>
+function Admission({ gateway }) {
+  const { orders, shards } = heldBack(gateway);
+  const part = orders === "some" && shards.length > 0;
+  const words = part ? `closed for ${plural(shards.length, "shard")}` : gateway.admission;
+  const why = admissionWords(gateway).join("; ");
+  return html`<${State} level=${LEVELS[orders]}>${words}</${State}>
     ${why && html`<small>${why}</small>`}`;
 }
 

@@ -1,10 +1,10 @@
 // One dead letter in full.
-import { html, useEffect, useRef } from "../ui/html.js";
+import { html, useLayoutEffect, useRef } from "../ui/html.js";
 import { actOn } from "./dead-actions.js";
 
 export function Letter({ letter, me, again, close }) {
   const box = useRef();
-  useEffect(() => box.current.showModal(), []);
+  useLayoutEffect(() => box.current.showModal(), []);
   const { body, id: _, ...rest } = letter;
   const act = (what) => {
     close();

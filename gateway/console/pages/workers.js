@@ -1,4 +1,5 @@
 // Workers, gateways by region, shards, and the other roles: what each does, and pausing by hand.
+import { signalWords } from "../reason-words.js";
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
 import { bytes, count, duration } from "../ui/format.js";
@@ -26,20 +27,10 @@ export function WorkersPage({ known, me }) {
 
 const levelOf = { running: "ok", slowed: "notice", paused: "warning" };
 
-const REASONS = {
-  operator: "by an operator",
-  cpu_others_percent: "other programs need the CPU",
-  loop_delay_ms: "it runs late",
-  redis_ms: "Redis is slow",
-  ledger_ms: "the ledger is slow",
-  outbox_ms: "entries wait for the ledger",
-};
-
 /** The governor's state with its reasons; `other` replaces it where that matters more. */
 function Governor({ governor: g, other }) {
   const signals = Object.entries(g.signals).map(([name, v]) => `${name} ${v}`);
-  const reasons = g.reasons.map((r) => REASONS[r] ?? r.replaceAll("_", " "));
-  const words = other || [g.state, ...reasons].join(" · ");
+  const words = other || [g.state, ...signalWords(g)].join(" · ");
   const level = other ? (other.startsWith("halted") ? "trouble" : "warning") : levelOf[g.state];
   return html`<${State} level=${level ?? "unknown"} title=${signals.join(", ")}>
     ${words}</${State}>`;

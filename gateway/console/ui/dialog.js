@@ -1,5 +1,5 @@
 // Asks before it acts: says what will change, and waits for a second decision.
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { Field } from "./parts.js";
 import { say } from "./said.js";
 import { store, useStore } from "./store.js";
@@ -35,7 +35,7 @@ function Asked({ question }) {
   );
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
-  useEffect(() => box.current.showModal(), []);
+  useLayoutEffect(() => box.current.showModal(), []);
   const close = () => endOf(question);
   // What is under way cannot be called back: its end is shown here.
   const closed = () => (busy ? box.current.showModal() : close());

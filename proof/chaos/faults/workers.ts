@@ -1,11 +1,11 @@
 // Workers that crash again and again, and operators' work that is cut off.
 import { join } from "node:path";
 import { PAYMENTS_DEAD } from "../../../broker/topology.ts";
-import { messageOf } from "../../../core/domain/message-of.ts";
 import { ended } from "../../../core/runtime/ignored.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { withBroker } from "../broker-client.ts";
 import { between, type Fault, type Injected } from "../fault.ts";
+import { redriveAll } from "../redrive-all.ts";
 import type { ChaosRole, ChaosSystem } from "../system.ts";
 import { until } from "../within.ts";
 
@@ -16,7 +16,6 @@ const OWNS_MS = 40_000;
 const LOOP_MS = 200_000;
 const CLI = join(import.meta.dir, "..", "..", "..", "cli", "cli.ts");
 const REDRIVE_MS = 60_000;
-const HEAL_MS = 120_000;
 /** Enough that it has not redriven all of them when it is killed. */
 const LETTERS = 40;
 
@@ -141,22 +140,6 @@ async function interruptRedrive(system: ChaosSystem, random: () => number): Prom
     },
     heal: () => redriveAll(system),
   };
-}
-
-/** Another fault of the same burst may keep a broker or the ledger away for a while. */
-async function redriveAll(system: ChaosSystem): Promise<void> {
-  let last = "";
-  const works = () =>
-    system.sluice("dead", "redrive", "all").then(
-      () => true,
-      (error) => {
-        last = messageOf(error);
-        return last.includes("no such dead letters");
-      },
-    );
-  await until("'sluice dead redrive all' works", works, HEAL_MS).catch((error) => {
-    throw new Error(`${messageOf(error)}; last: ${last}`);
-  });
 }
 
 /** Failed payments that wait for an operator. */

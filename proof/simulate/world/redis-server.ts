@@ -2,6 +2,7 @@
 // its clock is virtual (virtual-time.lua).
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { freePort, untilListening } from "../../../services/ports.ts";
 import { spawnRecorded } from "../../../services/processes.ts";
 import copies from "./copies.lua" with { type: "text" };
@@ -11,6 +12,7 @@ import virtualTime from "./virtual-time.lua" with { type: "text" };
 /** The live content is in database 0, the others hold copies of it. */
 export const DATABASES = 32;
 const START_TIMEOUT_MS = 20_000;
+const RETRY_MS = 20;
 
 /**
  * Large hashes and sets return their content in an order that differs between servers, small ones
@@ -48,7 +50,7 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
     logFile: join(dir, "redis.log"),
   });
   await untilListening(port, START_TIMEOUT_MS, child.exited);
-  const connection = await RespConnection.open(socket);
+  const connection = await connected(socket);
   const send = (command: Command) => connection.send(command);
   const give = (command: Command) => connection.give(command);
   const flush = () => connection.flush();
@@ -65,6 +67,19 @@ export async function startRedisServer(dir: string): Promise<RedisServer> {
     rmSync(socket, { force: true });
   };
   return { send, give, flush, load, stop };
+}
+
+/** Redis listens on its port a moment before it listens on its socket. */
+async function connected(socket: string): Promise<RespConnection> {
+  const endMs = realRuntime.monotonicMs() + START_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await RespConnection.open(socket);
+    } catch (error) {
+      if (realRuntime.monotonicMs() > endMs) throw error;
+    }
+    await realRuntime.sleep(RETRY_MS);
+  }
 }
 
 /** The library of the text, on virtual time. Its first line names it. */

@@ -1,0 +1,61 @@
+// Why a gateway holds orders back, and why a role slows down, in words: for the verdict and for the
+// console, whose page loads this file as it is. No imports of code.
+import type { AdmissionState, GovernorReport, ShardAdmission } from "./report.ts";
+
+const SIGNALS: Readonly<Record<string, string>> = {
+  operator: "by an operator",
+  cpu_others_percent: "other programs need the CPU",
+  loop_delay_ms: "it runs late",
+  redis_ms: "Redis is slow",
+  ledger_ms: "the ledger is slow",
+  outbox_ms: "entries wait for the ledger",
+};
+
+const REASONS: Readonly<Record<string, string>> = {
+  wait: "orders would wait too long",
+  stalled: "nothing is decided",
+  late: "it is short of CPU",
+  broker: "no broker takes orders",
+  redis_memory: "Redis is nearly full",
+  draining: "it is stopping",
+};
+
+/** A newer release may have reasons that this one does not know. */
+const wordsFor = (known: Readonly<Record<string, string>>) => (reason: string) =>
+  known[reason] ?? reason.replaceAll("_", " ");
+
+/** Why a role is slowed or paused; empty: it recovers. */
+export function signalWords({ reasons }: Pick<GovernorReport, "reasons">): string[] {
+  return reasons.map(wordsFor(SIGNALS));
+}
+
+/** Why a gateway does not accept all orders. */
+export function admissionWords({ reasons }: { readonly reasons: readonly string[] }): string[] {
+  return reasons.map(wordsFor(REASONS));
+}
+
+/** Reasons that apply to every shard. */
+const OF_ALL: ReadonlySet<string> = new Set(["broker", "redis_memory", "draining"]);
+
+/** `all`: the gateway accepts no order; `some`: none of these shards, or not as many as arrive. */
+export interface HeldBack {
+  readonly orders: "all" | "some" | "none";
+  /** Shards that get no order. */
+  readonly shards: readonly number[];
+}
+
+export function heldBack(gateway: {
+  readonly admission: AdmissionState;
+  readonly reasons: readonly string[];
+  readonly shards: readonly ShardAdmission[];
+}): HeldBack {
+  const { admission, reasons, shards: all } = gateway;
+  if (admission === "open") return { orders: "none", shards: [] };
+  // While nothing is decided, orders are accepted up to the limit.
+  const stalled = reasons.includes("stalled");
+  const shut = all.filter(
+    ({ state, pending, limit }) => state === "closed" || (stalled && pending >= limit),
+  );
+  const none = reasons.some((r) => OF_ALL.has(r)) || (all.length > 0 && shut.length === all.length);
+  return { orders: none ? "all" : "some", shards: shut.map(({ shard }) => shard) };
+}
