@@ -1,7 +1,8 @@
 // Formats one screen of `sluice top` as lines. Pure.
 import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
 import { ageWords } from "../core/domain/finding-words.ts";
-import type { GatewayReport, Overview } from "../core/domain/report.ts";
+import type { Overview } from "../core/domain/overview.ts";
+import type { GatewayReport } from "../core/domain/report.ts";
 
 const BAR = 24;
 const MAX_ITEMS = 12;

@@ -1,10 +1,11 @@
 // What the gateway needs from outside, in its own terms: cli/roles passes in the real parts, tests
 // may pass in others.
 
+import type { Overview } from "../core/domain/overview.ts";
 import type { Part } from "../core/domain/part.ts";
 import type { Push } from "../core/domain/push.ts";
 import type { Rate, WaitingRate } from "../core/domain/rate.ts";
-import type { Overview, PartClaimsReport, Publishing } from "../core/domain/report.ts";
+import type { PartClaimsReport, Publishing } from "../core/domain/report.ts";
 import type { Units } from "../core/domain/sale.ts";
 import type { SpanRecorder } from "../core/metrics/spans.ts";
 import type { Runtime } from "../core/runtime/runtime.ts";

@@ -17,6 +17,8 @@ export interface Kept {
   readonly restartedFor: string;
 }
 
+const STATES: ReadonlySet<unknown> = new Set<Kept["state"]>(["serves", "fails", "frozen", "down"]);
+
 const fileIn = (dir: string) => join(dir, "kept.json");
 
 /** A full disk does not keep anybody from being started again. */
@@ -32,11 +34,23 @@ export function endKept(dir: string): void {
   rmSync(fileIn(dir), { force: true });
 }
 
-/** By name; empty if nothing is kept here. */
+/** By name; empty if nothing is kept here. What an `up` of another release writes is left out. */
 export function readKept(dir: string): ReadonlyMap<string, Kept> {
   try {
-    return new Map(Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object));
+    const told = Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object);
+    return new Map(told.filter((entry): entry is [string, Kept] => isKept(entry[1])));
   } catch {
     return new Map();
   }
+}
+
+function isKept(value: unknown): value is Kept {
+  const { state, why, sinceMs, restarts, restartedMs, restartedFor } = (value ?? {}) as Kept;
+  const times = [sinceMs, restarts, restartedMs];
+  return (
+    STATES.has(state) &&
+    typeof why === "string" &&
+    typeof restartedFor === "string" &&
+    times.every((n) => Number.isSafeInteger(n) && n >= 0)
+  );
 }

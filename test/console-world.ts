@@ -1,7 +1,7 @@
 // For the tests of the console: a system whose overview a test changes as it needs.
 
 import type { Finding } from "../core/domain/finding.ts";
-import type { OverviewItem as Item, Overview } from "../core/domain/report.ts";
+import type { OverviewItem as Item, Overview } from "../core/domain/overview.ts";
 import {
   gatewayReport,
   overviewOf,

@@ -2,7 +2,7 @@
 // come from test/console-world.ts, letters from here.
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { Overview } from "../core/domain/report.ts";
+import type { Overview } from "../core/domain/overview.ts";
 import type { LetterFilter } from "../gateway/ports.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 import { FINDING, World } from "./console-world.ts";

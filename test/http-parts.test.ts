@@ -1,7 +1,6 @@
 // Services claim parts over HTTP, with the real stores: whatever is lost, repeated, late or killed,
 // each part is given to one claim at a time and dispatched once.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { join } from "node:path";
 import { PartDesk } from "../consumers/fulfilment/part-desk.ts";
 import { at } from "../core/domain/at.ts";
 import type { Part } from "../core/domain/part.ts";
@@ -9,81 +8,27 @@ import { cancelRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { openLedgerWriter } from "../ledger/open.ts";
-import { pythonWithAiohttp } from "../sdk/python/test/test-python.ts";
-import { Shop } from "../sdk/testing.ts";
-import { HttpParts, Service, Sluice } from "../sdk/typescript/src/index.ts";
-import { makeOrder, SHARDS, userOf } from "./stack.ts";
+import type { Shop } from "../sdk/testing.ts";
+import { type Answer, type Made, PartsShop } from "./parts-shop.ts";
+import { SHARDS } from "./stack.ts";
 import { until } from "./until.ts";
 
 const TIMEOUT_MS = 120_000;
-const PAID_WITHIN_MS = 60_000;
 const START_MS = 180_000;
 /** Each test has a service of its own, and an item that only this service gets. */
-const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
 const ends: (() => Promise<unknown>)[] = [];
 let shop: Shop;
 let url: string;
+let call: PartsShop["call"];
+let paid: PartsShop["paid"];
 beforeAll(async () => {
-  const items = Object.fromEntries(SERVICES.map((name) => [name, 100]));
-  const categories = Object.fromEntries(SERVICES.map((name) => [name, `for-${name}`]));
-  shop = await Shop.open(items, { categories });
-  for (const name of SERVICES) await shop.stack.route(`for-${name}`, name);
-  url = await shop.gateway();
+  ({ shop, url, call, paid } = await PartsShop.open(SERVICES));
 }, START_MS);
 afterAll(async () => {
   for (const end of ends.splice(0).reverse()) await end();
   await shop?.close();
 }, START_MS);
-
-interface Answer {
-  readonly status: number;
-  readonly code?: string;
-  readonly field?: string;
-  readonly leaseUntil?: string;
-  readonly outcome?: string;
-  readonly parts: readonly (Part & { key: string })[];
-}
-
-/** Calls a gateway as a service. */
-async function call(
-  service: string,
-  path: "claim" | "done",
-  body: Record<string, unknown>,
-  at = url,
-): Promise<Answer> {
-  const response = await fetch(`${at}/v1/parts/${path}`, {
-    method: "POST",
-    headers: {
-      authorization: `Bearer ${await shop.token(service, "service")}`,
-      "content-type": "application/json",
-    },
-    body: JSON.stringify(body),
-  });
-  return { parts: [], ...((await response.json()) as object), status: response.status };
-}
-
-interface Made {
-  readonly user: string;
-  readonly id: string;
-}
-let users = 0;
-/** Paid orders of the service's item. */
-async function paid(service: string, count: number): Promise<Made[]> {
-  const made = [];
-  for (let n = 0; n < count; n++) {
-    const user = userOf(n % 2, users++);
-    const { order, row } = makeOrder(user, { [service]: 1 }, { saleId: "demo" });
-    await shop.stack.publish(n % 2, [row], 0, "eu.gw");
-    made.push({ user, id: order.id });
-  }
-  // A payment worker slows down on a busy machine.
-  for (const { user, id } of made)
-    await until(`order ${id} to be paid`, () => isPaid(user, id), PAID_WITHIN_MS);
-  return made;
-}
-
-const isPaid = async (user: string, id: string) =>
-  (await shop.stack.ledger.order(user, id))?.state === "paid";
 
 const idsIn = (answer: Answer) => answer.parts.map(({ id }) => id).sort();
 const idsOf = (made: readonly { id: string }[]) => made.map(({ id }) => id).sort();
@@ -196,7 +141,7 @@ test(
 test(
   "a shard that answers after the lease: the part is not given out, and free for the next claim",
   async () => {
-    const [made] = (await paid("ten", 1)) as [Made];
+    const [made] = (await paid("eight", 1)) as [Made];
     const writer = await openLedgerWriter(realRuntime, shop.stack.settings.ledgerUrl);
     ends.push(() => writer.close());
     let lateMs = 0;
@@ -217,7 +162,7 @@ test(
     await desk.start();
     const claim = (name: string) =>
       desk.claim(
-        { service: "ten", claim: name, most: 1, waitMs: 20_000, leaseMs: 1_000 },
+        { service: "eight", claim: name, most: 1, waitMs: 20_000, leaseMs: 1_000 },
         new AbortController().signal,
       );
     expect(await claim("short")).toEqual({ kind: "unavailable" });
@@ -335,57 +280,6 @@ test("what is wrong with a claim or a report is named", async () => {
       { status: 422, field },
     ]);
 });
-
-test(
-  "the client for TypeScript serves parts, also when a claim's answer is lost",
-  async () => {
-    const made = await paid("eight", 3);
-    const { line, url: there } = await shop.line(url);
-    line.resetAfter("answers", 100);
-    const sluice = new Sluice({ gateways: there, token: await shop.token("eight", "service") });
-    const packed: string[] = [];
-    const errors: string[] = [];
-    const work = async (_: unknown, key: string): Promise<void> => {
-      if (errors.push("no paper") === 1) throw new Error("no paper");
-      packed.push(key);
-    };
-    const stopping = new AbortController();
-    const running = new Service({ source: new HttpParts(sluice), work }).run(stopping.signal);
-    for (const { user, id } of made) await shop.stack.becomes(user, id, "dispatched");
-    stopping.abort();
-    await running;
-    expect(packed.toSorted()).toEqual(made.map(({ user, id }) => `${user}/${id}/1/1`).sort());
-    expect(line.counts.resets).toBe(1);
-  },
-  TIMEOUT_MS,
-);
-
-test(
-  "the client for Python serves parts, also when a claim's answer is lost",
-  async () => {
-    const made = await paid("nine", 3);
-    const { line, url: there } = await shop.line(url);
-    line.resetAfter("answers", 100);
-    const script = join(import.meta.dir, "..", "sdk", "python", "test", "http_service.py");
-    const TOKEN = await shop.token("nine", "service");
-    const child = Bun.spawn([pythonWithAiohttp(), script], {
-      env: { ...process.env, GATEWAY: there, TOKEN },
-      stdin: "pipe",
-      stderr: "inherit",
-    });
-    ends.push(async () => child.kill());
-    for (const { user, id } of made) await shop.stack.becomes(user, id, "dispatched");
-    child.stdin.write("stop\n");
-    child.stdin.flush();
-    const said = await new Response(child.stdout).text();
-    const packed = [...said.matchAll(/^PACKED (\S+)$/gm)].map(([, key]) => key as string);
-    expect(packed.sort()).toEqual(made.map(({ user, id }) => `${user}/${id}/1/1`).sort());
-    expect(said).toContain("FAILED RuntimeError('no paper')");
-    expect(said.trimEnd()).toEndWith("STOPPED");
-    expect(line.counts.resets).toBe(1);
-  },
-  TIMEOUT_MS,
-);
 
 interface Held {
   readonly claim: string;

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { figures, Looks } from "../../core/domain/figures.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
 import { coloured } from "../colours.ts";

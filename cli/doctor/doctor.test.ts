@@ -6,6 +6,7 @@ import { readSettings } from "../../core/settings/settings.ts";
 import { Members } from "../../core/stores/members.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { recordProcess } from "../../services/processes.ts";
 import { startRedis } from "../../services/redis.ts";
 import { testDir, testRabbit, testRedis } from "../../test/services.ts";
 import { checkMachine } from "./machine.ts";
@@ -101,3 +102,24 @@ test("a halt that a worker reports is shown while the ledger is away", async () 
   await redis.close();
   await own.kill();
 }, 60_000);
+
+test("what 'up' tells of its stores is read with care", async () => {
+  const dir = testDir("kept");
+  recordProcess(dir, "up", process.pid);
+  const Redis = {
+    ...{ state: "serves", why: "", sinceMs: 1, restarts: 2, restartedMs: 1_000 },
+    restartedFor: "it did not serve for 60 s: no answer",
+  };
+  const odd = { none: null, asleep: { ...Redis, state: "asleep" }, never: { state: "down" } };
+  for (const [text, names] of [
+    [JSON.stringify({ Redis, ...odd }), ["Redis of sluice up"]],
+    ["{", []],
+    ["[]", []],
+  ] as const) {
+    await Bun.write(`${dir}/kept.json`, text);
+    const found = checkMachine(readSettings({ SLUICE_DATA: dir }));
+    const kept = found.filter(({ what }) => what.endsWith("of sluice up"));
+    expect(kept.map(({ what }) => what)).toEqual([...names]);
+    for (const { detail } of kept) expect(detail).toContain("started again 2 times");
+  }
+});

@@ -1,7 +1,8 @@
 // What a gateway remembers between two overviews: the last known value of each part with its time,
 // who has ceased to report, and the counts of dead letters. All of it is bounded by what one
 // overview holds.
-import type { DeadCount, LostRole, RoleReport, WorkerReport } from "../../core/domain/report.ts";
+import type { LostRole } from "../../core/domain/overview.ts";
+import type { DeadCount, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 
 /** One part: the last value that its source told, and when. */
 export class LastKnown<T> {

@@ -2,8 +2,9 @@
 // the ledger knows. A source that cannot be asked leaves its last known values, with their time.
 import { Looks, workersOf } from "../../core/domain/figures.ts";
 import { flowOf, orderRates, type Reported } from "../../core/domain/order-rates.ts";
+import type { Overview, OverviewSale } from "../../core/domain/overview.ts";
 import type { WaitingRate } from "../../core/domain/rate.ts";
-import type { Overview, OverviewSale, RoleReport } from "../../core/domain/report.ts";
+import type { RoleReport } from "../../core/domain/report.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { Selling } from "../../core/domain/selling.ts";
 import { verdict } from "../../core/domain/verdict.ts";

@@ -1,6 +1,8 @@
 // Categories on sale whose paid parts would reach nobody.
+
+import type { Overview } from "../../core/domain/overview.ts";
 import type { Route } from "../../core/domain/part.ts";
-import type { Overview, ServiceCount, WorkerReport } from "../../core/domain/report.ts";
+import type { ServiceCount, WorkerReport } from "../../core/domain/report.ts";
 import { unroutedOf } from "../../core/domain/routing.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 

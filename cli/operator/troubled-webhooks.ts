@@ -1,5 +1,5 @@
 // Webhook endpoints that get no events: paused, or failing for some time.
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import type { WebhookEndpoint } from "../../core/domain/webhook-endpoint.ts";
 
 /** Shorter failures end by themselves. */

@@ -1,7 +1,7 @@
 // Two gateways on one ledger: each change is on record once, by either of them. None is lost with a
 // writer, or while the ledger is away.
 import { afterAll, expect, test } from "bun:test";
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import { gatewayReport, overviewOf, workerReport } from "../../core/domain/test-reports.ts";
 import { verdict } from "../../core/domain/verdict.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";

@@ -2,7 +2,7 @@
 // one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
 // beside it, and the ledger's writer has a thread of its own.
 import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
 import {
   eventsOf,

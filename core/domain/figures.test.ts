@@ -3,7 +3,8 @@ import { topLines } from "../../cli/top-lines.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { figures, Looks, quantile, verdictOf } from "./figures.ts";
 import { FINDINGS, type FindingCode } from "./finding.ts";
-import type { GatewayReport, Overview, WorkerReport } from "./report.ts";
+import type { Overview } from "./overview.ts";
+import type { GatewayReport, WorkerReport } from "./report.ts";
 import { gatewayReport, overviewItem, overviewOf, workerReport } from "./test-reports.ts";
 import { verdictOfFindings } from "./verdict.ts";
 

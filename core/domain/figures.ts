@@ -1,10 +1,10 @@
 // What the console and `sluice top` compute from two overviews: rates, quantiles, extremes and the
 // verdict in a line. Pure and without imports of code: the console's page loads this file as it is.
+import type { Overview } from "./overview.ts";
 import type {
   FulfilReport,
   GatewayReport,
   HistogramReport,
-  Overview,
   PaymentsReport,
   WorkerReport,
 } from "./report.ts";

@@ -1,7 +1,7 @@
 // The main figures of one minute, from the overviews at its beginning and at its end. Pure.
 import { between, gatewaysOf, quantile, workersOf } from "./figures.ts";
 import { countsBetween } from "./order-rates.ts";
-import type { Overview } from "./report.ts";
+import type { Overview } from "./overview.ts";
 import type { HistoryMinute } from "./timeline.ts";
 
 export const MINUTE_MS = 60_000;

@@ -10,7 +10,8 @@ import {
   type Reports,
   workersOf,
 } from "./figures.ts";
-import type { HistogramReport, Overview } from "./report.ts";
+import type { Overview } from "./overview.ts";
+import type { HistogramReport } from "./report.ts";
 import type { Flow, OrderRates, Step } from "./sale-figures.ts";
 
 /** An overview before these figures are added to it. */

@@ -1,13 +1,7 @@
 // For tests: reports of roles where nothing happens, and an overview of them.
 import { Histogram } from "../metrics/histogram.ts";
-import type {
-  GatewayReport,
-  Overview,
-  OverviewItem,
-  OverviewPart,
-  PaymentsReport,
-  WorkerReport,
-} from "./report.ts";
+import type { Overview, OverviewItem, OverviewPart } from "./overview.ts";
+import type { GatewayReport, PaymentsReport, WorkerReport } from "./report.ts";
 
 const none = new Histogram().report();
 const process = {

@@ -1,6 +1,6 @@
 // What becomes an event of the day, and what does not.
 import { expect, test } from "bun:test";
-import type { Overview } from "./report.ts";
+import type { Overview } from "./overview.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 import { eventsOf, notOnRecord, type TimelineState, TimelineWatch } from "./timeline-state.ts";
 import { verdict } from "./verdict.ts";

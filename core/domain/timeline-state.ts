@@ -10,7 +10,7 @@
 // 2. A change must stand for a moment, so that what flickers does not fill the day.
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { and } from "./finding-words.ts";
-import type { Overview } from "./report.ts";
+import type { Overview } from "./overview.ts";
 import type { TimelineEvent, TimelineKind } from "./timeline.ts";
 
 export type TimelineState = Readonly<Record<string, string>>;

@@ -4,13 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { anchorOf, FINDINGS, type FindingCode } from "./finding.ts";
-import type {
-  AdmissionState,
-  GatewayReport,
-  Overview,
-  ShardAdmission,
-  WorkerReport,
-} from "./report.ts";
+import type { Overview } from "./overview.ts";
+import type { AdmissionState, GatewayReport, ShardAdmission, WorkerReport } from "./report.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 import { verdict } from "./verdict.ts";
 

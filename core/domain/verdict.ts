@@ -2,12 +2,12 @@
 // be asked, nothing is concluded from what it last told, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords } from "./finding-words.ts";
+import type { Overview } from "./overview.ts";
 import { admissionWords, heldBack, signalWords } from "./reason-words.ts";
 import type {
   DeadCount,
   GatewayReport,
   GovernorReport,
-  Overview,
   RoleReport,
   WorkerReport,
 } from "./report.ts";

@@ -4,7 +4,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Registry } from "prom-client";
-import type { HistogramReport, Overview, RoleReport } from "../domain/report.ts";
+import type { Overview } from "../domain/overview.ts";
+import type { HistogramReport, RoleReport } from "../domain/report.ts";
 import { ignore } from "../runtime/ignored.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { familiesOf } from "./families.ts";

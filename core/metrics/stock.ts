@@ -1,6 +1,6 @@
 // Metrics that only the stores know: stock by item, Redis's health and memory. Gateways expose
 // them, from the same overview the console uses.
-import type { Overview } from "../domain/report.ts";
+import type { Overview } from "../domain/overview.ts";
 import type { Family, Sample } from "./family.ts";
 
 /** Items listed by name; the units of the rest are summed as `other`. */

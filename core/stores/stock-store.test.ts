@@ -38,6 +38,13 @@ test("a large sale that is read page by page has the same units as one read at o
   expect(new Map([...(paged ?? [])].sort())).toEqual(new Map([...(whole ?? [])].sort()));
 });
 
+test("a counter that Redis lacks is unknown, however the sale is read", async () => {
+  await redis.client.hset(stockKey("torn"), "v", 1, "a:t", 3, "a:a", 0);
+  const torn = { sku: "a", total: 3, available: 0, releasing: Number.NaN };
+  for (const skus of [[], ["a", ...SKUS]])
+    expect((await store.stock("torn", skus))?.get("a")).toMatchObject(torn);
+});
+
 test("an item that Redis lacks is left out; a sale that it lacks has no units", async () => {
   const more = [...SKUS, "new"];
   expect((await store.stock("large", more))?.has("new")).toBe(false);

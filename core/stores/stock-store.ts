@@ -129,7 +129,11 @@ export interface LiveStock {
   readonly sold: number;
 }
 
+type Counters = [number, number, number, number, number];
+
 function liveStock(sku: string, counters: readonly (string | null | undefined)[]): LiveStock {
-  const [total = 0, available = 0, releasing = 0, held = 0, sold = 0] = counters.map(Number);
+  // One that is missing is unknown, not zero.
+  const units = counters.map((text) => (text ? Number(text) : Number.NaN));
+  const [total, available, releasing, held, sold] = units as Counters;
   return { sku, total, available, releasing, held, sold };
 }

@@ -1,6 +1,6 @@
 // /v1/admin/overview: the whole system at a glance, for the console and `sluice top`.
 // /v1/admin/workers/:id/pause and resume: pause or resume a worker by hand.
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
 import { object, optional, read } from "../http/shape.ts";

@@ -1,7 +1,7 @@
 // What is known of each part, and of when.
 import { expect, test } from "bun:test";
 import { figures } from "../../core/domain/figures.ts";
-import type { Overview } from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
 import { overviewOf } from "../../core/domain/test-reports.ts";
 import { type Knowledge, learn, lose, nothing } from "./known.ts";
 

@@ -2,12 +2,8 @@
 // keeps its last known value with its age: unknown is not zero. Each part is read by itself, so one
 // that cannot be read leaves the others as they are.
 import type { Figures } from "../../core/domain/figures.ts";
-import type {
-  GatewayReport,
-  Overview,
-  RoleReport,
-  WorkerReport,
-} from "../../core/domain/report.ts";
+import type { Overview } from "../../core/domain/overview.ts";
+import type { GatewayReport, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 import type { Revenue } from "../../core/domain/sale-figures.ts";
 
 export interface Known<T> {

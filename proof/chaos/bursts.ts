@@ -178,7 +178,6 @@ export class Bursts {
   }
 }
 
-/** Whether two faults may happen at the same time. */
 function lineOf({ fault, detail, evidence, failure, recoveryMs }: Struck): string {
   const end =
     recoveryMs === undefined ? "flow never back" : `flow back ${Math.round(recoveryMs)} ms`;
