@@ -100,6 +100,8 @@ test("how a command ends: usage, nothing that answers, an error, a bug with its 
     text: expect.stringMatching(/TypeError: x is not\n +at /),
     code: 1,
   });
+  const away = end(new Unavailable("no answer from amqp://ann:pa@ss@10.0.0.1/sluice?key=k3y"));
+  expect(away.text).toBe("sluice: no answer from amqp://…@10.0.0.1/sluice?key=…\n");
   // An escape sequence in an error is shown, not obeyed.
   expect(end(new UsageError("\u001b[2J")).text).toContain("\\u{1b}[2J");
 });

@@ -164,5 +164,7 @@ describe.each(databases)("%s", (_, freshUrl) => {
     await db.run("UPDATE operations SET ref = 'x' WHERE ref = 'old'");
     expect(await ledger.operate(route, "op")).toBe("repeated");
     expect(await ledger.operate({ ...create, kind: "create", ref: "x" }, "op")).toBe("repeated");
+    const close = { kind: "close", ref: "x", saleId: "s2", atMs: 1_500 } as const;
+    expect(await ledger.operate(close, "op")).not.toBe("ref_conflict");
   });
 });

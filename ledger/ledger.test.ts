@@ -303,3 +303,13 @@ test("the error of a ledger that cannot be opened names its setting", async () =
   expect(error).toBeInstanceOf(LedgerUnavailable);
   expect(messageOf(error)).toContain("SLUICE_LEDGER_URL");
 });
+
+test.each([
+  ["postgres://ann:s3cr/et@a host/db", "postgres://…@a host/db"],
+  ["postgres://127.0.0.1:1/db?sslmode=none&password=s3cr", "db?sslmode=…&password=…"],
+  ["sqlite:/nowhere/at/all.db?key=s3cr", "sqlite:/nowhere/at/all.db?key=…"],
+])("the error of %s has no secret of it", async (url, shown) => {
+  const error = await openLedger({ runtime: realRuntime, url, shards: 2 }).catch((e: Error) => e);
+  expect(messageOf(error)).toContain(shown);
+  expect(messageOf(error)).not.toContain("s3cr");
+});

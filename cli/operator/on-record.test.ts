@@ -4,7 +4,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { outputOf } from "../../test/output-of.ts";
-import { testDir } from "../../test/services.ts";
+import { testDir, testRedis } from "../../test/services.ts";
 import { AuditFollower } from "../audit-follow.ts";
 import { changing, onRecord } from "./on-record.ts";
 
@@ -103,4 +103,27 @@ test("a token's scope that does not exist is refused with those that do", async 
   expect(refused.err).toContain("--scope 'admin' does not exist; known: service, viewer, operator");
   expect(refused.code).toBe(2);
   expect((await mint("operator viewer")).code).toBe(0);
+}, 30_000);
+
+test("a route to a service that nobody knows is refused with those that exist", async () => {
+  const dir = testDir("routes");
+  const ledger = await fresh(dir);
+  const depot = { category: "home", region: "", service: "depot" };
+  await ledger.operate({ kind: "route", ref: "r1", ...depot }, "olga");
+  const env = {
+    ...process.env,
+    SLUICE_LEDGER_URL: `sqlite:${join(dir, "ledger.db")}`,
+    SLUICE_REDIS_URL: (await testRedis()).url,
+    SLUICE_REGIONS: "eu=amqp://127.0.0.1:1",
+  };
+  const refused = await outputOf(
+    [process.execPath, "cli/cli.ts", "routes", "set", "art", "nosuchservice"],
+    { env },
+  );
+  expect(refused.err).toContain(
+    "no service 'nosuchservice' runs or ever had a route; known: depot",
+  );
+  expect(refused.code).toBe(1);
+  expect(await ledger.routes()).toEqual([depot]);
+  expect((await ledger.auditLog({ limit: 10 })).records).toEqual([]);
 }, 30_000);

@@ -123,6 +123,9 @@ test("a secret is read from a file, without its line end; both, or no file, is a
   expect(() => readSettings({ SLUICE_SHARDS_FILE: file })).toThrow(
     "SLUICE_SHARDS_FILE is not a Sluice setting",
   );
+  // A mount that is still empty is no default.
+  writeFileSync(file, "\n");
+  expect(() => readSettings({ SLUICE_REDIS_URL_FILE: file })).toThrow("must have 1 to");
 });
 
 test("secrets are masked when settings are shown", () => {

@@ -104,6 +104,13 @@ describe("a source", () => {
     expect(openSource(realRuntime, `${server.url}other`).load()).rejects.toThrow("answered 500");
   });
 
+  test("over HTTP, an error has no secret of its address", async () => {
+    const { host } = server.url;
+    const source = openSource(realRuntime, `http://ann:s3cr@${host}/s3cr/other?key=s3cr`);
+    const error = await source.load().catch(String);
+    expect(error).toBe(`Error: http://…@${host}/…?key=… answered 500`);
+  });
+
   test("an answer without an end is cut off at its bound, and a file is not read beyond it", () => {
     const load = (source: string) => openSource(realRuntime, source).load();
     for (const path of ["endless", "packed"])
