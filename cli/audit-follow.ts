@@ -16,7 +16,7 @@ export class AuditFollower {
   /** `shown`: what the caller has already, in any order. */
   constructor(
     private readonly ledger: Pick<Ledger, "auditLog">,
-    private readonly filter: Pick<AuditQuery, "subjects" | "action">,
+    private readonly filter: Pick<AuditQuery, "subjects" | "action" | "changes">,
     shown: readonly AuditRecord[],
     private readonly nowMs: () => number,
   ) {

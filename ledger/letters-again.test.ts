@@ -50,6 +50,12 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     const { writer, published } = await failing(dialect);
     const first = await published();
     expect(first.map(({ routingKey }) => routingKey)).toEqual(["payments.dead", "orders.dead"]);
+    // An operator sees what could not be charged.
+    const charged = { amount: expect.any(Number), currency: "EUR" };
+    expect(JSON.parse(first[0]?.body ?? "")).toMatchObject({
+      reason: "payment_failed",
+      ...charged,
+    });
     expect(await published()).toEqual([]);
     await writer.askAgain();
     expect(await published()).toEqual(first);

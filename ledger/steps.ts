@@ -168,6 +168,8 @@ function deadLetter(attempts: Attempts, sheet: Sheet, entry: Entry, step: OrderS
     generation,
     shard: entry.shard,
     atMs: entry.atMs,
+    // What could not be charged.
+    ...(history[0] && { amount: history[0].amount, currency: history[0].currency }),
     attempts: tried.length,
     history: tried,
     ...traced(history[0]?.trace),

@@ -4,7 +4,7 @@ import { plain } from "../../core/domain/plain.ts";
 import { nameOfUser, subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { shown } from "../../gateway/admin/admin-audit.ts";
-import type { AuditRecord } from "../../ledger/audit-log.ts";
+import type { AuditQuery, AuditRecord } from "../../ledger/audit-log.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { AuditFollower } from "../audit-follow.ts";
@@ -17,6 +17,7 @@ interface Options {
   readonly before?: number;
   readonly subject?: string;
   readonly action?: string;
+  readonly changes: boolean;
   readonly follow: boolean;
   readonly json: boolean;
 }
@@ -34,17 +35,18 @@ export function register(program: Command): void {
     .option("--before <n>", "only those before this entry", whole(1, Number.MAX_SAFE_INTEGER))
     .option("--subject <name>", "only those of this operator")
     .option("--action <name>", "only those of this kind, such as sales.restock")
+    .option("--changes", "without what was only read", false)
     .option("-f, --follow", "go on as they happen, oldest first, until Ctrl-C", false)
     .option("--json", "print JSON: as GET /v1/admin/audit; with --follow, a record a line", false)
     .action(show);
 }
 
 async function show({ follow, json, ...options }: Options): Promise<void> {
-  const { limit, before, subject, action } = options;
+  const { limit, before, subject, action, changes } = options;
   const subjects = subject === undefined ? undefined : [subject, nameOfUser(subject) ?? subject];
   await withLedger(async ({ ledger }) => {
-    const { records, next } = await ledger.auditLog({ limit, before, subjects, action });
-    if (follow) return goOn(ledger, { subjects, action }, records, json);
+    const { records, next } = await ledger.auditLog({ limit, before, subjects, action, changes });
+    if (follow) return goOn(ledger, { subjects, action, changes }, records, json);
     if (json) return printJson({ records: records.map(shown), next });
     print(table(records.map(rowOf)));
     if (next !== undefined) process.stderr.write(`older ones: sluice audit --before ${next}\n`);
@@ -53,7 +55,7 @@ async function show({ follow, json, ...options }: Options): Promise<void> {
 
 async function goOn(
   ledger: Ledger,
-  filter: { readonly subjects: string[] | undefined; readonly action: string | undefined },
+  filter: Pick<AuditQuery, "subjects" | "action" | "changes">,
   first: readonly AuditRecord[],
   json: boolean,
 ): Promise<void> {

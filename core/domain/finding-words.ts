@@ -1,4 +1,15 @@
 // Small pieces of a finding's sentence.
+import type { RoleReport } from "./report.ts";
+
+/** A role by what it is. */
+export const KIND_WORDS: Readonly<Record<RoleReport["kind"], string>> = {
+  gateway: "gateway",
+  worker: "worker",
+  payments: "payment worker",
+  fulfil: "service",
+  rates: "source of rates",
+  sender: "webhook sender",
+};
 
 /** `3 shards`, `1 shard`; `many` if an s is not enough. */
 export function countWords(n: number, one: string, many = `${one}s`): string {

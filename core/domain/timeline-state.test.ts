@@ -24,7 +24,7 @@ test("a first look records who runs and what is open; the same again records not
   const watch = new TimelineWatch({});
   expect(words(watch, at(0)).sort()).toEqual([
     "role_started: the gateway eu.gateway has started",
-    "role_started: the payments payments-1 has started",
+    "role_started: the payment worker payments-1 has started",
     "role_started: the worker worker-1 has started",
     "sale_opened: sale spring has opened",
     "shard_moved: shard 0 moved to worker-1",
@@ -51,6 +51,20 @@ test("a killed worker is lost, its shards move as one event, and it starts again
   expect(words(watch, at(12, { ...moved, roles: back }))).toContain(
     "role_started: the worker worker-1 has started",
   );
+});
+
+test("a role that is slowed for less than half a minute is no event; a longer one is", () => {
+  const { governor } = workerReport({});
+  const slow = workerReport({ governor: { ...governor, state: "slowed", reasons: ["redis_ms"] } });
+  const slowed = { roles: [gatewayReport({}), paymentsReport(), slow] };
+  const watch = settled();
+  expect(words(watch, at(2, slowed))).toEqual([]);
+  expect(words(watch, at(31, slowed))).toEqual([]);
+  expect(words(watch, at(32, slowed))).toEqual(["alarm_raised: worker-1 is slowed: Redis is slow"]);
+  expect(words(watch, at(34))).toEqual([]);
+  expect(words(watch, at(40, slowed))).toEqual([]);
+  expect(words(watch, at(42))).toEqual([]);
+  expect(words(watch, at(72))).toEqual(["alarm_ended: over: worker-1 is slowed: Redis is slow"]);
 });
 
 test("while Redis is away, nobody has stopped and no alarm is over, but it is away", () => {

@@ -9,8 +9,9 @@
 // 1. What is unknown changes nothing: while Redis is away no role is gone and no finding ends.
 // 2. A change must stand for a moment, so that what flickers does not fill the day.
 import { FINDINGS, type FindingCode } from "./finding.ts";
-import { and } from "./finding-words.ts";
+import { and, KIND_WORDS } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
+import type { RoleReport } from "./report.ts";
 import type { TimelineEvent, TimelineKind } from "./timeline.ts";
 
 export type TimelineState = Readonly<Record<string, string>>;
@@ -31,6 +32,8 @@ const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]
   finding: [2_000, 10_000],
   sale: [0, 0],
 };
+/** Roles slow down and recover all the time where a machine is shared. */
+const SLOWED_STANDS_MS = [30_000, 30_000] as const;
 const AT_ONCE = [0, 0] as const;
 const MAX_NAMES = 2_000;
 
@@ -69,7 +72,8 @@ export class TimelineWatch {
     const known = this.pending.get(name);
     const since = known && isSame(name, known.to, to) ? known : { to, sinceMs: atMs };
     this.pending.set(name, since);
-    const [begins, ends] = STANDS_MS[kindOf(name)] ?? AT_ONCE;
+    const isSlowed = name.startsWith("finding slowed ");
+    const [begins, ends] = isSlowed ? SLOWED_STANDS_MS : (STANDS_MS[kindOf(name)] ?? AT_ONCE);
     return atMs - since.sinceMs >= (to === "" || to === "open" ? ends : begins);
   }
 
@@ -211,7 +215,7 @@ function roleEvent(
   atMs: number,
 ): TimelineEvent {
   const [kind = "", sinceMs = "0"] = (to || from).split(" ");
-  const role = `the ${kind} ${id}`;
+  const role = `the ${KIND_WORDS[kind as RoleReport["kind"]] ?? kind} ${id}`;
   if (to !== "") {
     const startedMs = Math.min(Number(sinceMs), nowMs);
     return { atMs: startedMs, kind: "role_started", subject: id, what: `${role} has started` };
@@ -235,7 +239,8 @@ function findingEvent(name: string, from: string, to: string, atMs: number): Tim
   if (ELSEWHERE.has(code) || !(code in FINDINGS)) return NOTHING;
   const [begins, ends] = KINDS[code as FindingCode] ?? ["alarm_raised", "alarm_ended"];
   const own = KINDS[code as FindingCode] !== undefined;
-  const subject = own ? rest.join(" ") : name.trimEnd();
+  const about = rest.join(" ");
+  const subject = own || about !== "" ? about : code.replaceAll("_", " ");
   if (to !== "") return { atMs, kind: begins, subject, what: to };
   return { atMs, kind: ends, subject, what: `over: ${from}` };
 }

@@ -1,7 +1,7 @@
 // What is wrong, from one overview: a pure function. Unknown is not zero: where a store could not
 // be asked, nothing is concluded from what it last told, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
-import { ageWords, and, countWords } from "./finding-words.ts";
+import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
 import { admissionWords, heldBack, signalWords } from "./reason-words.ts";
 import type {
@@ -92,7 +92,7 @@ function stores({ atMs, asOf, redis, ledger, unasked, ...facts }: Facts): Seen[]
         seen.push({
           code: "ledger_away",
           subject: id,
-          what: `the ledger does not answer the ${kind} ${id}`,
+          what: `the ledger does not answer the ${KIND_WORDS[kind]} ${id}`,
         });
   const { usedBytes, maxBytes } = redis;
   if (usedBytes !== null && maxBytes && usedBytes > FULL_SHARE * maxBytes)
@@ -122,7 +122,7 @@ function roles(facts: Facts): Seen[] {
   const seen: Seen[] = lost.map(({ id, kind, lastSeenMs }) => ({
     code: "role_lost",
     subject: id,
-    what: `the ${kind} ${id} has stopped reporting`,
+    what: `the ${KIND_WORDS[kind]} ${id} has stopped reporting`,
     sinceMs: lastSeenMs,
   }));
   if (!has("gateway")) seen.push({ code: "no_gateway", what: "no gateway is running" });

@@ -173,6 +173,9 @@ test("the audit is read by pages, by subject and by action", async () => {
   }
   expect(seen).toEqual([5, 4, 3, 2, 1]);
   expect((await page("subject=a|b")).records).toMatchObject([{ subject: "a|b", status: 200 }]);
+  expect((await page("changes=no&action=sales.list")).records).toHaveLength(1);
+  expect((await page("changes=yes&action=sales.list")).records).toEqual([]);
+  expect((await page("changes=yes")).records).toHaveLength(5);
   for (const [query, code, field] of [
     ["limit=0", "out_of_range", "limit"],
     ["before=x", "out_of_range", "before"],

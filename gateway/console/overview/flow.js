@@ -11,6 +11,14 @@ const NAMES = {
   payments: ["Payments", "charge"],
   services: ["Services", "ship"],
 };
+/** What is not measured there is left out; what is measured and unknown says so. */
+const waitLine = ({ step, waitMs }) => (step === "services" ? "" : `wait ${duration(waitMs)}`);
+const waitingLine = ({ step, waiting }) => {
+  if (step === "gateway") return "";
+  return typeof waiting === "number" ? `${count(waiting)} waiting` : "waiting: unknown";
+};
+const linesOf = (s) => [waitLine(s), waitingLine(s)].filter((line) => line !== "");
+
 const BOX = { width: 150, height: 128, gap: 34 };
 /** A narrower picture stands upright. */
 const NARROW = 700;
@@ -37,7 +45,7 @@ export function Flow({ value: { steps, bottleneck } }) {
 
 function words(steps) {
   return steps
-    .map((s) => `${NAMES[s.step][0]}: ${brief(s.perS)} per second, wait ${duration(s.waitMs)}`)
+    .map((s) => [`${NAMES[s.step][0]}: ${brief(s.perS)} per second`, ...linesOf(s)].join(", "))
     .join("; ");
 }
 
@@ -55,8 +63,9 @@ function Row({ steps, slow }) {
         <text x=${x + 14} y="43" class="does">${wordsOf(s, slow)}</text>
         <text x=${x + 14} y="75" class="rate">${brief(s.perS)}
           <tspan class="unit"> /s</tspan></text>
-        <text x=${x + 14} y="98" class="wait">wait ${duration(s.waitMs)}</text>
-        <text x=${x + 14} y="115" class="wait">${count(s.waiting)} waiting</text>
+        ${linesOf(s).map(
+          (line, n) => html`<text x=${x + 14} y=${98 + 17 * n} class="wait">${line}</text>`,
+        )}
         ${
           i < steps.length - 1 &&
           html`<path class="arrow" 
@@ -79,8 +88,7 @@ function Column({ steps, slow }) {
         <text x="16" y=${y + 52} class="does">${wordsOf(s, slow)}</text>
         <text x="140" y=${y + 31} class="rate">${brief(s.perS)}
           <tspan class="unit"> /s</tspan></text>
-        <text x="140" y=${y + 55} class="wait">
-          wait ${duration(s.waitMs)}, ${count(s.waiting)} waiting</text>
+        <text x="140" y=${y + 55} class="wait">${linesOf(s).join(", ")}</text>
         ${
           i < steps.length - 1 &&
           html`<path class="arrow" d="M${width / 2} ${y + height + 3}v${gap - 8}m-5 -6l5 6l5 -6" />`

@@ -13,15 +13,15 @@ export function Rates({ value: orders, waits }) {
     <${Figure} label="Held back" value=${brief(orders.shed)}
       level=${orders.shed > 0 ? "warning" : ""}
       note=${orders.shed > 0 ? "too many at once: answered 503" : "answered 503"} />
-    <${Figure} label="Time to the outcome" value=${wait ? waitOf(wait.outcomeP99Ms) : "unknown"}
+    <${Figure} label="Outcome after" value=${wait ? waitOf(wait.outcomeP99Ms) : "unknown"}
       note=${waitNote(wait)} />
   </dl>`;
 }
 
 function waitNote(wait) {
   if (wait && Number.isNaN(wait.outcomeP99Ms)) return "nothing was decided lately";
-  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "for 99 of 100 orders";
-  return `for 99 of 100 orders; ${duration(wait.outcomeP50Ms)} for half`;
+  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "99 of 100 orders";
+  return `99 of 100 orders; half: ${duration(wait.outcomeP50Ms)}`;
 }
 
 const waitOf = (ms) => (Number.isNaN(ms) ? "none" : duration(ms));

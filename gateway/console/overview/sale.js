@@ -13,7 +13,7 @@ export function Sale({ value: sales, revenue }) {
   if (sales.length === 0)
     return html`<p class="empty">There is no sale. <a href="/console/sales">Create one</a>.</p>`;
   const nowMs = Date.now();
-  const listed = sales.toSorted((a, b) => rank(a, nowMs) - rank(b, nowMs));
+  const listed = sales.toSorted((a, b) => rank(a, nowMs) - rank(b, nowMs) || nearer(a, b, nowMs));
   const wanted = place.get().query.get("sale");
   const sale = listed.find(({ id }) => id === wanted) ?? listed[0];
   return html`${listed.length > 1 && html`<${Choice} sales=${listed} sale=${sale} />`}
@@ -25,6 +25,10 @@ function rank({ opensAtMs, closesAtMs }, nowMs) {
   if (nowMs < opensAtMs) return 1;
   return nowMs < closesAtMs ? 0 : 2;
 }
+
+/** Of those to come the next one first, of the others the one that opened last. */
+const nearer = (a, b, nowMs) =>
+  rank(a, nowMs) === 1 ? a.opensAtMs - b.opensAtMs : b.opensAtMs - a.opensAtMs;
 
 const Choice = ({ sales, sale }) =>
   html`<label class="choice">Sale

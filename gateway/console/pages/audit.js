@@ -8,12 +8,16 @@ import { Table } from "../ui/table.js";
 import { At } from "../ui/time.js";
 
 const PAGE = 50;
-const FILTERS = ["subject", "action"];
+const FILTERS = ["subject", "action", "reads"];
 
 export function AuditPage({ query }) {
   const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
-  const set = Object.entries({ ...filter, before: query.get("before") ?? "" });
-  const ask = new URLSearchParams([["limit", PAGE], ...set.filter(([, v]) => v !== "")]);
+  const { reads, ...named } = filter;
+  const set = Object.entries({ ...named, before: query.get("before") ?? "" });
+  const ask = new URLSearchParams([
+    ...Object.entries({ limit: PAGE, changes: reads === "yes" ? "no" : "yes" }),
+    ...set.filter(([, v]) => v !== ""),
+  ]);
   const log = useAsked(`/v1/admin/audit?${ask}`);
   return html`<${Find} key=${JSON.stringify(filter)} filter=${filter} />
     <${Panel} id="audit" title="What operators did" known=${log} view=${Records} filter=${filter}
@@ -29,6 +33,10 @@ function Find({ filter }) {
     <${Field} label="By whom"><input name="subject" defaultValue=${filter.subject} /></${Field}>
     <${Field} label="Action" hint="for example sales.restock or dead.drop">
       <input name="action" defaultValue=${filter.action} /></${Field}>
+    <${Field} label="Show"><select name="reads">
+      <option value="">what was changed</option>
+      <option value="yes" selected=${filter.reads === "yes"}>what was only read, too</option>
+    </select></${Field}>
     <div><button class="primary">Find</button></div>
   </form>`;
 }
@@ -58,8 +66,17 @@ function Result({ status }) {
   return html`<${State} level="warning">refused (${status})</${State}>`;
 }
 
+/** A longer request is opened by whoever wants to read it. */
+const SHORT = 120;
+
+function Body({ text }) {
+  if (text.length <= SHORT) return html`<code>${text}</code>`;
+  return html`<details><summary><code>${text.slice(0, SHORT - 20)}…</code></summary>
+    <code>${text}</code></details>`;
+}
+
 function Asked({ detail: { asked, address: from, ref } }) {
   const said = [from && `from ${from}`, ref && `reference ${ref}`];
-  return html`${asked && html`<code>${asked}</code>`}
+  return html`${asked && html`<${Body} text=${asked} />`}
     <small>${said.filter(Boolean).join(", ")}</small>`;
 }

@@ -5,6 +5,9 @@ import { State } from "../ui/parts.js";
 const LEVELS = {
   ...{ accepted: "notice", parked: "notice", reserved: "notice", paid: "ok", dispatched: "ok" },
   ...{ payment_failed: "warning", rejected: "trouble", fx_unavailable: "warning" },
+  ...{ sold_out: "notice", over_limit: "notice", over_max_total: "notice", sale_closed: "notice" },
+  ...{ unknown_item: "notice", superseded: "notice", stale: "notice" },
+  ...{ cancelled: "notice", expired: "notice" },
 };
 
 /** The states that can be searched for. */
@@ -20,11 +23,19 @@ export const OrderState = ({ state }) =>
 const EVENTS = {
   accepted: "accepted by a gateway",
   parked: "waits for an earlier number or a rate",
+  decided: "a worker has decided it",
   reserved: "its units are held",
   paid: "the charge is captured",
   dispatched: "every part is done",
   sold_out: "refused: sold out",
   over_limit: "refused: more than the limit per user",
+  over_max_total: "refused: more than the customer's maximum",
+  sale_closed: "refused: the sale was not open",
+  unknown_item: "refused: the sale has no such item",
+  fx_unavailable: "refused: no exchange rate came in time",
+  superseded: "refused: its number had passed",
+  stale: "refused: older than what is remembered",
+  rejected: "it could not be decided",
   cancelled: "cancelled by the customer",
   payment_failed: "the last charge failed; its units are free again",
   expired: "the hold ran out; its units are free again",

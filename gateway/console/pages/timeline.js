@@ -34,6 +34,12 @@ const wait = (n) => (n === null || n === undefined ? "unknown" : duration(n));
 /** Counts by word: absent is none, and null is unknown. */
 const of = (counts, word) => (counts === null ? null : (counts[word] ?? 0));
 
+/** Told so by a decision, or at the gateway: most of them, once an item is gone. */
+function soldOut({ decided, refused }) {
+  const [late, early] = [of(decided, "sold_out"), of(refused, "sold_out")];
+  return late === null || early === null ? null : late + early;
+}
+
 function Orders({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
   return html`<${Chart} label="Orders per minute" unit=${perMinute} least=${10}
@@ -49,7 +55,7 @@ function Orders({ value: { minutes } }) {
         name: "sold out",
         colour: "c3",
         dash: [2, 3],
-        values: minutes.map((m) => of(m.decided, "sold_out")),
+        values: minutes.map(soldOut),
       },
       {
         name: "held back",

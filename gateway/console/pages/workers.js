@@ -2,7 +2,7 @@
 import { signalWords } from "../reason-words.js";
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
-import { bytes, count, duration } from "../ui/format.js";
+import { bytes, count, duration, plural } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { State } from "../ui/parts.js";
@@ -95,15 +95,20 @@ function Lost({ value }) {
     keyOf=${(r) => r.id} />`;
 }
 
+/** `putOff` and `put_off` as words. */
+const spaced = (name) =>
+  name.replaceAll("_", " ").replaceAll(/[A-Z]/g, (c) => ` ${c.toLowerCase()}`);
+
 const words = (counts) =>
   Object.entries(counts)
-    .map(([name, n]) => `${name.replaceAll("_", " ")} ${count(n)}`)
+    .filter(([, n]) => n > 0)
+    .map(([name, n]) => `${spaced(name)} ${count(n)}`)
     .join(", ") || "nothing yet";
 
 const DOES = {
   payments: (p) => `charges: ${words(p.answers)}; in flight ${count(p.load)}`,
   fulfil: (f) => `service ${f.service}; parts: ${words(f.parts)}`,
-  rates: (r) => `${count(r.pairs)} pairs from ${r.source}`,
+  rates: (r) => `exchange rates: ${plural(r.pairs, "pair")} from ${r.source}`,
   sender: (s) => `webhook endpoints ${count(s.endpoints)}; events held ${count(s.held)}`,
 };
 

@@ -69,6 +69,12 @@ function colourIn(box) {
   };
 }
 
+function lonely(plot, series) {
+  const values = plot.data[series];
+  const isGap = (i) => values[i] === null || values[i] === undefined;
+  return values.flatMap((_, i) => (!isGap(i) && isGap(i - 1) && isGap(i + 1) ? [i] : []));
+}
+
 const widthOf = (box) => Math.max(200, box.clientWidth);
 
 function optionsOf(box, lines, unit, least) {
@@ -86,6 +92,8 @@ function optionsOf(box, lines, unit, least) {
   return {
     width: widthOf(box),
     height: HEIGHT,
+    // The last time of the axis is not cut off.
+    padding: [8, 28, 0, 0],
     series: [
       {},
       ...lines.map((line) => ({
@@ -94,7 +102,8 @@ function optionsOf(box, lines, unit, least) {
         width: 2,
         dash: line.dash,
         spanGaps: false,
-        points: { show: false },
+        // A value between two gaps has no line.
+        points: { show: true, size: 5, filter: lonely },
       })),
     ],
     axes: [
