@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { Histogram } from "../metrics/histogram.ts";
 import { flowOf, orderRates } from "./order-rates.ts";
-import type { GatewayReport, WorkerReport } from "./report.ts";
+import type { GatewayReport, PaymentsReport, WorkerReport } from "./report.ts";
 import { Selling } from "./selling.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 
@@ -61,6 +61,20 @@ test("the slow step is marked; a queue alone shows that deciding is slow", () =>
   );
   expect(steps[1]).toEqual({ step: "queue", perS: 0, waitMs: 20, waiting: 7 });
   expect([steps[0]?.perS, steps[2]?.waiting, steps[5]?.waiting]).toEqual([2, 3, null]);
+});
+
+test("payments that are all paused hold up what is reserved, and what waits is not known", () => {
+  const { governor } = paymentsReport();
+  const paused = paymentsReport({ governor: { ...governor, state: "paused" } });
+  const charging = (payments: PaymentsReport, reserved: number) => {
+    const before = look(0, {}, { outcomes: { reserved: 0 } }, payments);
+    const now = look(5_000, {}, { outcomes: { reserved } }, payments);
+    const { steps, bottleneck } = flowOf(before, now, orderRates(before, now));
+    return [bottleneck, steps[4]?.waiting];
+  };
+  expect(charging(paused, 50)).toEqual(["payments", null]);
+  expect(charging(paused, 0)).toEqual([null, null]);
+  expect(charging(paymentsReport(), 50)).toEqual([null, 0]);
 });
 
 const LOAD = { load: 3, parked: 0 };

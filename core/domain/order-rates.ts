@@ -115,6 +115,7 @@ export function flowOf(before: Reported | undefined, now: Reported, rates: Order
     reports: (o: Reports) => readonly R[],
     read: (report: R) => HistogramReport,
   ) => (overMs === null ? null : msOf(between(reports, read, before, now)));
+  const isPaused = isChargingPaused(now);
   const steps: Flow["steps"] = [
     {
       ...{ step: "gateway", perS: rates.accepted, waiting: null },
@@ -136,7 +137,8 @@ export function flowOf(before: Reported | undefined, now: Reported, rates: Order
     {
       ...{ step: "payments", waitMs: p99(paymentsOf, (p) => p.call) },
       perS: perS((o) => byId(workersOf(o), (w) => w.steps.paid ?? 0)),
-      waiting: isKnown(now) ? sum(paymentsOf(now).map((p) => p.load)) : null,
+      // What waits in the queue is not counted: it is empty while somebody takes from it.
+      waiting: isKnown(now) && !isPaused ? sum(paymentsOf(now).map((p) => p.load)) : null,
     },
     {
       ...{ step: "services", waitMs: null },
@@ -144,7 +146,14 @@ export function flowOf(before: Reported | undefined, now: Reported, rates: Order
       waiting: servicesWaiting(now),
     },
   ];
-  return { steps, bottleneck: slowest(steps) };
+  const isHeldUp = isPaused && (rates.byOutcome.reserved ?? 0) > 0;
+  return { steps, bottleneck: isHeldUp ? "payments" : slowest(steps) };
+}
+
+/** Nobody charges: all payment workers are paused. */
+function isChargingPaused(now: Reported): boolean {
+  const all = paymentsOf(now);
+  return isKnown(now) && all.length > 0 && all.every((p) => p.governor.state === "paused");
 }
 
 /** Parts in the services' queues, as the owner of shard 0 counts them. */

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { anchorOf, FINDINGS, type FindingCode } from "./finding.ts";
 import type { Overview } from "./overview.ts";
-import type { AdmissionState, GatewayReport, ShardAdmission, WorkerReport } from "./report.ts";
+import type {
+  AdmissionState,
+  FulfilReport,
+  GatewayReport,
+  GovernorState,
+  ShardAdmission,
+  WorkerReport,
+} from "./report.ts";
 import { gatewayReport, overviewOf, paymentsReport, workerReport } from "./test-reports.ts";
 import { verdict } from "./verdict.ts";
 
@@ -90,6 +97,25 @@ test("a category without a route or a reader is a warning before anybody has pai
   ]);
 });
 
+test("a service that nobody runs is named once; one that is paused is only paused", () => {
+  const routing = ["spring", "demo"].flatMap((saleId) =>
+    ["home", "art"].map((category) => ({ category, saleId, service: "depot" })),
+  );
+  const { governor, ...process } = workerReport({});
+  const depot = (state: GovernorState): FulfilReport => ({
+    ...{ ...process, id: "depot-1", kind: "fulfil", service: "depot", parts: {} },
+    governor: { ...governor, state, reasons: ["redis_ms"] },
+  });
+  expect(found({ routing }).map(({ what }) => what)).toEqual([
+    "service 'depot' gets 'art' and 'home', and nobody reads its queue",
+  ]);
+  const paused = [...withWorker({}), depot("paused")];
+  expect(codes({ routing, roles: paused })).toEqual(["worker_paused"]);
+  expect(codes({ routing, roles: [...withWorker({}), depot("slowed")] })).toEqual([
+    ...(["no_consumer", "slowed"] as const),
+  ]);
+});
+
 const US: Partial<GatewayReport> = {
   ...{ id: "us.gateway", region: "us", publishing: { publishesTo: "us", regions: [] } },
 };
@@ -103,6 +129,12 @@ test("a broker that is away is named with those who miss it; an alarm is another
     ["broker_blocked", "eu"],
   ]);
   expect(found({ roles })[0]?.what).toBe("the broker of us does not answer worker-1");
+  const alone = { region: "eu", broker: "away", publishing: { publishesTo: "eu", regions: [] } };
+  const all = [gatewayReport(alone as Partial<GatewayReport>), ...withWorker({}).slice(1)];
+  const without = all.map((r) =>
+    r.kind === "worker" ? { ...r, brokers: [{ region: "eu", state: "away" as const }] } : r,
+  );
+  expect(found({ roles: without })[0]?.what).toBe("the broker of eu does not answer anybody");
 });
 
 test("a gateway that publishes elsewhere says why, and since when", () => {

@@ -2,18 +2,10 @@
 // be asked, nothing is concluded from what it last told, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
-import type { Overview } from "./overview.ts";
-import { admissionWords, heldBack, signalWords } from "./reason-words.ts";
-import type {
-  DeadCount,
-  GatewayReport,
-  GovernorReport,
-  RoleReport,
-  WorkerReport,
-} from "./report.ts";
-
-/** What a verdict is made of. */
-export type Facts = Omit<Overview, "verdict">;
+import { signalWords } from "./reason-words.ts";
+import type { DeadCount, GovernorReport, RoleReport, WorkerReport } from "./report.ts";
+import { type Facts, ofKind, type Seen } from "./seen.ts";
+import { brokers, gateways, regionsWithoutGateway } from "./verdict-gateways.ts";
 
 export interface VerdictLimits {
   /** Rates older than this are not used (SLUICE_RATE_MAX_AGE). */
@@ -29,14 +21,6 @@ const FULL_SHARE = 0.8;
 const OLD_COUNT_MS = 10_000;
 const UNROUTED = "fulfilment.unrouted";
 const ORDER = Object.keys(FINDINGS) as FindingCode[];
-
-/** A finding before its table's part is added. */
-interface Seen {
-  readonly code: FindingCode;
-  readonly subject?: string;
-  readonly what: string;
-  readonly sinceMs?: number | null;
-}
 
 export function verdict(facts: Facts, limits: VerdictLimits): Verdict {
   const seen = [
@@ -68,9 +52,6 @@ function findingOf({ code, subject = "", what, sinceMs = null }: Seen): Finding 
   const { level, affects, next } = FINDINGS[code];
   return { code, level, subject, what, affects, sinceMs, next, anchor: anchorOf(code) };
 }
-
-const ofKind = <K extends RoleReport["kind"]>({ roles }: Facts, kind: K) =>
-  roles.filter((r): r is Extract<RoleReport, { kind: K }> => r.kind === kind);
 
 function stores({ atMs, asOf, redis, ledger, unasked, ...facts }: Facts): Seen[] {
   const seen: Seen[] = [];
@@ -143,57 +124,9 @@ function roles(facts: Facts): Seen[] {
   return seen;
 }
 
-/** The regions are those whose brokers the roles use. */
-function regionsWithoutGateway(facts: Facts): Seen[] {
-  const all = ofKind(facts, "gateway");
-  const served = new Set(all.map(({ region }) => region));
-  const regions = [
-    ...all.flatMap(({ publishing }) => regionsOf(publishing)),
-    ...ofKind(facts, "worker").flatMap(({ brokers: own }) => own),
-  ].map(({ region }) => region);
-  return [...new Set(regions)]
-    .filter((region) => !served.has(region))
-    .map((region) => ({
-      code: "region_without_gateway",
-      subject: region,
-      what: `no gateway is running in ${region}`,
-    }));
-}
-
 /** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
 function isBusyWithItself(facts: Facts): boolean {
   return ofKind(facts, "worker").some(({ state }) => state !== "running");
-}
-
-function brokers(facts: Facts): Seen[] {
-  const away = new Map<string, { state: string; by: string[] }>();
-  const note = (region: string, state: string, by: string) => {
-    if (state === "up") return;
-    const known = away.get(region) ?? { state, by: [] };
-    if (state === "away") known.state = "away";
-    known.by.push(by);
-    away.set(region, known);
-  };
-  for (const { id, region, broker, publishing } of ofKind(facts, "gateway")) {
-    note(region, broker, id);
-    for (const other of regionsOf(publishing))
-      if (other.region !== region) note(other.region, other.broker, id);
-  }
-  for (const { id, brokers: all } of ofKind(facts, "worker"))
-    for (const { region, state } of all) note(region, state, id);
-  return [...away].map(([region, { state, by }]) => ({
-    code: state === "away" ? "broker_away" : "broker_blocked",
-    subject: region,
-    what:
-      state === "away"
-        ? `the broker of ${region} does not answer ${and(by)}`
-        : `the broker of ${region} has an alarm and accepts nothing (${and(by)})`,
-  }));
-}
-
-/** A gateway of an earlier release does not tell where it publishes. */
-function regionsOf(publishing: GatewayReport["publishing"] | undefined) {
-  return publishing?.regions ?? [];
 }
 
 function payments(facts: Facts): Seen[] {
@@ -256,54 +189,6 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
   ];
 }
 
-function gateways(facts: Facts): Seen[] {
-  const all = ofKind(facts, "gateway");
-  const shut = all.filter((g) => heldBack(g).orders === "all");
-  // Only while Redis, which lists them, answers.
-  const nobody = shut.length > 0 && shut.length === all.length && !facts.unasked.includes("redis");
-  return [
-    ...(nobody ? [nobodyAccepts(shut)] : all.flatMap(holdingBack)),
-    ...all.flatMap(elsewhere),
-  ];
-}
-
-function nobodyAccepts(all: readonly GatewayReport[]): Seen {
-  const why = and(all.flatMap(admissionWords));
-  return { code: "no_gateway_open", what: `no gateway accepts orders: ${why}` };
-}
-
-/** A gateway that only stops, beside others, is no finding. */
-function holdingBack(gateway: GatewayReport): Seen[] {
-  const { id, reasons } = gateway;
-  const { orders, shards } = heldBack(gateway);
-  const why = admissionWords(gateway).length === 0 ? "" : `: ${and(admissionWords(gateway))}`;
-  if (orders === "none") return [];
-  if (orders === "some") {
-    const which = shards.length === 0 ? "" : ` of ${countWords(shards.length, "shard")}`;
-    return [{ code: "shedding", subject: id, what: `${id} holds orders${which} back${why}` }];
-  }
-  if (reasons.every((r) => r === "draining")) return [];
-  return [{ code: "gateway_closed", subject: id, what: `${id} accepts no orders${why}` }];
-}
-
-function elsewhere({ id, region, publishing }: GatewayReport): Seen[] {
-  const home = regionsOf(publishing).find((r) => r.region === region);
-  const publishesTo = publishing?.publishesTo ?? region;
-  if (publishesTo === region && (home?.queues ?? []).length === 0) return [];
-  const orders =
-    publishesTo === region ? `orders of shard ${and(home?.queues ?? [])}` : "its orders";
-  const where = publishesTo === region ? "another region" : publishesTo;
-  const why = home && publishesTo !== region ? `: ${home.why}` : "";
-  return [
-    {
-      code: "publishes_elsewhere",
-      subject: id,
-      what: `${id} sends ${orders} to ${where}${why}`,
-      sinceMs: publishesTo === region ? null : (home?.sinceMs ?? null),
-    },
-  ];
-}
-
 function letters({ dead, atMs }: Facts): Seen[] {
   return dead
     .filter(({ messages }) => messages > 0)
@@ -327,15 +212,29 @@ function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
   return `, counted ${ageWords(atMs - countedMs)} ago`;
 }
 
-function routing({ routing: all }: Facts): Seen[] {
-  return all.map(({ category, saleId, service }) => ({
-    code: service === null ? "no_route" : "no_consumer",
-    subject: service ?? category,
-    what:
-      service === null
-        ? `category '${category}' of sale ${saleId} has no route`
-        : `service '${service}' gets '${category}', and nobody reads its queue`,
-  }));
+function routing(facts: Facts): Seen[] {
+  const paused = new Set(
+    ofKind(facts, "fulfil").flatMap((r) => (r.governor.state === "paused" ? [r.service] : [])),
+  );
+  const unread = new Map<string, string[]>();
+  const seen: Seen[] = [];
+  for (const { category, saleId, service } of facts.routing)
+    if (service === null)
+      seen.push({
+        code: "no_route",
+        subject: category,
+        what: `category '${category}' of sale ${saleId} has no route`,
+      });
+    // One that is paused has a finding of its own, and starting another is not what helps.
+    else if (!paused.has(service))
+      unread.set(service, [...(unread.get(service) ?? []), `'${category}'`]);
+  for (const [service, categories] of unread)
+    seen.push({
+      code: "no_consumer",
+      subject: service,
+      what: `service '${service}' gets ${and(categories.sort())}, and nobody reads its queue`,
+    });
+  return seen;
 }
 
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {

@@ -1,0 +1,18 @@
+// What a verdict is made of, and what is seen in it, before the table of findings adds its part.
+import type { FindingCode } from "./finding.ts";
+import type { Overview } from "./overview.ts";
+import type { RoleReport } from "./report.ts";
+
+/** What a verdict is made of. */
+export type Facts = Omit<Overview, "verdict">;
+
+/** A finding before its table's part is added. */
+export interface Seen {
+  readonly code: FindingCode;
+  readonly subject?: string;
+  readonly what: string;
+  readonly sinceMs?: number | null;
+}
+
+export const ofKind = <K extends RoleReport["kind"]>({ roles }: Facts, kind: K) =>
+  roles.filter((r): r is Extract<RoleReport, { kind: K }> => r.kind === kind);
