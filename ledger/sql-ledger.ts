@@ -17,7 +17,6 @@ import {
 import type {
   Bill,
   Correction,
-  FollowUp,
   Halt,
   Ledger,
   LetterRecord,
@@ -31,17 +30,16 @@ import type {
   RecordedRate,
   ShardPosition,
   StoredOrder,
-  Target,
 } from "./contract.ts";
 import type { Db } from "./db.ts";
 import { feed, feedEnd, feedStart } from "./feed.ts";
+import { followUps } from "./follow-ups.ts";
 import { followed } from "./followed.ts";
 import { endHalt, halt, recordHalt } from "./halts.ts";
 import { correction, settleCorrection } from "./item-operations.ts";
 import { recordLetter } from "./letters.ts";
 import { lostRegions, operate, operationsOpen } from "./operations.ts";
 import { orderStory, ordersOfAll, ordersWithId, type SearchRequest } from "./order-search.ts";
-import { overtaken } from "./overtaken.ts";
 import { placedOrders, placeOf } from "./placed-order.ts";
 import { BUCKETS_PER_SHARD, bucketOf } from "./places.ts";
 import { rates } from "./rates.ts";
@@ -192,37 +190,8 @@ export class SqlLedger implements Ledger {
     return feed(this.db, this.storeId, this.shards, ...of);
   }
 
-  async followUps(
-    shard: number,
-    limit: number,
-    { dueMs, except = [] }: { dueMs?: number; except?: readonly Target[] } = {},
-  ): Promise<FollowUp[]> {
-    const others = except.map(() => " AND NOT (exchange = ? AND routing_key = ?)").join("");
-    const rows = await this.db.run(
-      `SELECT id, shard, exchange, routing_key, body, due_ms FROM follow_ups
-       WHERE shard = ? AND done = 0${dueMs === undefined ? "" : " AND due_ms <= ?"}${others}
-       ORDER BY id LIMIT ?`,
-      [
-        shard,
-        ...(dueMs === undefined ? [] : [dueMs]),
-        ...except.flatMap(({ exchange, routingKey }) => [exchange, routingKey]),
-        limit,
-      ],
-    );
-    const followUps = rows.map((r) => ({
-      id: Number(r.id),
-      shard: Number(r.shard),
-      exchange: String(r.exchange),
-      routingKey: String(r.routing_key),
-      body: String(r.body),
-    }));
-    const putOff = followUps.filter(
-      ({ exchange, routingKey }, i) =>
-        exchange === "" && routingKey === "payments" && Number(rows[i]?.due_ms) > 0,
-    );
-    if (putOff.length === 0) return followUps;
-    const gone = await overtaken(this.db, putOff);
-    return followUps.map((f) => (gone.has(f.id) ? { ...f, overtaken: true } : f));
+  followUps(...of: Parameters<Ledger["followUps"]>): ReturnType<Ledger["followUps"]> {
+    return followUps(this.db, ...of);
   }
 
   async followUpsOpen(): Promise<number> {
