@@ -68,8 +68,7 @@ export interface FollowUp {
   readonly routingKey: string;
   /** JSON text. */
   readonly body: string;
-  /** A put-off request that needs no answer any more: it is marked without being published. */
-  readonly overtaken?: boolean;
+  readonly overtaken?: boolean; // nobody waits for it: it is marked without being published
 }
 
 /** Where a follow-up goes. */
