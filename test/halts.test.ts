@@ -79,6 +79,32 @@ test.each([true, false])(
   SLOW_MS,
 );
 
+test(
+  "an owner that was overtaken takes the ledger for older: it leaves, and nothing halts",
+  async () => {
+    await ready({ a: 9 });
+    await order(0);
+    let overtaken = false;
+    patch(
+      undo,
+      ShardStore.prototype,
+      "check",
+      (real) =>
+        async function (this: ShardStore, claim, ...of) {
+          if (overtaken || claim.shard !== 0) return real.call(this, claim, ...of);
+          overtaken = true;
+          // Another has taken the shard, and Redis knows of what that one has recorded.
+          await ledgerDb().run("UPDATE shards SET epoch = epoch + 1 WHERE shard = 0");
+          return { word: "went_back" as const, waits: new Set<never>() };
+        },
+    );
+    await stack.until("the look", () => overtaken);
+    expect((await order(0, 1)).state).toBe("reserved");
+    expect(count("halted")).toBe(0);
+  },
+  SLOW_MS,
+);
+
 test.each([false, true])(
   "a halt outlives Redis: nothing is rebuilt or decided until the operator decides (marked: %p)",
   async (marked) => {

@@ -19,7 +19,19 @@ const CATCH_UP = 32;
 export type Acquired =
   | { readonly kind: "acquired"; readonly shard: AcquiredShard }
   | { readonly kind: "cancelled" }
-  | { readonly kind: "refused"; readonly reason: OwnerStop; readonly incarnation: number };
+  | {
+      readonly kind: "refused";
+      readonly reason: OwnerStop;
+      readonly incarnation: number;
+      readonly epoch: number;
+    };
+
+const refused = (reason: OwnerStop, of: { incarnation: number; epoch: number }): Acquired => ({
+  kind: "refused",
+  reason,
+  incarnation: of.incarnation,
+  epoch: of.epoch,
+});
 
 export class Acquisition {
   cancelled = false;
@@ -32,11 +44,11 @@ export class Acquisition {
 
   async acquire(): Promise<Acquired> {
     const { ledger, store } = this.options.stores;
-    if (await ledger.halt()) return { kind: "refused", reason: "halted", incarnation: 0 }; // 4
+    if (await ledger.halt()) return refused("halted", { incarnation: 0, epoch: 0 }); // 4
     const mark = await this.begin();
     const owned = await store.own(mark.claim, ledger.storeId);
     const reason = owned === "owned" ? ((await mark.check()) ?? (await this.catchUp(mark))) : owned;
-    if (reason) return { kind: "refused", reason, incarnation: mark.claim.incarnation };
+    if (reason) return refused(reason, mark.claim);
     void this.options.shared.relay.followUps(this.shard);
     if (this.cancelled) return { kind: "cancelled" }; // 3
     return { kind: "acquired", shard: new AcquiredShard(this.options, mark) };

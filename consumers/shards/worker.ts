@@ -8,6 +8,8 @@
 // 2. A stopping worker keeps its leases until its channels are closed, because the next owner's
 //    consumer starts as soon as this one is cancelled.
 // 3. A shard is acquired or handed over by one call at a time.
+// 4. An owner that was overtaken compares Redis with an older state of the ledger. It halts nothing:
+//    its successor looks, too.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
@@ -31,15 +33,17 @@ const QUIET_MS = 10_000;
 /** A shard whose lease this worker holds. */
 type Held = Acquisition | AcquiredShard;
 
-/** Why a shard must be released, and in which incarnation of Redis that was noticed. */
+/** Why a shard must be released, and in which incarnation and epoch that was noticed. */
 interface Stop {
   readonly reason: OwnerStop;
   readonly incarnation: number;
+  readonly epoch: number;
 }
 
 const stopOf = ({ claim }: AcquiredShard, reason: OwnerStop): Stop => ({
   reason,
   incarnation: claim.incarnation,
+  epoch: claim.epoch,
 });
 
 export class Worker {
@@ -259,6 +263,13 @@ export class Worker {
     });
   }
 
+  /** Whether the ledger has another owner's epoch. If it cannot be asked, the next owner looks. */
+  private async isOvertaken(shard: number, epoch: number): Promise<boolean> {
+    const positions = await ignore(this.options.stores.ledger.positions(), "halt_look");
+    const now = positions?.find((position) => position.shard === shard);
+    return now === undefined || now.epoch > epoch;
+  }
+
   private async handOver(owner: AcquiredShard): Promise<void> {
     if (this.taking.has(owner.shard)) return; // 3
     this.taking.add(owner.shard);
@@ -268,7 +279,7 @@ export class Worker {
   }
 
   private async onStop(owner: Held, stop: Stop, detail: string): Promise<void> {
-    const { reason, incarnation } = stop;
+    const { reason, incarnation, epoch } = stop;
     await this.drop(owner, `${reason}: ${detail}`);
     switch (reason) {
       case "lost":
@@ -276,6 +287,7 @@ export class Worker {
         this.mend(reason, incarnation);
         return;
       case "went_back":
+        if (await this.isOvertaken(owner.shard, epoch)) return; // 4
         await this.parts.recovery.haltAll(
           `the ledger is behind what it had confirmed for shard ${owner.shard}`,
         );
