@@ -13,8 +13,21 @@ export class AuditFollower {
   private seen: SeenEntries;
   private readonly open = new Set<number>();
 
-  /** `shown`: what the caller has already, in any order. */
-  constructor(
+  /**
+   * Begins after what there is now. `shown`: what the caller has of it, in any order. A page without
+   * a match has looked at some thousands of entries only: older matches are no news either.
+   */
+  static async begin(
+    ledger: Pick<Ledger, "auditLog">,
+    filter: Pick<AuditQuery, "subjects" | "action" | "changes">,
+    shown: readonly AuditRecord[],
+    nowMs: () => number,
+  ): Promise<AuditFollower> {
+    const known = shown.length > 0 ? shown : (await ledger.auditLog({ limit: PAGE })).records;
+    return new AuditFollower(ledger, filter, known, nowMs);
+  }
+
+  private constructor(
     private readonly ledger: Pick<Ledger, "auditLog">,
     private readonly filter: Pick<AuditQuery, "subjects" | "action" | "changes">,
     shown: readonly AuditRecord[],

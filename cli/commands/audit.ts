@@ -59,7 +59,7 @@ async function goOn(
   first: readonly AuditRecord[],
   json: boolean,
 ): Promise<void> {
-  const follower = new AuditFollower(ledger, filter, first, realRuntime.wallMs);
+  const follower = await AuditFollower.begin(ledger, filter, first, realRuntime.wallMs);
   const say = (record: AuditRecord) =>
     json ? printJson(shown(record)) : print(`${lineOf(record)}\n`);
   for (const record of first.toReversed()) say(record);

@@ -77,7 +77,7 @@ test("the audit is followed: each entry as it begins, and again with its result"
   const ledger = await fresh();
   await onRecord(ledger, { action: "dead.drop", target: "old" }, async () => undefined);
   const first = (await ledger.auditLog({ limit: 10 })).records;
-  const follower = new AuditFollower(
+  const follower = await AuditFollower.begin(
     ledger,
     { subjects: undefined, action: undefined },
     first,
@@ -93,6 +93,24 @@ test("the audit is followed: each entry as it begins, and again with its result"
   await ledger.auditEnd(seq, { ...entry, status: 409 });
   expect(await news()).toEqual([["slow", 409]]);
   expect(await news()).toEqual([]);
+});
+
+test("matches that are older than the first page looked are no news", async () => {
+  const record = { atMs: 1, subject: "olga", action: "dead.drop", target: "t", detail: "{}" };
+  const ledger: Pick<Ledger, "auditLog"> = {
+    auditLog: async ({ action, before }) => {
+      const one = (seq: number) => ({
+        records: [{ ...record, seq, result: undefined }],
+        next: undefined,
+      });
+      if (action === undefined) return one(20_000);
+      if (before === undefined) return { records: [], next: 10_000 };
+      return one(2);
+    },
+  };
+  const filter = { subjects: undefined, action: "dead.drop", changes: false };
+  const follower = await AuditFollower.begin(ledger, filter, [], () => 1e9);
+  expect(await follower.news()).toEqual([]);
 });
 
 test("a token's scope that does not exist is refused with those that do", async () => {

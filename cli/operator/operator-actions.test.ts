@@ -23,7 +23,7 @@ test("an entry that commits after a later one is shown, and each is shown once",
     await ledger.auditEnd(await ledger.auditBegin(of), { ...of, status: 200 });
   };
   let actions = new OperatorActions(ledger, Date.now);
-  const follower = new AuditFollower(ledger, {}, [], Date.now);
+  const follower = await AuditFollower.begin(ledger, {}, [], Date.now);
   const followed: string[] = [];
   /** One round of the timeline's writer. */
   const round = async () => {
