@@ -14,8 +14,8 @@ export class AuditFollower {
   private readonly open = new Set<number>();
 
   /**
-   * Begins after what there is now. `shown`: what the caller has of it, in any order. A page without
-   * a match has looked at some thousands of entries only: older matches are no news either.
+   * Begins after what there is now. `shown`: what the caller has of it, in any order. A page
+   * without a match has looked at some thousands of entries only: older matches are no news either.
    */
   static async begin(
     ledger: Pick<Ledger, "auditLog">,
