@@ -240,7 +240,7 @@ test("what needs no token is bounded by address: bytes, and handshakes", async (
   await opened(url, "ann");
 });
 
-test("whoever opens sockets over and over waits, whichever way they show the token", async () => {
+test("a user who opens sockets over and over waits, however they show their token", async () => {
   const t = await start({ limits: { handshakes: { perSecond: 0.01, burst: 2 } } });
   const { url } = t.gateway;
   for (let i = 0; i < 2; i++) {

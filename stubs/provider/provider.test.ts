@@ -96,7 +96,8 @@ for (const heads of [true, false])
 test.each(BEHAVIOURS)(
   "%s: the client ends up with what the record has",
   async (behaviour) => {
-    const { stub, client } = await start();
+    // What the provider does on its own afterwards comes after this test.
+    const { stub, client } = await start({ delays: { afterwardsMs: 60_000 } });
     const request = chargeOf(behaviour);
     const word = await settled(client, request);
     const charge = stub.book.charges.get(request.key) as Charge;
