@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { at } from "../../core/domain/at.ts";
 import { skipRow } from "../../core/domain/row.ts";
-import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
 import { VirtualRuntime } from "../../core/runtime/testing.ts";
 import { Batch } from "../intake/batch.ts";
 import {
@@ -15,19 +14,9 @@ import {
   TestSocket,
 } from "../testing.ts";
 import { Admission } from "./admission.ts";
-
-/** A clock set by hand, and no jitter. */
-const runtimeAt = (monotonicMs: () => number): Runtime => ({
-  ...realRuntime,
-  monotonicMs,
-  random: () => 0,
-});
+import { body, orders, runtimeAt } from "./test-admission.ts";
 
 afterEach(closeGateways);
-
-const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
-const body = async (response: Response) =>
-  (await response.json()) as Record<string, unknown> & { code: string };
 
 const SKIP = skipRow({ user: "u", saleId: "s", seq: 1 }, 0);
 const nobody = { follows: false, settled() {}, decided() {}, forgotten() {} };

@@ -1,30 +1,11 @@
 // The rates of users and regions, which a gateway's answers tell.
 import { afterEach, expect, test } from "bun:test";
 import { at } from "../../core/domain/at.ts";
-import { type Runtime, realRuntime } from "../../core/runtime/runtime.ts";
-import {
-  bearer,
-  closeGateways,
-  order,
-  post,
-  start,
-  type TestGateway,
-  TestSocket,
-} from "../testing.ts";
+import { bearer, closeGateways, order, post, start, TestSocket } from "../testing.ts";
 import { Admission } from "./admission.ts";
-
-/** A clock set by hand, and no jitter. */
-const runtimeAt = (monotonicMs: () => number): Runtime => ({
-  ...realRuntime,
-  monotonicMs,
-  random: () => 0,
-});
+import { body, orders, runtimeAt } from "./test-admission.ts";
 
 afterEach(closeGateways);
-
-const orders = (t: TestGateway) => `${t.gateway.url}/v1/orders`;
-const body = async (response: Response) =>
-  (await response.json()) as Record<string, unknown> & { code: string };
 
 test("a user's bucket: headers on each answer; empty: 429 for this user alone", async () => {
   const t = await start({ admission: { userPerSecond: 1, userBurst: 3 } });

@@ -178,7 +178,7 @@ export class Sockets {
     this.options.frames.welcome(socket, principal);
   };
 
-  /** What is wrong with a handshake, whoever sends it. */
+  /** What is wrong with a handshake, from any client. */
   private misfit(headers: Headers): Problem | undefined {
     const { origins, limits, room } = this.options;
     if (headers.get("upgrade")?.toLowerCase() !== "websocket") return NO_HANDSHAKE;
