@@ -3,7 +3,7 @@
 // and the other leaves a `conflict` among its events.
 import type { Batch } from "./batch.ts";
 
-/** Some seconds of a flood. A later order takes the place of an earlier one. */
+/** Half a second of the fastest flood. A later order takes the place of an earlier one. */
 const PLACES = 65_536;
 
 /**
