@@ -66,7 +66,7 @@ async function balances(audit: LedgerAudit): Promise<Record<string, number>> {
 }
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
-  test("a redriven order's new state is one that orders have, or the entry is refused", async () => {
+  test("an entry that redrives an order into no known state is refused", async () => {
     const { ledger, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();
     await record([orderRow(USER, id, 2)], "reserved");
