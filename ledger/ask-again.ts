@@ -11,7 +11,8 @@ import { OPEN_STATUSES, type OpenStatus, requestOf, restart } from "./obligation
 import { partsAgain } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
 import { SERVICE_QUEUES } from "./request-targets.ts";
-import { addRequests, ask, emptySheet, FOLLOW_UPS, type Sheet } from "./sheet.ts";
+import { addRequests, ask, emptySheet, type Sheet } from "./sheet.ts";
+import { FOLLOW_UPS } from "./sheet-rows.ts";
 
 /** Returns the number of requests issued. */
 export async function askAgain(db: Db): Promise<number> {

@@ -17,8 +17,9 @@ import type {
   SaleRecord,
   Seam,
 } from "./audit-records.ts";
-import { Db, PATIENT_MS, type Runner } from "./db.ts";
+import { Db, PATIENT_MS, type Runner, type Value } from "./db.ts";
 import { messageId } from "./places.ts";
+import type { Found } from "./runner.ts";
 
 export type * from "./audit-records.ts";
 
@@ -132,50 +133,38 @@ export class LedgerAudit {
     }
   }
 
-  async *orders(): AsyncGenerator<readonly OrderRecord[]> {
-    const text = `SELECT bucket, id, usr, state, message, idx FROM orders
-      WHERE (bucket, id, usr) > (?, ?, ?) ORDER BY bucket, id, usr LIMIT ?`;
-    for (let after: [number, string, string] = [-1, "", ""]; ; ) {
-      const rows = await this.db.run(text, [...after, CHUNK]);
-      if (rows.length === 0) return;
-      yield rows.map((r) => ({
+  orders(): AsyncGenerator<readonly OrderRecord[]> {
+    return this.pages(
+      "SELECT bucket, id, usr, state, message, idx FROM orders",
+      { bucket: -1, id: "", usr: "" },
+      (r) => ({
         user: String(r.usr),
         id: String(r.id),
         state: String(r.state),
         message: Number(r.message),
         index: Number(r.idx),
-      }));
-      const last = at(rows, rows.length - 1);
-      after = [Number(last.bucket), String(last.id), String(last.usr)];
-    }
+      }),
+    );
   }
 
   /** What happened to orders after their first decision, oldest first. */
-  async *events(): AsyncGenerator<readonly EventRecord[]> {
-    const text = "SELECT seq, usr, id, event FROM events WHERE seq > ? ORDER BY seq LIMIT ?";
-    for (let after = -1; ; ) {
-      const rows = await this.db.run(text, [after, CHUNK]);
-      if (rows.length === 0) return;
-      yield rows.map((r) => ({ user: String(r.usr), id: String(r.id), event: String(r.event) }));
-      after = Number(rows[rows.length - 1]?.seq);
-    }
+  events(): AsyncGenerator<readonly EventRecord[]> {
+    return this.pages("SELECT seq, usr, id, event FROM events", { seq: -1 }, (r) => ({
+      user: String(r.usr),
+      id: String(r.id),
+      event: String(r.event),
+    }));
   }
 
-  async *movements(): AsyncGenerator<readonly MovementRecord[]> {
-    const text = `SELECT seq, cause, sale, sku, account, units FROM movements
-      WHERE seq > ? ORDER BY seq LIMIT ?`;
-    for (let after = -1; ; ) {
-      const rows = await this.db.run(text, [after, CHUNK]);
-      if (rows.length === 0) return;
-      yield rows.map((r) => ({
-        cause: String(r.cause),
-        saleId: String(r.sale),
-        sku: String(r.sku),
-        account: String(r.account),
-        units: Number(r.units),
-      }));
-      after = Number(rows[rows.length - 1]?.seq);
-    }
+  movements(): AsyncGenerator<readonly MovementRecord[]> {
+    const text = "SELECT seq, cause, sale, sku, account, units FROM movements";
+    return this.pages(text, { seq: -1 }, (r) => ({
+      cause: String(r.cause),
+      saleId: String(r.sale),
+      sku: String(r.sku),
+      account: String(r.account),
+      units: Number(r.units),
+    }));
   }
 
   async items(): Promise<ItemRecord[]> {
@@ -254,14 +243,12 @@ export class LedgerAudit {
   }
 
   /** Every attempt to charge, including those that wait in a lane. */
-  async *charges(): AsyncGenerator<readonly ChargeRecord[]> {
-    const text = `SELECT usr, id, generation, attempt, amount, currency, status, rate_id, rate
-      FROM charges WHERE (id, usr, generation, attempt) > (?, ?, ?, ?)
-      ORDER BY id, usr, generation, attempt LIMIT ?`;
-    for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
-      const rows = await this.db.run(text, [...after, CHUNK]);
-      if (rows.length === 0) return;
-      const charges = rows.map((r) => ({
+  charges(): AsyncGenerator<readonly ChargeRecord[]> {
+    return this.pages(
+      `SELECT usr, id, generation, attempt, amount, currency, status, rate_id, rate
+       FROM charges`,
+      { id: "", usr: "", generation: -1, attempt: -1 },
+      (r) => ({
         user: String(r.usr),
         id: String(r.id),
         generation: Number(r.generation),
@@ -271,21 +258,15 @@ export class LedgerAudit {
         status: String(r.status),
         rateId: String(r.rate_id),
         rate: String(r.rate),
-      }));
-      yield charges;
-      const last = at(charges, charges.length - 1);
-      after = [last.id, last.user, last.generation, last.attempt];
-    }
+      }),
+    );
   }
 
-  async *parts(): AsyncGenerator<readonly PartRecord[]> {
-    const text = `SELECT usr, id, generation, part, parts, service, status, lines
-      FROM parts WHERE (id, usr, generation, part) > (?, ?, ?, ?)
-      ORDER BY id, usr, generation, part LIMIT ?`;
-    for (let after: [string, string, number, number] = ["", "", -1, -1]; ; ) {
-      const rows = await this.db.run(text, [...after, CHUNK]);
-      if (rows.length === 0) return;
-      const parts = rows.map((r) => ({
+  parts(): AsyncGenerator<readonly PartRecord[]> {
+    return this.pages(
+      "SELECT usr, id, generation, part, parts, service, status, lines FROM parts",
+      { id: "", usr: "", generation: -1, part: -1 },
+      (r) => ({
         user: String(r.usr),
         id: String(r.id),
         generation: Number(r.generation),
@@ -294,25 +275,19 @@ export class LedgerAudit {
         service: String(r.service),
         status: String(r.status),
         lines: String(r.lines),
-      }));
-      yield parts;
-      const last = at(parts, parts.length - 1);
-      after = [last.id, last.user, last.generation, last.part];
-    }
+      }),
+    );
   }
 
-  async *postings(): AsyncGenerator<readonly PostingRecord[]> {
-    const text = `SELECT seq, cause, sale, currency, account, amount FROM postings
-      WHERE seq > ? ORDER BY seq LIMIT ?`;
-    for (let after = -1; ; ) {
-      const rows = await this.db.run(text, [after, CHUNK]);
-      if (rows.length === 0) return;
-      yield rows.map((r) => ({
-        ...{ cause: String(r.cause), sale: String(r.sale), currency: String(r.currency) },
-        ...{ account: String(r.account), amount: Number(r.amount) },
-      }));
-      after = Number(rows[rows.length - 1]?.seq);
-    }
+  postings(): AsyncGenerator<readonly PostingRecord[]> {
+    const text = "SELECT seq, cause, sale, currency, account, amount FROM postings";
+    return this.pages(text, { seq: -1 }, (r) => ({
+      cause: String(r.cause),
+      sale: String(r.sale),
+      currency: String(r.currency),
+      account: String(r.account),
+      amount: Number(r.amount),
+    }));
   }
 
   async chargeCount(status: string): Promise<number> {
@@ -345,6 +320,27 @@ export class LedgerAudit {
   async followUpsOpen(nowMs = this.runtime.wallMs()): Promise<number> {
     const text = "SELECT COUNT(*) AS open FROM follow_ups WHERE done = 0 AND due_ms <= ?";
     return Number((await this.db.run(text, [nowMs]))[0]?.open);
+  }
+
+  /** Reads a table in the order of its key, CHUNK rows at a time. `key` is below every row's. */
+  private async *pages<T>(
+    select: string,
+    key: Readonly<Record<string, string | number>>,
+    record: (row: Found) => T,
+  ): AsyncGenerator<readonly T[]> {
+    const columns = Object.keys(key);
+    const names = columns.join(", ");
+    const marks = columns.map(() => "?").join(", ");
+    const text = `${select} WHERE (${names}) > (${marks}) ORDER BY ${names} LIMIT ?`;
+    for (let after: readonly Value[] = Object.values(key); ; ) {
+      const rows = await this.db.run(text, [...after, CHUNK]);
+      if (rows.length === 0) return;
+      yield rows.map(record);
+      const last = at(rows, rows.length - 1);
+      after = Object.entries(key).map(([name, least]) =>
+        typeof least === "number" ? Number(last[name]) : String(last[name]),
+      );
+    }
   }
 
   /** Messages of a range of entries, by entry number. */

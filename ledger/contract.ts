@@ -1,19 +1,27 @@
 // What the rest of Sluice can ask of the ledger. SQLite and Postgres share one implementation
 // (ledger/open.ts).
-import type { Attempt, ChargeStatus } from "../core/domain/charge.ts";
+import type { Attempt } from "../core/domain/charge.ts";
 import type { Entry, EntryId } from "../core/domain/entry.ts";
 import type { FeedEvent } from "../core/domain/feed-event.ts";
 import type { FeedPosition } from "../core/domain/feed-position.ts";
-import type { Order } from "../core/domain/order.ts";
 import type { OrderState } from "../core/domain/outcome.ts";
 import type { Route } from "../core/domain/part.ts";
 import type { Rate } from "../core/domain/rate.ts";
-import type { RedriveRow } from "../core/domain/row.ts";
 import type { Sale, Stock } from "../core/domain/sale.ts";
-import type { Traceparent } from "../core/domain/trace.ts";
 import type { AuditIntent, AuditLook, AuditPage, AuditQuery, AuditResult } from "./audit-log.ts";
 import type { PartLeases } from "./lease-contract.ts";
 import type { Correction, Operation, OperationResult } from "./operation.ts";
+import type {
+  Bill,
+  Followed,
+  Following,
+  OrderEvent,
+  OrderPage,
+  PageRequest,
+  RecordedAttempt,
+  RedriveGrant,
+  StoredOrder,
+} from "./order-contract.ts";
 import type { OrderSearch } from "./order-search.ts";
 import type { Stretch } from "./replay.ts";
 import type { EndedSales } from "./retire.ts";
@@ -24,6 +32,7 @@ import type { Webhooks } from "./webhook-contract.ts";
 
 export type * from "./lease-contract.ts";
 export type * from "./operation.ts";
+export type * from "./order-contract.ts";
 
 /**
  * What became of an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the
@@ -76,105 +85,6 @@ export type Target = Pick<FollowUp, "exchange" | "routingKey">;
 
 /** How many attempts have each status that may need an operator. */
 export type Owed = Readonly<Record<"unknown" | "refund_failed" | "unresolved", number>>;
-
-export interface StoredOrder extends Order {
-  readonly state: OrderState;
-  readonly fingerprint: string;
-  readonly acceptedAtMs: number;
-  /** Redis's clock, Unix ms. undefined: it is parked. */
-  readonly decidedAtMs: number | undefined;
-  readonly shard: number;
-  /** The trace of its request; empty if the request named none. */
-  readonly traceparent: Traceparent;
-}
-
-/** A page of a user's orders. */
-export interface PageRequest {
-  readonly limit: number;
-  /** Only ids below this one. */
-  readonly before?: string;
-  readonly state?: OrderState;
-  readonly saleId?: string;
-  /** Orders of all users that the page looks through; default: LOOKED_THROUGH. */
-  readonly lookedThrough?: number;
-}
-
-export interface OrderPage {
-  /** Newest id first. There may be fewer than `limit`, even none, before the end. */
-  readonly orders: readonly StoredOrder[];
-  /** Where the next page begins; absent: there is none. */
-  readonly before?: string;
-}
-
-export interface OrderEvent {
-  readonly atMs: number;
-  /** A new state of the order, `conflict`, or an event of its charge or its parts. */
-  readonly event:
-    | OrderState
-    | "conflict"
-    | "charge_failed"
-    | "charge_unknown"
-    | "charge_unresolved"
-    | "refund"
-    | "refunded"
-    | "refund_failed"
-    | "returned"
-    | "disputed"
-    | "claimed"
-    | "done"
-    | "redriven";
-  /** JSON text, for example the fingerprint of the conflicting order. */
-  readonly detail: string;
-}
-
-export interface RedriveGrant {
-  readonly shard: number;
-  /** The order as it was accepted, under its next generation. */
-  readonly row: RedriveRow;
-}
-
-/** What an order costs once it is reserved. */
-export interface Bill {
-  /** Minor units of `currency`. */
-  readonly amount: number;
-  readonly currency: string;
-  /** The exchange rate of the conversion, if there was one. */
-  readonly rate?: { readonly id: string; readonly value: string };
-  /** Its charge waits until the charges of the user's earlier orders are settled. */
-  readonly waits: boolean;
-}
-
-/** An attempt to charge an order, as recorded. */
-export interface RecordedAttempt {
-  /** Minor units of `currency`. */
-  readonly amount: number;
-  readonly currency: string;
-  readonly status: ChargeStatus;
-}
-
-export interface Following {
-  readonly user: string;
-  readonly id: string;
-  /** The last event the follower received; 0: the order's first state, -1: nothing yet. */
-  readonly after: number;
-}
-
-export interface FollowedEvent {
-  /** Increases within an order; 0 is its first state. */
-  readonly seq: number;
-  readonly atMs: number;
-  readonly event: string;
-  /** JSON text, or empty. */
-  readonly detail: string;
-}
-
-export interface Followed {
-  readonly user: string;
-  readonly id: string;
-  /** Its current state; the events may be ahead of it. */
-  readonly state: string;
-  readonly events: readonly FollowedEvent[];
-}
 
 /** Events of all orders: ledger/feed.ts. */
 export interface FeedPage {

@@ -1,12 +1,13 @@
 // Changes of orders' states, each from a state that allows it: one statement for all that change
 // alike. An order that changes several times in a transaction does so in the given order.
+import type { OrderState } from "../core/domain/outcome.ts";
 import type { Dialect, Runner } from "./db.ts";
 import { jsonRows, rowsFrom, textIn, wholeIn } from "./json-rows.ts";
 import { Contradiction } from "./refusals.ts";
 
 export interface Move {
-  readonly state: string;
-  readonly from: readonly string[];
+  readonly state: OrderState;
+  readonly from: readonly OrderState[];
   readonly bucket: number;
   readonly id: string;
   readonly user: string;

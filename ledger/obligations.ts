@@ -10,7 +10,10 @@ import { type Attempt, type PaymentRequest, readPutOff } from "../core/domain/ch
 import type { Entry } from "../core/domain/entry.ts";
 import type { AnswerRow } from "../core/domain/row.ts";
 import type { Attempts, Terms } from "./attempts.ts";
-import { Contradiction, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
+import type { OrderEvent } from "./contract.ts";
+import { Contradiction } from "./refusals.ts";
+import { addEvent, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
+import { append, POSTINGS } from "./sheet-rows.ts";
 
 /** The request for an attempt in each status that is not its end. */
 const ASKED = { started: "charge", unknown: "lookup", refunding: "refund" } as const;
@@ -211,18 +214,19 @@ export function post(
   sale = "",
 ): void {
   const cause = `entry ${entry.shard}-${entry.n}`;
-  sheet.postings.push(cause, currency, from, -amount, sale, cause, currency, to, amount, sale);
+  append(sheet.postings, POSTINGS, { cause, currency, account: from, amount: -amount, sale });
+  append(sheet.postings, POSTINGS, { cause, currency, account: to, amount, sale });
 }
 
 export function chargeEvent(
   sheet: Sheet,
   entry: Entry,
-  { user, id, generation, attempt }: Attempt,
-  word: string,
+  of: Attempt,
+  word: OrderEvent["event"],
   detail: string,
 ): void {
-  const text = JSON.stringify({ generation, attempt, detail });
-  sheet.events.push(user, id, entry.atMs, word, text, entry.shard, entry.n);
+  const { generation, attempt } = of;
+  addEvent(sheet, entry, of, word, JSON.stringify({ generation, attempt, detail }));
 }
 
 function nameOf({ user, id, generation, attempt }: Attempt): string {

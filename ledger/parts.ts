@@ -6,6 +6,7 @@ import type { Traceparent } from "../core/domain/trace.ts";
 import { insertRows, type Runner } from "./db.ts";
 import { readRoutes } from "./routes.ts";
 import { type Sheet, send, traced } from "./sheet.ts";
+import { append, PARTS } from "./sheet-rows.ts";
 
 interface Share {
   readonly routingKey: string;
@@ -41,17 +42,17 @@ export function addParts(sheet: Sheet, entry: Entry, step: OrderStep, of: Extras
   const shares = sharesOf(sheet, region, step);
   shares.forEach(({ routingKey, service, lines }, i) => {
     const [part, parts] = [i + 1, shares.length];
-    sheet.parts.push(
-      user,
+    append(sheet.parts, PARTS, {
+      usr: user,
       id,
       generation,
       part,
       parts,
-      routingKey,
+      routing_key: routingKey,
       service,
-      "waiting",
-      JSON.stringify(lines),
-    );
+      status: "waiting",
+      lines: JSON.stringify(lines),
+    });
     const about = {
       user,
       id,
@@ -90,21 +91,9 @@ function sharesOf(sheet: Sheet, region: string, { saleId, lines }: OrderStep): S
 
 /** Inserts parts first, then applies steps: one entry may pay and cancel an order. */
 export async function writeParts(tx: Runner, sheet: Sheet): Promise<void> {
-  await insertRows(tx, "parts", COLUMNS, sheet.parts);
+  await insertRows(tx, "parts", PARTS, sheet.parts);
   for (const step of sheet.partSteps) await moveParts(tx, step);
 }
-
-const COLUMNS = [
-  "usr",
-  "id",
-  "generation",
-  "part",
-  "parts",
-  "routing_key",
-  "service",
-  "status",
-  "lines",
-];
 
 /** Records a claimed or finished part, or cancels all parts of a cancelled order. */
 async function moveParts(

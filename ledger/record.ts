@@ -25,16 +25,19 @@ import { recordLateAnswers } from "./obligations.ts";
 import { prepareParts, writeParts } from "./parts.ts";
 import { recordPutOffs } from "./parts-again.ts";
 import { Prices } from "./prices.ts";
+import { Contradiction, Unreadable } from "./refusals.ts";
+import { addRequests, emptySheet, followUp, type Sheet } from "./sheet.ts";
+import { addEntry } from "./sheet-entry.ts";
 import {
-  addEntry,
-  addRequests,
-  Contradiction,
-  emptySheet,
+  CHARGES,
+  ENTRIES,
+  EVENTS,
   FOLLOW_UPS,
-  followUp,
-  type Sheet,
-  Unreadable,
-} from "./sheet.ts";
+  MESSAGES,
+  MOVEMENTS,
+  ORDERS,
+  POSTINGS,
+} from "./sheet-rows.ts";
 import { chargesIn, recordSteps } from "./steps.ts";
 import { moveStock } from "./stock-moves.ts";
 import { salesOfTaken } from "./taken-back.ts";
@@ -296,20 +299,6 @@ function insertEffects(dialect: Dialect, tx: Runner, sheet: Sheet): Promise<unkn
     moveStock(dialect, tx, sheet.stock),
   ];
 }
-
-const ENTRIES = [
-  ...["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"],
-  "recorded_ms",
-];
-const MESSAGES = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
-const ORDERS = ["bucket", "id", "usr", "state", "message", "idx"];
-const EVENTS = ["usr", "id", "at_ms", "event", "detail", "shard", "n"];
-const MOVEMENTS = ["cause", "sale", "sku", "account", "units"];
-const POSTINGS = ["cause", "currency", "account", "amount", "sale"];
-const CHARGES = [
-  ...["usr", "id", "generation", "attempt", "amount", "currency", "payment", "status"],
-  ...["detail", "metadata", "rate_id", "rate", "trace"],
-];
 
 const PRICES = new WeakMap<Db, Prices>();
 

@@ -5,7 +5,7 @@ import type { AnswerRow, Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { freshDatabase, testDir } from "../test/services.ts";
 import { LedgerAudit } from "./audit.ts";
-import type { LedgerWriter } from "./contract.ts";
+import type { LedgerWriter, RecordResult } from "./contract.ts";
 import { openLedger, openLedgerWriter } from "./open.ts";
 import { entryOf, orderRow, SHARDS, saleOf, stepOf, userOf } from "./test-entries.ts";
 
@@ -31,10 +31,14 @@ async function fresh(dialect: string) {
 /** Records entries in succession. */
 function recorder(writer: LedgerWriter, epoch: number) {
   let n = 0;
-  return async (rows: readonly Row[], words: string, more: Partial<Entry> = {}) => {
-    expect(await writer.record([{ entry: entryOf(0, ++n, rows, words, more), epoch }])).toEqual([
-      "recorded",
-    ]);
+  return async (
+    rows: readonly Row[],
+    words: string,
+    more: Partial<Entry> = {},
+    result: RecordResult = "recorded",
+  ) => {
+    const entry = entryOf(0, ++n, rows, words, more);
+    expect(await writer.record([{ entry, epoch }])).toEqual([result]);
   };
 }
 
@@ -62,6 +66,15 @@ async function balances(audit: LedgerAudit): Promise<Record<string, number>> {
 }
 
 describe.each(["sqlite", "postgres"])("%s", (dialect) => {
+  test("an entry that redrives an order into no known state is refused", async () => {
+    const { ledger, record } = await fresh(dialect);
+    const id = Bun.randomUUIDv7();
+    await record([orderRow(USER, id, 2)], "reserved");
+    await record([answer(id, 1, "failed")], "+failed", { steps: [step("payment_failed", id, 1)] });
+    await record([], "", { steps: [step("redriven", id, 0, "resolved")] }, "refused");
+    expect(await ledger.order(USER, id)).toMatchObject({ state: "payment_failed" });
+  });
+
   test("a failed charge is retried; a later cancel returns the money and the units", async () => {
     const { ledger, audit, record } = await fresh(dialect);
     const id = Bun.randomUUIDv7();

@@ -3,11 +3,13 @@
 
 import type { Attempt } from "../core/domain/charge.ts";
 import { type Entry, isOrderStep, type OrderStep } from "../core/domain/entry.ts";
+import { isOrderState, type OrderState } from "../core/domain/outcome.ts";
 import type { Attempts, Charge } from "./attempts.ts";
 import { askNext, chargeEvent, post, requestOf, restart, waitBefore } from "./obligations.ts";
 import { addParts } from "./parts.ts";
 import { bucketOf } from "./places.ts";
-import { ask, Contradiction, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
+import { Contradiction } from "./refusals.ts";
+import { addEvent, ask, followUp, lateRows, type Sheet, traced } from "./sheet.ts";
 
 /** The queue for each attempt's charge: the first at once, a retry after its delay. */
 const QUEUE_OF_ATTEMPT = [
@@ -65,6 +67,7 @@ function recordStep(attempts: Attempts, sheet: Sheet, entry: Entry, step: OrderS
       break;
     case "redriven":
       chargeEvent(sheet, entry, of, "redriven", "");
+      if (!isOrderState(detail)) throw new Contradiction(`'${detail}' is no state of an order`);
       restate(sheet, entry, step, detail, ["payment_failed"]);
       break;
     case "payment_failed":
@@ -144,11 +147,11 @@ function restate(
   sheet: Sheet,
   entry: Entry,
   { user, id }: OrderStep,
-  state: string,
-  from: readonly string[],
+  state: OrderState,
+  from: readonly OrderState[],
 ): void {
   sheet.moved.push({ state, from, bucket: bucketOf(user, entry.shard), id, user });
-  sheet.events.push(user, id, entry.atMs, state, "", entry.shard, entry.n);
+  addEvent(sheet, entry, { user, id }, state);
 }
 
 /**
