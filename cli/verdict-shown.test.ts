@@ -51,6 +51,6 @@ test("doctor fails for trouble, warns of what is due, and repeats no other check
   ]);
   expect(shown[0]).toMatchObject({
     detail: expect.stringMatching(/^everything is halted.*, for 2 min; it affects everybody/),
-    mend: FINDINGS.halted.next,
+    fix: FINDINGS.halted.next,
   });
 });

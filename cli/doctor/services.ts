@@ -34,8 +34,8 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
 
 /** Without Redis no worker owns a shard: another worker would not help. */
 function forWantOfRedis(finding: Finding): Finding {
-  if (finding.mend !== START_WORKER) return finding;
-  return { ...finding, mend: "bring Redis back first: workers own shards through it" };
+  if (finding.fix !== START_WORKER) return finding;
+  return { ...finding, fix: "bring Redis back first: workers own shards through it" };
 }
 
 const START_WORKER = "start one: sluice worker (or sluice up)";

@@ -64,6 +64,6 @@ export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[]
       const age = sinceMs === null ? 0 : nowMs - sinceMs;
       const since = age < NEW_MS ? "" : `, for ${ageWords(age)}`;
       const detail = `${what}${since}; it affects ${affects}`;
-      return { what: code.replaceAll("_", " "), state: STATES[level], detail, mend: next };
+      return { what: code.replaceAll("_", " "), state: STATES[level], detail, fix: next };
     });
 }

@@ -202,7 +202,7 @@ export class Follower {
     for (const worker of WORKERS) {
       const refused = this.seat(worker).released.startsWith("not_ready");
       if (refused && !allOpen(after) && !after.halted) continue;
-      for (const call of this.held(worker, "mend")) {
+      for (const call of this.held(worker, "repair")) {
         await this.pass(call);
         if (await this.rebuilds(worker))
           return `worker ${worker} begins a rebuild that nothing needs`;
