@@ -26,7 +26,7 @@ export function tellKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
   try {
     writeWhole(fileIn(dir), JSON.stringify(Object.fromEntries(kept)));
   } catch {
-    // The next change is written, or the next start begins anew.
+    // The next change is written, or the next start starts from nothing.
   }
 }
 

@@ -52,7 +52,7 @@ async function up(): Promise<void> {
   const env: Record<string, string> = {
     ...services.env,
     SLUICE_WEBHOOK_SECRET: webhookSecret,
-    // A receiver to try things with runs on this machine.
+    // Receivers for trials run on this machine.
     SLUICE_WEBHOOK_PRIVATE: process.env.SLUICE_WEBHOOK_PRIVATE || "allow",
     SLUICE_SHOP: process.env.SLUICE_SHOP || (shopSuits(settings) ? "yes" : "no"),
   };

@@ -280,8 +280,8 @@ export class PartDesk {
 
   /** To the parts without a route, for an operator. */
   private async giveUp(part: Part, { service, reason }: Report): Promise<Fate | undefined> {
-    const { sinceMs: _, ...anew } = part;
-    const body = Buffer.from(JSON.stringify([anew]));
+    const { sinceMs: _, ...fresh } = part;
+    const body = Buffer.from(JSON.stringify([fresh]));
     const properties = {
       type: PARTS_TYPE,
       headers: { "x-reason": `failed at ${service}: ${reason}` },

@@ -2,7 +2,7 @@
 // doctor`, the alerts and docs/operations.md. A test compares them with it. No imports of code:
 // browsers load this file as it is.
 
-/** `trouble`: something stands still. `warning`: act soon. `notice`: nothing to do. */
+/** `trouble`: something has stopped. `warning`: act soon. `notice`: nothing to do. */
 export type Level = "trouble" | "warning" | "notice";
 
 export interface FindingKind {

@@ -194,7 +194,7 @@ export class Follower {
   }
 
   /**
-   * A worker that saw a loss, and finds that Redis was rebuilt since, goes on. One that Redis
+   * A worker that saw a loss, and finds that Redis was rebuilt since, continues. One that Redis
    * refused waits until it is open: without announcements it would rebuild it a second time.
    */
   private async leaveRebuilds(after: SpecState): Promise<Flaw> {
