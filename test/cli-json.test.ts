@@ -137,7 +137,7 @@ test(
     expect(await refused("correct", "cli", "lamp", "11", "--reason", "x")).toContain(
       "units: fewer",
     );
-    expect(await refused("restock", "nope", "lamp", "1")).toContain("sale: Not found");
+    expect(await refused("restock", "nope", "lamp", "1")).toContain("no sale 'nope'");
     await Bun.write(file, JSON.stringify({ id: "bad", currency: "EUR", ...window, items: [{}] }));
     expect(await refused("create", file)).toContain("items[0].sku: Missing field");
     const audit = await sluice("audit", "--json", "--action", "items.correct");

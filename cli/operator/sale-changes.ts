@@ -8,7 +8,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { refusalOf, SELLS, SOLD, saleOf } from "../../gateway/admin/changes.ts";
 import { type Problem, Refused, titleOf } from "../../gateway/http/problem.ts";
-import type { SaleOperation } from "../../ledger/contract.ts";
+import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { openRedis } from "../roles/parts.ts";
 import { UsageError } from "../usage.ts";
@@ -44,6 +44,23 @@ export async function changeSale(
   return changed.promise;
 }
 
+/** A refusal in the command line's own names, where HTTP's would be strange to its user. */
+function whyNot(operation: SaleOperation, result: OperationResult, refusal?: Problem): string {
+  const saleId = saleOf(operation);
+  switch (result) {
+    case "unknown_sale":
+      return `no sale '${saleId}': 'sluice sales list' lists them`;
+    case "unknown_item":
+      return "sku" in operation
+        ? `sale '${saleId}' has no item '${operation.sku}': 'sluice stock ${saleId}' lists them`
+        : `sale '${saleId}' has no such item`;
+    case "ref_conflict":
+      return `--ref '${operation.ref}' was used for another change`;
+    default:
+      return `${saleId}: ${refusal ? textOf(refusal) : result}`;
+  }
+}
+
 /** Sales open and close by Redis's clock. Without Redis, this machine's has to do. */
 async function clockOf(redis: RedisStore): Promise<number> {
   const asked = redis.connected
@@ -66,7 +83,7 @@ async function apply(
   const result = await ledger.operate(operation, commandLine());
   const refusal = refusalOf(result);
   if (refusal || (result !== "done" && result !== "repeated"))
-    throw new SettingError(refusal ? `${saleId}: ${textOf(refusal)}` : `${saleId}: ${result}`);
+    throw new SettingError(whyNot(operation, result, refusal));
   const store = new StockStore(redis);
   const applied = await applyOperation(realRuntime, ledger, store, operation).then(
     () => true,

@@ -52,7 +52,7 @@ export const FINDINGS = {
     level: "trouble",
     title: "No gateway accepts orders",
     affects: "customers: every order is answered 503, and their clients try again",
-    next: "deal with the reasons; gateways accept orders again on their own",
+    next: "remove the causes; gateways accept orders again on their own",
   },
   no_worker: {
     level: "trouble",
@@ -112,7 +112,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A worker is paused",
     affects: "nobody while others do its work; otherwise its orders wait",
-    next: "'sluice workers resume ID' if an operator paused it; otherwise deal with its reason",
+    next: "'sluice workers resume ID' if an operator paused it; otherwise remove the cause",
     alerts: ["SluiceWorkerEased"],
   },
   region_without_gateway: {
@@ -125,7 +125,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A gateway accepts no orders",
     affects: "its customers: they get 503 and try again; other gateways accept orders",
-    next: "deal with the reason; it accepts orders again on its own",
+    next: "remove the cause; it accepts orders again on its own",
   },
   publishes_elsewhere: {
     level: "warning",
@@ -192,7 +192,7 @@ export const FINDINGS = {
     level: "warning",
     title: "Exchange rates are out of date",
     affects: "customers who pay in another currency: their orders wait for a rate",
-    next: "check the source of rates and the role 'sluice rates'",
+    next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
@@ -218,7 +218,7 @@ export const FINDINGS = {
     level: "notice",
     title: "A worker slows down",
     affects: "customers, if it lasts: outcomes take longer",
-    next: "deal with what the signal names; the worker resumes on its own",
+    next: "remove the cause if it lasts; it resumes on its own",
     alerts: ["SluiceWorkerEased"],
   },
   no_sale: {
