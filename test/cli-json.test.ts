@@ -164,6 +164,10 @@ test(
     expect(await sales(...price, "3500")).toMatch(/^said cup: costs 35\.00 EUR from 2\S+Z on\n$/);
     for (const amount of ["35.00", "3.5e3", "0x10", " 35", "+35"])
       await expect(sales(...price, amount)).rejects.toThrow("of minor units: 3500 for 35.00 EUR");
+    await sales("correct", "said", "cup", "3", "--reason", "x");
+    const [shown] = JSON.parse(await sluice("stock", "said", "--json")).stock as SaleStock[];
+    const units = { initial: 3, restocked: 4, corrected: 3, available: 4 };
+    expect([shown?.items, shown?.ledger]).toMatchObject([[units], [units]]);
     const [sale] = await stack.ledger.sales(["said"]);
     expect(sale?.items[0]?.prices?.map(({ priceMinor }) => priceMinor)).toEqual([3_500]);
   },
