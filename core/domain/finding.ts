@@ -94,6 +94,12 @@ export const FINDINGS = {
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
   },
+  all_paused: {
+    level: "trouble",
+    title: "Everybody who does a kind of work is paused",
+    affects: "customers: what these do waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise relieve what is named",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -111,7 +117,7 @@ export const FINDINGS = {
   worker_paused: {
     level: "warning",
     title: "A worker is paused",
-    affects: "nobody while others do its work; otherwise its orders wait",
+    affects: "nobody: the others do its work",
     next: "'sluice workers resume ID' if an operator paused it; otherwise remove the cause",
     alerts: ["SluiceWorkerEased"],
   },
