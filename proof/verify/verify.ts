@@ -42,6 +42,8 @@ export interface Verdict {
    * received.
    */
   readonly atRest: boolean;
+  /** Which records from outside the ledger it was compared with. */
+  readonly compared: Compared;
   readonly undrained: readonly string[];
   /**
    * Accepted orders that are not in the ledger: lost, or held by a consumer, which no queue shows.
@@ -49,6 +51,16 @@ export interface Verdict {
    */
   readonly missing: number;
   readonly counts: Counts;
+}
+
+/** Without one of these, the invariants that need it were checked in the ledger alone. */
+export interface Compared {
+  /** What clients sent and received. */
+  readonly history: boolean;
+  /** The payment provider's own record. */
+  readonly provider: boolean;
+  /** The packing lists of services. */
+  readonly packed: boolean;
 }
 
 export interface Counts {
@@ -129,7 +141,11 @@ async function judge(options: VerifyOptions, audit: LedgerAudit, look: Look): Pr
   checkRest(look.rest, findings);
   if (look.drained && !look.still) findings.waiting("entries were recorded during the look");
   if (look.atRest) pass.letters.end(await audit.letters());
-  return verdictOf(pass, look, items, findings);
+  return verdictOf(pass, look, items, findings, {
+    history: history.length > 0,
+    provider: look.captures !== undefined,
+    packed: look.packed !== undefined,
+  });
 }
 
 async function catalogueOf(
@@ -161,6 +177,7 @@ function verdictOf(
   { atRest }: Look,
   items: Awaited<ReturnType<LedgerAudit["items"]>>,
   findings: Findings,
+  compared: Compared,
 ): Verdict {
   const { orders, accepted, decided, ledgered, sendings } = pass.counts;
   const { violations, known, undrained } = findings;
@@ -170,6 +187,7 @@ function verdictOf(
     violations,
     known,
     atRest,
+    compared,
     undrained,
     missing: pass.counts.missing,
     counts: {

@@ -31,6 +31,8 @@ interface Asked {
   readonly sliceBytes?: number;
   readonly history?: boolean;
   readonly rules?: TimeRules;
+  /** false: a provider whose records nobody can read. */
+  readonly provider?: boolean | undefined;
 }
 
 interface Told {
@@ -285,7 +287,7 @@ export class World {
     };
     const queues = { depths: async () => this.queues };
     const { partial, sliceBytes, rules } = options;
-    const provider = async () => this.captures;
+    const provider = async () => (options.provider === false ? undefined : this.captures);
     return verify({
       ledgerUrl: this.url,
       history: options.history === false ? [] : [path],
