@@ -37,27 +37,27 @@ export function register(program: Command): void {
     .command("recover")
     .description(
       "after a halt: accept the ledger as the truth; " +
-        "after a broker lost messages: ask for charges and parts again; " +
-        "after a region was lost for good: list its orders, and no longer wait for it",
+        "after a broker lost messages: publish charges and parts again; " +
+        "after a region was lost permanently: list its orders, and no longer wait for it",
     )
     .option(
       "--accept-ledger",
-      "rebuild Redis from the ledger as it is; " +
+      "rebuild Redis from the present ledger; " +
         "orders that only Redis or the lost part of the ledger had are gone",
       false,
     )
     .option(
       "--ask-again",
       "publish unfinished charges, refunds and parts again; " +
-        "harmless for those still on their way",
+        "harmless for those that were not lost",
       false,
     )
     .option(
       "--lost",
-      "list what was accepted in --region and is unknown; with --yes, wait for it no longer",
+      "list what was accepted in --region and is unknown; with --yes, gaps no longer wait for it",
       false,
     )
-    .option("--back", "--region has come back: wait for it again when it is away", false)
+    .option("--back", "--region has come back: gaps wait for it again while it is away", false)
     .option("--yes", "with --lost: change it, after you have read the list", false)
     .option("--json", "with --lost: print the list as JSON", false)
     .option("--token <token>", "an operator's token for the gateways; default: made here", "")
@@ -142,7 +142,9 @@ function lostText({ region, orders, numbers, silent }: LostRegion): string {
     ...cancels,
     `${numbers.length} users wait for a number that may have been accepted there:`,
     ...missing,
-    ...(unheard.length > 0 ? ["what these gateways know is missing here:", ...unheard] : []),
+    ...(unheard.length > 0
+      ? ["what these gateways know is missing here, or a part of it:", ...unheard]
+      : []),
     "Not listed: what a gateway had accepted before it was restarted. Clients know these orders.",
     "",
   ].join("\n");
@@ -169,7 +171,7 @@ async function again(
   const asked = await writer.askAgain();
   await writer.close();
   out.write(
-    `asking again for ${asked} charges, refunds and parts; ` +
+    `publishing ${asked} charges, refunds and parts again; ` +
       "the workers publish them within a second.\n",
   );
 }

@@ -196,7 +196,7 @@ async function welcome(
         `WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
-    ...(env.SLUICE_SHOP === "yes" ? [`A shop to try it with: ${url}/shop`, ""] : []),
+    ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`, ""] : []),
     "Place an order (each time with a new id):",
     "",
     `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" ` +

@@ -197,7 +197,7 @@ async function checkServiceQueues(
       found.push(
         warn(
           `service ${service} in region ${connection.region}`,
-          "it has a route, and nobody reads its queue",
+          "it has a route, but nobody reads its queue",
           `start it: sluice fulfil ${service}, or set another route`,
         ),
       );

@@ -24,8 +24,8 @@ export const FINDINGS = {
     title: "Sluice is halted",
     affects: "everybody: orders are accepted up to a bound, and none is decided",
     next:
-      "bring the right ledger or Redis back and restart workers and gateways; or, if the ledger " +
-      "that is there shall be the truth, run 'sluice recover --accept-ledger'",
+      "bring the right ledger or Redis back and restart workers and gateways; or, to continue " +
+      "with the present ledger, run 'sluice recover --accept-ledger'",
     alerts: ["SluiceHalted"],
   },
   redis_away: {
@@ -52,14 +52,13 @@ export const FINDINGS = {
     level: "trouble",
     title: "No gateway accepts orders",
     affects: "customers: every order is answered 503, and their clients try again",
-    next: "relieve what the reasons name; gateways accept orders again on their own",
+    next: "deal with the reasons; gateways accept orders again on their own",
   },
   no_worker: {
     level: "trouble",
     title: "No worker is running",
     affects: "everybody: accepted orders wait in the brokers",
     next: "start one: 'sluice worker', or 'sluice up'; then read its log",
-    alerts: ["SluiceRoleDown"],
   },
   shards_without_owner: {
     level: "trouble",
@@ -105,15 +104,15 @@ export const FINDINGS = {
   role_lost: {
     level: "warning",
     title: "A process has stopped reporting",
-    affects: "little for a while: others take over; customers of a gateway need another one",
+    affects: "little for a while: others take over; clients of a gateway must use another one",
     next: "read its log, and start it again; if it hangs, end it first",
     alerts: ["SluiceRoleDown"],
   },
   worker_paused: {
     level: "warning",
     title: "A worker is paused",
-    affects: "nobody while others have its work; otherwise its orders wait",
-    next: "'sluice workers resume ID' if an operator paused it; otherwise relieve what it names",
+    affects: "nobody while others do its work; otherwise its orders wait",
+    next: "'sluice workers resume ID' if an operator paused it; otherwise deal with its reason",
     alerts: ["SluiceWorkerEased"],
   },
   region_without_gateway: {
@@ -126,7 +125,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A gateway accepts no orders",
     affects: "its customers: they get 503 and try again; other gateways accept orders",
-    next: "relieve what the reason names; it accepts orders again on its own",
+    next: "deal with the reason; it accepts orders again on its own",
   },
   publishes_elsewhere: {
     level: "warning",
@@ -179,7 +178,7 @@ export const FINDINGS = {
     level: "warning",
     title: "Orders wait too long",
     affects: "the users of these shards: their outcome is late",
-    next: "add a worker if all are busy; otherwise relieve the slow step that is marked",
+    next: "add a worker if all are busy; otherwise look at the step that is marked as slow",
     alerts: ["SluiceQueueLag"],
   },
   shedding: {
@@ -198,7 +197,7 @@ export const FINDINGS = {
   rates_held: {
     level: "warning",
     title: "Exchange rates jumped",
-    affects: "customers who pay in these currencies: soon their orders wait for a rate",
+    affects: "customers who pay in these currencies: their orders will soon wait for a rate",
     next: "'sluice rates list' shows each; accept or refuse it",
     alerts: ["SluiceRatesHeld"],
   },
@@ -212,21 +211,21 @@ export const FINDINGS = {
     level: "warning",
     title: "Webhooks are not delivered",
     affects: "the receivers named: events wait in the ledger",
-    next: "'sluice webhooks' says why; 'sluice webhooks resume ID' goes on where it was",
+    next: "'sluice webhooks' says why; 'sluice webhooks resume ID' continues where it stopped",
     alerts: ["SluiceWebhookPaused"],
   },
   slowed: {
     level: "notice",
     title: "A worker slows down",
     affects: "customers, if it lasts: outcomes take longer",
-    next: "relieve what the signal names; the worker resumes on its own",
+    next: "deal with what the signal names; the worker resumes on its own",
     alerts: ["SluiceWorkerEased"],
   },
   no_sale: {
     level: "notice",
     title: "There is no sale",
     affects: "customers: there is nothing to order",
-    next: "create one: POST /v1/admin/sales, or the console's page of sales",
+    next: "create one: 'sluice sales create', or the console's page 'Sales'",
   },
 } as const satisfies Record<string, FindingKind>;
 

@@ -288,6 +288,10 @@ function verdict(error: unknown): Problem {
   if (error instanceof errors.JOSEAlgNotAllowed)
     return problem("bad_token", "alg", "not the configured algorithm");
   if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError))
-    return problem("unavailable", "Authorization", "the keys that verify tokens cannot be had now");
+    return problem(
+      "unavailable",
+      "Authorization",
+      "the keys that verify tokens cannot be fetched now",
+    );
   return problem("bad_token", "Authorization", "the signature does not match");
 }

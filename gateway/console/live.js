@@ -11,7 +11,7 @@ const LATE_MS = 3_000;
 
 const looks = new Looks();
 export const past = new History();
-const NOTHING = { known: nothing("being asked"), sinceMs: Number.NaN, late: false };
+const NOTHING = { known: nothing("no answer yet"), sinceMs: Number.NaN, late: false };
 /** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
 export const live = store(NOTHING);
 let asking = false;

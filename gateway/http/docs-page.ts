@@ -80,7 +80,7 @@ function page(): string {
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style></head><body><main>
+<title>${html(info.title)}: HTTP API</title><style>${STYLE}</style></head><body><main>
 <h1>${html(info.title)}</h1>
 <p>${html(info.description)} Machine-readable: <a href="/openapi.json">openapi.json</a>;
 for the WebSocket and services <a href="/asyncapi.json">asyncapi.json</a>.</p>

@@ -134,7 +134,7 @@ function Others({ value, me }) {
 }
 
 const EFFECTS = {
-  pause: "decides nothing from its next heartbeat on; its shards go to the others",
+  pause: "stops deciding at its next heartbeat; its shards go to the others",
   resume: "decides again within a second",
 };
 
