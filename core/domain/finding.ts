@@ -171,7 +171,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start it: 'sluice fulfil SERVICE', or set another route",
+    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
   },
   money_owed: {
     level: "warning",
@@ -231,7 +231,7 @@ export const FINDINGS = {
     level: "notice",
     title: "There is no sale",
     affects: "customers: there is nothing to order",
-    next: "create one: 'sluice sales create', or the console's page 'Sales'",
+    next: "create one: 'sluice sales create FILE', or the console's page 'Sales'",
   },
 } as const satisfies Record<string, FindingKind>;
 
