@@ -1,6 +1,6 @@
 // One order with all that the ledger knows of it, as text. Pure.
-import { minorDigits } from "../core/domain/currency.ts";
 import { eventDetailText } from "../core/domain/event-detail.ts";
+import { moneyText } from "../core/domain/money.ts";
 import { plain } from "../core/domain/plain.ts";
 import { traceIdOf } from "../core/domain/trace.ts";
 import { subjectOf } from "../core/domain/user-name.ts";
@@ -46,10 +46,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
 
 /** `49.90 EUR` */
 export function amountText({ amount, currency }: Pick<Bill, "amount" | "currency">): string {
-  const digits = minorDigits(currency);
-  const text = String(amount).padStart(digits + 1, "0");
-  if (digits === 0) return `${text} ${currency}`;
-  return `${text.slice(0, -digits)}.${text.slice(-digits)} ${currency}`;
+  return moneyText(amount, currency);
 }
 
 function decidedText(

@@ -25,11 +25,9 @@ export function register(program: Command): void {
 async function examine(): Promise<Finding[]> {
   try {
     const settings = readSettings(process.env);
-    return [
-      ...checkMachine(settings),
-      ...(await checkServices(settings)),
-      ...(await checkVerdict(settings)),
-    ];
+    const machine = checkMachine(settings);
+    const { findings, pausedServices } = await checkVerdict(settings);
+    return [...machine, ...(await checkServices(settings, pausedServices)), ...findings];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];

@@ -8,11 +8,12 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { refusalOf, SELLS, SOLD, saleOf } from "../../gateway/admin/changes.ts";
 import { type Problem, Refused, titleOf } from "../../gateway/http/problem.ts";
-import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
+import type { SaleOperation } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { openRedis } from "../roles/parts.ts";
 import { UsageError } from "../usage.ts";
 import { applyOperation } from "./apply-operation.ts";
+import { doneWords, refusedWords } from "./change-words.ts";
 import { commandLine, onRecord } from "./on-record.ts";
 
 /** As HTTP answers a change. */
@@ -25,40 +26,45 @@ export interface Changed {
   readonly warnings?: readonly string[];
 }
 
-/** `action`: as the audit names it, such as `sales.restock`. `make` gets Redis's clock, Unix ms. */
+export interface Done {
+  readonly changed: Changed;
+  /** What was done, as a line. */
+  readonly words: string;
+}
+
+/** The ledger, or Redis, did not make the change. The audit has the status that HTTP would give. */
+class ChangeRefused extends SettingError {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * `action`: as the audit names it, such as `sales.restock`. `make` gets Redis's clock, Unix ms.
+ * `named`: the operator gave the reference.
+ */
 export async function changeSale(
   action: string,
   make: (nowMs: number) => SaleOperation,
-): Promise<Changed> {
-  const changed = Promise.withResolvers<Changed>();
+  named = true,
+): Promise<Done> {
+  const changed = Promise.withResolvers<Done>();
   await withLedger(async (open) => {
     const redis = await openRedis(realRuntime, open.settings, () => undefined);
     try {
       const operation = make(await clockOf(redis));
       const deed = { action, target: saleOf(operation), detail: { ...operation } };
-      changed.resolve(await onRecord(open.ledger, deed, () => apply(open, redis, operation)));
+      changed.resolve(
+        await onRecord(open.ledger, deed, () => apply(open, redis, operation, named)),
+      );
     } finally {
       await redis.close();
     }
   });
   return changed.promise;
-}
-
-/** A refusal in the command line's own names, where HTTP's would be strange to its user. */
-function whyNot(operation: SaleOperation, result: OperationResult, refusal?: Problem): string {
-  const saleId = saleOf(operation);
-  switch (result) {
-    case "unknown_sale":
-      return `no sale '${saleId}': 'sluice sales list' lists them`;
-    case "unknown_item":
-      return "sku" in operation
-        ? `sale '${saleId}' has no item '${operation.sku}': 'sluice stock ${saleId}' lists them`
-        : `sale '${saleId}' has no such item`;
-    case "ref_conflict":
-      return `--ref '${operation.ref}' was used for another change`;
-    default:
-      return `${saleId}: ${refusal ? textOf(refusal) : result}`;
-  }
 }
 
 /** Sales open and close by Redis's clock. Without Redis, this machine's has to do. */
@@ -78,24 +84,29 @@ async function apply(
   { ledger }: OpenLedger,
   redis: RedisStore,
   operation: SaleOperation,
-): Promise<Changed> {
+  named: boolean,
+): Promise<Done> {
   const saleId = saleOf(operation);
   const result = await ledger.operate(operation, commandLine());
-  const refusal = refusalOf(result);
-  if (refusal || (result !== "done" && result !== "repeated"))
-    throw new SettingError(whyNot(operation, result, refusal));
+  const [sale] = await ledger.sales([saleId]);
+  if (result !== "done" && result !== "repeated")
+    throw new ChangeRefused(
+      refusedWords(operation, result, { sale, named }),
+      refusalOf(result)?.status ?? 409,
+    );
   const store = new StockStore(redis);
   const applied = await applyOperation(realRuntime, ledger, store, operation).then(
     () => true,
     () => false, // the ledger has it, and a worker applies it
   );
   if (operation.kind === "correct" && (await ledger.correction(operation.ref)) === "refused")
-    throw new SettingError(`${saleId}: ${textOf(SOLD)}`);
+    throw new ChangeRefused(refusedWords(operation, "not_enough", { sale, named }), SOLD.status);
   const warnings = SELLS.has(operation.kind) ? await warningsOf(ledger, saleId) : [];
-  return {
+  const changed = {
     ...{ saleId, ref: operation.ref, result, applied },
     ...(warnings.length > 0 ? { warnings } : {}),
   };
+  return { changed, words: doneWords(operation, sale) };
 }
 
 /** What the operator should know before the sale opens. */

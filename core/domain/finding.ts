@@ -94,6 +94,12 @@ export const FINDINGS = {
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
   },
+  all_paused: {
+    level: "trouble",
+    title: "Everybody who does a kind of work is paused",
+    affects: "customers: what these do waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise relieve what is named",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -111,7 +117,7 @@ export const FINDINGS = {
   worker_paused: {
     level: "warning",
     title: "A worker is paused",
-    affects: "nobody while others do its work; otherwise its orders wait",
+    affects: "nobody: the others do its work",
     next: "'sluice workers resume ID' if an operator paused it; otherwise remove the cause",
     alerts: ["SluiceWorkerEased"],
   },
@@ -165,7 +171,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start it: 'sluice fulfil SERVICE', or set another route",
+    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
   },
   money_owed: {
     level: "warning",
@@ -225,7 +231,7 @@ export const FINDINGS = {
     level: "notice",
     title: "There is no sale",
     affects: "customers: there is nothing to order",
-    next: "create one: 'sluice sales create', or the console's page 'Sales'",
+    next: "create one: 'sluice sales create FILE', or the console's page 'Sales'",
   },
 } as const satisfies Record<string, FindingKind>;
 

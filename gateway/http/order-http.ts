@@ -19,7 +19,7 @@ import { readKey } from "../intake/order-keys.ts";
 import { readBody } from "./body.ts";
 import { oneHost } from "./host.ts";
 import type { KeyedOrders } from "./keyed-orders.ts";
-import { echo, PRIVATE, Problem, problem, shedSoon } from "./problem.ts";
+import { awaySoon, echo, PRIVATE, Problem, problem } from "./problem.ts";
 
 export interface OrderHttpOptions {
   readonly runtime: Runtime;
@@ -321,13 +321,16 @@ function estimateText(estimate: Estimate | undefined): string {
   return last.text;
 }
 
-/** `unconfirmed` names the order: sending the same id again is how to find out. */
+/**
+ * `unconfirmed` names the order: sending the same id again is how to find out. `shed`: no broker
+ * took it.
+ */
 export function unsettled(
   verdict: Exclude<Verdict, "confirmed">,
   id: string,
   random: () => number,
 ): Problem {
-  if (verdict === "shed") return shedSoon(random);
+  if (verdict === "shed") return awaySoon("broker", random);
   return id === ""
     ? problem("unconfirmed")
     : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);
