@@ -96,9 +96,9 @@ export const FINDINGS = {
   },
   all_paused: {
     level: "trouble",
-    title: "Everybody who does a kind of work is paused",
-    affects: "customers: what these do waits until one of them resumes",
-    next: "'sluice workers resume ID' if an operator paused them; otherwise relieve what is named",
+    title: "All processes of a kind are paused",
+    affects: "customers: their work waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
   rebuilding: {
     level: "warning",
