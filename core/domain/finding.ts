@@ -47,6 +47,7 @@ export const FINDINGS = {
     title: "No gateway is running",
     affects: "customers: nobody can order",
     next: "start one: 'sluice gateway', or 'sluice up'",
+    alerts: ["SluiceNoGateway"],
   },
   no_gateway_open: {
     level: "trouble",
@@ -93,6 +94,7 @@ export const FINDINGS = {
     title: "No payment worker is running",
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
+    alerts: ["SluiceNoPayments"],
   },
   all_paused: {
     level: "trouble",
