@@ -30,9 +30,8 @@ interface Asked {
   readonly partial?: boolean;
   readonly sliceBytes?: number;
   readonly history?: boolean;
+  readonly noProvider?: boolean;
   readonly rules?: TimeRules;
-  /** false: a provider whose records nobody can read. */
-  readonly provider?: boolean | undefined;
 }
 
 interface Told {
@@ -287,7 +286,7 @@ export class World {
     };
     const queues = { depths: async () => this.queues };
     const { partial, sliceBytes, rules } = options;
-    const provider = async () => (options.provider === false ? undefined : this.captures);
+    const provider = options.noProvider ? undefined : async () => this.captures;
     return verify({
       ledgerUrl: this.url,
       history: options.history === false ? [] : [path],
