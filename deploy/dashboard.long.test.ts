@@ -1,5 +1,5 @@
-// The dashboard against a Prometheus that scrapes a whole installation while orders arrive: no panel
-// stays empty. `./sluice test dashboard`
+// The dashboard against a Prometheus that scrapes a whole installation while orders arrive: no
+// panel stays empty. `./sluice test dashboard`
 import { afterEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
