@@ -21,7 +21,7 @@ export const EXITS: Readonly<Record<number, string>> = {
 
 /** What some commands' codes mean instead. */
 export const OWN_EXITS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
-  doctor: { 0: "nothing must be fixed", 1: "something must be fixed" },
+  doctor: { 0: "nothing to fix", 1: "something to fix" },
   verify: {
     0: "no invariant is violated, as far as it was checked",
     1: "an invariant is violated",
@@ -35,7 +35,7 @@ export const OWN_EXITS: Readonly<Record<string, Readonly<Record<number, string>>
   simulate: { 0: "no seed broke a promise", 1: "a seed broke one" },
   chaos: { 0: "every invariant holds", 1: "one is violated, or a fault left no evidence" },
   protocol: { 0: "the specification allows it", 1: "it does not" },
-  check: { 0: "no complaint", 1: "a complaint" },
+  check: { 0: "no problem was found", 1: "a problem was found" },
   "check-history": {
     0: "no promise was broken",
     1: "a promise was broken",

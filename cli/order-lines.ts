@@ -1,4 +1,5 @@
 // One order with all that the ledger knows of it, as text. Pure.
+import { eventDetailText } from "../core/domain/event-detail.ts";
 import { moneyText } from "../core/domain/money.ts";
 import { plain } from "../core/domain/plain.ts";
 import { traceIdOf } from "../core/domain/trace.ts";
@@ -30,7 +31,10 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ...(traceparent === "" ? [] : [["trace", traceIdOf(traceparent)] as [string, string]]),
   ];
   const lines = facts.map(([name, value]) => `${name.padEnd(9)} ${plain(value)}\n`);
-  const shown = events.map(({ atMs, event, detail }) => ({ at: rfc3339(atMs), event, detail }));
+  const shown = events.map(({ atMs, event, detail: text }) => {
+    const detail = eventDetailText(event, text);
+    return { at: rfc3339(atMs), event, detail };
+  });
   return [
     lines.join(""),
     ...(shown.length > 0 ? [table(shown)] : []),

@@ -46,6 +46,11 @@ test("every example names a command, and flags that it knows", () => {
     const known = command ? flagsOf(command) : [];
     const flags = words.filter((word) => word.startsWith("--"));
     expect([line, flags.filter((flag) => !known.includes(flag))]).toEqual([line, []]);
+    // An argument such as <burst|steady> takes one of these words.
+    const given = command ? words.slice(pathOf(command).split(" ").length) : [];
+    const choices = (command?.registeredArguments ?? []).map((argument) => argument.name());
+    for (const [i, name] of choices.entries())
+      if (name.includes("|")) expect(name.split("|")).toContain(given[i] ?? line);
   }
 });
 

@@ -28,7 +28,7 @@ function introduction(): string[] {
     ),
     wrapped(
       "Results go to standard output, and everything else to standard error. `--json` prints " +
-        "JSON with the names and shapes of the HTTP interface ([http.md](../http.md)). Colours " +
+        "JSON with the names and shapes of the HTTP API ([http.md](../http.md)). Colours " +
         "are shown on a terminal only, and not where `NO_COLOR` is set. `./sluice completion " +
         "bash` prints a script that completes commands and flags; likewise for zsh and fish.",
     ),

@@ -24,10 +24,10 @@ export async function mintToken(
   for (const word of who.scope.split(" ").filter((w) => w !== ""))
     if (!scopes.includes(word))
       throw new UsageError(`--scope '${word}' does not exist; known: ${scopes.join(", ")}`);
-  if (who.hours * 3_600_000 > settings.jwtMaxLife)
+  if (who.hours * 3_600_000 > settings.jwtMaxLifeMs)
     throw new UsageError(
       "--hours must be at most SLUICE_JWT_MAX_LIFE, or the gateways refuse the token: " +
-        `${settings.jwtMaxLife / 3_600_000} hours`,
+        `${settings.jwtMaxLifeMs / 3_600_000} hours`,
     );
   return new SignJWT(who.scope === "" ? {} : { scope: who.scope })
     .setProtectedHeader({ alg: "HS256" })

@@ -67,7 +67,7 @@ test(
       violations: 0,
     });
     expect(figures.duplicates).toBeGreaterThan(100);
-    expect(report).toContain("killed (SIGKILL) half-way");
+    expect(report).toContain("killed (SIGKILL) halfway");
     expect(report).toContain("✓ the specification allows the journal: ");
     expect(readdirSync(tmp)).toEqual([]);
     expect(processesIn(tmp)).toEqual([]);

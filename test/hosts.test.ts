@@ -53,8 +53,8 @@ test(
     // W7: what is given is what `up` uses, and the rest is found.
     const given = { SLUICE_REDIS_URL: env.SLUICE_REDIS_URL };
     const config = await told(dir, "config", "--gap-timeout", "28s");
-    expect(config).toMatch(/SLUICE_GAP_TIMEOUT .*28000/);
-    expect(await told(dir, "config")).toMatch(/SLUICE_GAP_TIMEOUT .*29000/);
+    expect(config).toMatch(/SLUICE_GAP_TIMEOUT .*28s/);
+    expect(await told(dir, "config")).toMatch(/SLUICE_GAP_TIMEOUT .*29s/);
     const stock = run(dir, ["stock"], given);
     expect([await new Response(stock.stdout).text(), await stock.exited]).toEqual([
       expect.stringContaining("lamp"),
@@ -90,7 +90,7 @@ test(
 
     running.process.kill("SIGKILL");
     await running.process.exited;
-    expect(await told(dir, "down")).toContain("ended what was left: ");
+    expect(await told(dir, "down")).toContain("stopped what was left: ");
     // Erlang's own helper process ends a moment after its parent.
     await until("all processes have ended", () => processesOf(dir).length === 0);
     expect(await told(dir, "down")).toBe(`nothing runs in ${dir}/`);

@@ -13,12 +13,6 @@ import { describeSettings, readSettings } from "../core/settings/settings.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const COLUMNS = 100;
-const UNITS = [
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-  ["ms", 1],
-] as const;
 const ROLES: readonly RoleReport["kind"][] = [
   ...(["gateway", "worker", "payments", "fulfil", "rates", "sender"] as const),
 ];
@@ -35,10 +29,9 @@ export function references(): Map<string, string> {
 
 function settingsPage(): string {
   const shown = describeSettings(readSettings({}));
-  const items = Object.entries(SETTINGS).map(([name, setting], i) => {
-    const fallback = name.endsWith("Ms") ? durationsOf(setting.fallback) : (shown[i]?.value ?? "");
-    const none = fallback === "" || fallback === "[]";
-    const default_ = none ? "no default" : `default \`${fallback}\``;
+  const items = Object.values(SETTINGS).map((setting, i) => {
+    const fallback = shown[i]?.value ?? "";
+    const default_ = fallback === "" ? "no default" : `default \`${fallback}\``;
     const secret = "secret" in setting && setting.secret ? ", may come from a file" : "";
     const { variable, says } = setting;
     const names = `\`${variable}\`, \`${flagOf(variable)}\``;
@@ -51,13 +44,6 @@ function settingsPage(): string {
       "from the file that its variable with `_FILE` names ([operations](../operations.md)).",
     items,
   );
-}
-
-function durationsOf(value: unknown): string {
-  if (Array.isArray(value)) return value.map(durationsOf).join(",");
-  if (typeof value !== "number") return value === undefined ? "off" : String(value);
-  const [unit, ms] = UNITS.find(([, each]) => value >= each && value % each === 0) ?? ["ms", 1];
-  return `${value / ms}${unit}`;
 }
 
 interface Call {
@@ -90,7 +76,7 @@ function callsPage(): string {
     "Calls over HTTP",
     "Every call with the statuses it may answer. [openapi.yaml](../openapi.yaml) has bodies, " +
       "headers and examples, and a running gateway shows them at `/docs`. " +
-      "[The HTTP interface](../http.md) says what the calls have in common.",
+      "[The HTTP API](../http.md) says what the calls have in common.",
     groups,
   );
 }

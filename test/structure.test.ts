@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const ROOMS =
+const DIRECTORIES =
   "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,sdk,services,stubs,test";
 const FILES = [
-  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
+  new Bun.Glob(`{${DIRECTORIES}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
   new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
   new Bun.Glob(".ci/run"),
 ];
@@ -212,11 +212,21 @@ test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"]
     expect(wide(full)).toEqual([]);
     expect(wide(`${full}.`)).toEqual([`${path}:2: 101 columns, at most 100`]);
     expect(wide(`- https://${full.slice(2)}`)).toEqual([]);
+    const pinned = `FROM ${"a".repeat(30)}:1@sha256:${"0".repeat(64)}`;
+    expect([wide(pinned), wide(`${pinned} AS packages`)]).toEqual([[], []]);
+    expect(wide(`${pinned}.`)).toHaveLength(1);
   },
 );
 
 test("what a bench prints may be wide", () => {
   expect(violations(new Map([["bench/results/a.md", `a ${"x".repeat(200)}\n`]]))).toEqual([]);
+});
+
+test.each(["for\n// want of room", "nou" + "ght"])("a stiff phrase is rejected: %j", (phrase) => {
+  const found = (path: string, text: string) => violations(new Map([[path, text]]));
+  expect(found("core/lua/a.lua", `-- refused ${phrase}\n`)).toHaveLength(1);
+  expect(found("docs/a.md", `Refused ${phrase}.\n`)).toHaveLength(1);
+  expect(found("docs/a.md", `It was called \`${phrase.replace("\n// ", " ")}\`.\n`)).toEqual([]);
 });
 
 test("a test file that expects nothing is rejected", () => {

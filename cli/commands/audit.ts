@@ -35,9 +35,13 @@ export function register(program: Command): void {
     .option("--before <n>", "only those before this entry", whole(1, Number.MAX_SAFE_INTEGER))
     .option("--subject <name>", "only those of this operator")
     .option("--action <name>", "only those of this kind, such as sales.restock")
-    .option("--changes", "without what was only read", false)
-    .option("-f, --follow", "go on as they happen, oldest first, until Ctrl-C", false)
-    .option("--json", "print JSON: as GET /v1/admin/audit; with --follow, a record a line", false)
+    .option("--changes", "leave out calls that only read", false)
+    .option("-f, --follow", "keep printing as they happen, oldest first, until Ctrl-C", false)
+    .option(
+      "--json",
+      "print JSON: as GET /v1/admin/audit; with --follow, one record per line",
+      false,
+    )
     .action(show);
 }
 

@@ -51,7 +51,7 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("chaos")
-    .description("make faults happen to a private system under load, and verify the outcome")
+    .description("inject faults into a private system under load, and verify the outcome")
     .option("--seed <n>", "seed of the load and of the faults", whole(0, 2 ** 32 - 1), 1)
     .option("--minutes <n>", "a soak: mixed faults for this long", whole(1, 1_440))
     .option("--seconds <n>", "length of each scenario", whole(5, 3_600), DEFAULT_SECONDS)
@@ -63,7 +63,7 @@ export function register(program: Command): void {
       "each fault (or those of --faults) once and alone, several on a system",
       false,
     )
-    .option("--list", "list the faults, and those that this machine cannot make", false)
+    .option("--list", "list the faults, and those that cannot be injected on this machine", false)
     .option("--json", "print one JSON object, and the report to standard error", false)
     .option("--keep", "keep the folder with histories, ledgers and logs", false)
     .option("--results <file>", "append each scenario's result as a line of JSON")
@@ -108,7 +108,7 @@ function scenariosOf({ faults: names, suite: all, once, minutes, seed }: Options
   const named = names === undefined ? FAULTS : faultsNamed(names.split(","));
   const out = leftOut(named);
   for (const [name, reason] of names === undefined ? [] : out)
-    throw new SettingError(`${name} cannot be made here: ${reason}`);
+    throw new SettingError(`${name} cannot be injected here: ${reason}`);
   if (once) return tours(named);
   if (all) return names === undefined ? suite() : suite(named).filter((s) => s.faults.length === 1);
   const able = named.filter(({ name }) => !out.has(name));

@@ -9,7 +9,7 @@ const EXIT_NO_RESULT = 3;
 export function register(program: Command): void {
   program
     .command("check-history")
-    .description("judge clients' histories by themselves, without Sluice's code (needs Go)")
+    .description("judge clients' histories alone, without Sluice's code (needs Go)")
     .argument("<file...>", "histories of one run, as 'sluice demo --keep' leaves them")
     .option("--json", "print one JSON object", false)
     .action(run);

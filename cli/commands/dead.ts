@@ -45,9 +45,9 @@ export function register(program: Command): void {
         whole(1, MAX_LETTERS),
         DEFAULT_LIMIT,
       )
-      .option("--json", "print JSON: as GET /v1/admin/dead", false);
+      .option("--json", "print JSON: as over HTTP", false);
   filtered(
-    dead.command("list", { isDefault: true }).description("list them, the oldest first"),
+    dead.command("list", { isDefault: true }).description("list dead letters, oldest first"),
   ).action((options: Options) => list(options));
   filtered(
     dead.command("show <id>").description("print a letter with its content and trail as JSON"),
@@ -56,11 +56,16 @@ export function register(program: Command): void {
   filtered(
     dead
       .command(`redrive ${which}`)
-      .description("send it back where it came from, or retry its payment ('all': every failure)"),
+      .description(
+        "send a letter back to where it came from, or retry its payment; " +
+          "'all': each, except parts without a route",
+      ),
   ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
-  filtered(dead.command(`drop ${which}`).description("delete it ('all': every failure)")).action(
-    (id: string | undefined, options: Options) => deal("drop", id, options),
-  );
+  filtered(
+    dead
+      .command(`drop ${which}`)
+      .description("delete a letter; 'all': each, except parts without a route"),
+  ).action((id: string | undefined, options: Options) => deal("drop", id, options));
 }
 
 async function list(options: Options): Promise<void> {

@@ -34,7 +34,7 @@ export function register(program: Command): void {
   program
     .command("demo")
     .description(
-      "rush a sale on a fresh private system, kill a worker half-way, and verify the outcome",
+      "run a rush on a fresh private system, kill a worker halfway, and verify the outcome",
     )
     .option("--orders <n>", "orders to send", whole(1, MAX_ORDERS), DEFAULT_ORDERS)
     .option("--seed <n>", "seed of the rush", whole(0, 2 ** 32 - 1), 1)

@@ -38,8 +38,8 @@ async function examine(): Promise<Finding[]> {
 function lines(findings: readonly Finding[]): string[] {
   const colours = paint(coloured(process.stdout));
   const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
-  return findings.flatMap(({ what, state, detail, mend }) => [
+  return findings.flatMap(({ what, state, detail, fix }) => [
     `${mark[state]}  ${plain(`${what}: ${detail}`)}`,
-    ...(mend === undefined ? [] : [`      → ${plain(mend)}`]),
+    ...(fix === undefined ? [] : [`      → ${plain(fix)}`]),
   ]);
 }

@@ -13,7 +13,7 @@ const GRACE_MS = 90_000;
 export function register(program: Command): void {
   program
     .command("down")
-    .description("end the 'sluice up' of this folder, and what a killed one has left")
+    .description("end the 'sluice up' of this folder, and what a killed one has left running")
     .action(down);
 }
 
@@ -25,7 +25,7 @@ async function down(): Promise<void> {
   const pid = recordedPid(dir, "up");
   if (pid !== undefined) {
     say(`ending 'sluice up' (process ${pid}): orders in flight are finished first`);
-    if (!(await endRecorded(dir, "up", GRACE_MS))) say(`it has not ended within ${GRACE_MS} ms`);
+    if (!(await endRecorded(dir, "up", GRACE_MS))) say(`it has not stopped within ${GRACE_MS} ms`);
   }
   // Before its children, or it would start them again.
   const left = await endLeftovers(dir);
@@ -33,6 +33,6 @@ async function down(): Promise<void> {
   endRunning(dir);
   rmSync(join(dir, "prometheus"), { recursive: true, force: true });
   const names = [...left, ...children];
-  if (names.length > 0) say(`ended what was left: ${names.join(", ")}`);
-  else say(pid === undefined ? `nothing runs in ${dataDir}/` : "everything has ended");
+  if (names.length > 0) say(`stopped what was left: ${names.join(", ")}`);
+  else say(pid === undefined ? `nothing runs in ${dataDir}/` : "everything has stopped");
 }

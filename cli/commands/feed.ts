@@ -35,8 +35,8 @@ export function register(program: Command): void {
     .option("--after <position>", "start, end, or a cursor; default: start, with --follow end")
     .option("--limit <n>", "about how many", whole(1, MAX_FEED_PAGE), 200)
     .option("--types <list>", `only these, separated by commas: ${FEED_TYPES.join(", ")}`, "")
-    .option("-f, --follow", "go on as they happen, until Ctrl-C", false)
-    .option("--json", "print JSON: as GET /v1/feed; with --follow, an event a line", false)
+    .option("-f, --follow", "keep printing as they happen, until Ctrl-C", false)
+    .option("--json", "print JSON: as GET /v1/feed; with --follow, one event per line", false)
     .action(show);
 }
 
@@ -44,7 +44,7 @@ async function show({ after, limit, types, follow, json }: Options): Promise<voi
   const wanted = new Set<string>(types === "" ? [] : types.split(",").map((type) => type.trim()));
   const stranger = [...wanted].find((type) => !isFeedType(type));
   if (stranger !== undefined)
-    throw new UsageError(`--types: '${stranger}' is none of ${FEED_TYPES.join(", ")}`);
+    throw new UsageError(`--types: '${stranger}' is not one of ${FEED_TYPES.join(", ")}`);
   const isWanted = ({ type }: FeedEvent) => wanted.size === 0 || wanted.has(type);
   await withLedger(async ({ ledger }) => {
     const from = await positionOf(ledger, after ?? (follow ? "end" : "start"));
@@ -72,7 +72,7 @@ async function goOn(
 ): Promise<void> {
   let after = from;
   process.once("SIGINT", () => {
-    process.stderr.write(`to go on from here: sluice feed --after ${cursorOf(after)}\n`);
+    process.stderr.write(`to continue from here: sluice feed --after ${cursorOf(after)}\n`);
     process.exit(EXIT_INTERRUPTED);
   });
   for (;;) {
@@ -88,7 +88,9 @@ async function goOn(
 async function pageOf(ledger: Ledger, after: FeedPosition, limit: number): Promise<FeedPage> {
   const page = await ledger.feed(after, limit);
   if (page !== "gone") return page;
-  throw new SettingError("this ledger does not have the position: it is another, or was restored");
+  throw new SettingError(
+    "this ledger does not have that position: it is another ledger, or was restored from a backup",
+  );
 }
 
 async function positionOf(ledger: Ledger, after: string): Promise<FeedPosition> {

@@ -30,8 +30,12 @@ export function register(program: Command): void {
     .command("logs")
     .description("show the logs of the roles that 'sluice up' runs")
     .argument("[role]", "one role, such as worker-1, or a kind, such as worker; default: all")
-    .option("-n, --lines <n>", "how many of the last lines", whole(0, MAX_LINES), 50)
-    .option("-f, --follow", "go on as they are written, through restarts, until Ctrl-C", false)
+    .option("-n, --lines <n>", "how many lines to show at first", whole(0, MAX_LINES), 50)
+    .option(
+      "-f, --follow",
+      "keep printing as they are written, through restarts, until Ctrl-C",
+      false,
+    )
     .option("--list", "list the roles that have a log", false)
     .option("--json", "print the lines as they are written: JSON", false)
     .action(show);

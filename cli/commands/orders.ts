@@ -30,8 +30,8 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("orders")
-    .description("show one order with its whole story, or list orders, newest first")
-    .argument("[id]", "the order; it is found without its user too")
+    .description("show one order's whole story, or list orders, newest first")
+    .argument("[id]", "the order's id; --user is needed only if several users have it")
     .option("--user <name>", "whose orders")
     .addOption(new Option("--status <state>", "only those in this state").choices(LISTED_STATES))
     .option("--sale <id>", "only those of this sale")

@@ -20,22 +20,24 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("protocol")
-    .description("walk through the protocol's specification, and through it without each rule")
+    .description(
+      "check the protocol's specification by random walks, whole and with each rule left out",
+    )
     .option("--seed <number>", "the first walk's seed", whole(0, 1_000_000_000), 1)
     .option("--seconds <number>", "how long to look for a violation", whole(1, 86_400), 60)
     .option("--steps", "print the steps of each variant's counterexample", false)
     .option(
       "--journal [ledger]",
-      "instead, whether the specification allows a ledger's journal; default: SLUICE_LEDGER_URL",
+      "check whether the specification allows a ledger's journal; default: SLUICE_LEDGER_URL",
     )
     .option(
       "--traces <number>",
-      "instead, repeat this many walks on the real stores, action by action",
+      "repeat this many walks on the real stores instead, action by action",
       whole(1, 1_000_000),
     )
     .option(
       "--workers <number>",
-      "instead, have real workers take this many walks in the simulator",
+      "have real workers take this many walks in the simulator instead",
       whole(1, 1_000_000),
     )
     .action(async (options: Options) => {

@@ -11,6 +11,7 @@ import { commandLine, onRecord } from "../operator/on-record.ts";
 import { type RatesByHand, ratesByHand } from "../operator/rates-by-hand.ts";
 import { openRedis } from "../roles/parts.ts";
 import { table } from "../table.ts";
+import { UsageError } from "../usage.ts";
 
 export function registerRates(rates: Command): void {
   rates
@@ -65,13 +66,13 @@ async function settle(
   ref = realRuntime.uuid(),
 ): Promise<void> {
   const wrong = wrongPair(pair) ?? (given === undefined ? undefined : wrongValue(given));
-  if (wrong !== undefined) throw new SettingError(wrong);
+  if (wrong !== undefined) throw new UsageError(wrong);
   if (!/^[\x21-\x7e]{1,128}$/.test(ref))
-    throw new SettingError("--ref must be 1 to 128 printable characters without spaces");
+    throw new UsageError("--ref must be 1 to 128 printable characters without spaces");
   await withRates(async (byHand, { ledger }) => {
     const { waiting } = await byHand.list();
     const value = given ?? waiting.find((rate) => rate.pair === pair)?.value;
-    if (value === undefined) throw new SettingError(`no rate of ${pair} waits`);
+    if (value === undefined) throw new SettingError(`no rate of ${pair} is held`);
     const deed = { action: `rates.${verdict}`, target: pair, detail: { value, ref } };
     await onRecord(ledger, deed, async () => {
       const settled = await byHand.settle({ verdict, pair, value, ref }, commandLine());
@@ -80,10 +81,10 @@ async function settle(
       if (settled.result === "not_waiting")
         throw new SettingError(
           settled.now === undefined
-            ? `no rate of ${pair} waits`
-            : `no rate of ${pair} near ${value} waits; ${settled.now} does`,
+            ? `no rate of ${pair} is held`
+            : `no rate of ${pair} near ${value} is held; the held one is ${settled.now}`,
         );
-      const later = settled.applied ? "" : "; Redis is away and gets it later";
+      const later = settled.applied ? "" : "; Redis does not answer, and gets it later";
       process.stdout.write(
         `${pair} ${value} ${verdict}${verdict === "accept" ? "ed" : "d"}${later}\n`,
       );

@@ -37,27 +37,27 @@ export function register(program: Command): void {
     .command("recover")
     .description(
       "after a halt: accept the ledger as the truth; " +
-        "after a broker lost messages: ask for charges and parts again; " +
-        "after a region was lost for good: list its orders, and no longer wait for it",
+        "after a broker lost messages: publish charges and parts again; " +
+        "after a region was lost permanently: list its orders, and no longer wait for it",
     )
     .option(
       "--accept-ledger",
-      "rebuild Redis from the ledger as it is; " +
+      "rebuild Redis from the present ledger; " +
         "orders that only Redis or the lost part of the ledger had are gone",
       false,
     )
     .option(
       "--ask-again",
       "publish unfinished charges, refunds and parts again; " +
-        "harmless for those still on their way",
+        "harmless for those that were not lost",
       false,
     )
     .option(
       "--lost",
-      "list what was accepted in --region and is unknown; with --yes, wait for it no longer",
+      "list what was accepted in --region and is unknown; with --yes, gaps no longer wait for it",
       false,
     )
-    .option("--back", "--region has come back: wait for it again when it is away", false)
+    .option("--back", "--region has come back: gaps wait for it again while it is away", false)
     .option("--yes", "with --lost: change it, after you have read the list", false)
     .option("--json", "with --lost: print the list as JSON", false)
     .option("--token <token>", "an operator's token for the gateways; default: made here", "")
@@ -87,7 +87,7 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   const { region } = settings;
   const redis = await openRedis(realRuntime, settings, () => undefined);
   try {
-    const operator = token || (await mintToken(settings, OPERATOR));
+    const operator = token || (await ownToken(settings));
     const look = { runtime: realRuntime, settings, ledger, redis, region, token: operator };
     await mustBeAway(look);
     const found = await lookAtLost(look);
@@ -106,7 +106,15 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   });
 }
 
-const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
+/** A token of its own, where there is the secret that gateways check tokens with. */
+async function ownToken(settings: Settings): Promise<string> {
+  if (settings.jwtAlgorithm !== "HS256" || settings.jwtSecret === "")
+    throw new UsageError(
+      "gateways tell an operator alone, and there is no SLUICE_JWT_SECRET here to make a token " +
+        "with: add --token TOKEN, from your identity provider",
+    );
+  return mintToken(settings, { user: "recover", scope: "operator", hours: 1 });
+}
 
 async function declare(
   open: OpenLedger,
@@ -142,7 +150,9 @@ function lostText({ region, orders, numbers, silent }: LostRegion): string {
     ...cancels,
     `${numbers.length} users wait for a number that may have been accepted there:`,
     ...missing,
-    ...(unheard.length > 0 ? ["what these gateways know is missing here:", ...unheard] : []),
+    ...(unheard.length > 0
+      ? ["what these gateways know is missing here, or a part of it:", ...unheard]
+      : []),
     "Not listed: what a gateway had accepted before it was restarted. Clients know these orders.",
     "",
   ].join("\n");
@@ -169,7 +179,7 @@ async function again(
   const asked = await writer.askAgain();
   await writer.close();
   out.write(
-    `asking again for ${asked} charges, refunds and parts; ` +
+    `publishing ${asked} charges, refunds and parts again; ` +
       "the workers publish them within a second.\n",
   );
 }

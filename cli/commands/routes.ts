@@ -40,7 +40,7 @@ export function register(program: Command): void {
     .command("set <category> <service>")
     .description("send parts of the category to the service from now on")
     .option("--region <name>", "only for orders from this region")
-    .option("--new", "the service is yet to come", false)
+    .option("--new", "the service does not run yet", false)
     .action((category: string, service: string, where: Where) => change(category, service, where));
   routes
     .command("unset <category>")
@@ -99,7 +99,7 @@ async function mustBeKnown({ ledger, settings }: OpenLedger, service: string): P
   if (!known.includes(service))
     throw new SettingError(
       `no service '${service}' runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
-        "For one that is yet to come, add --new",
+        "If it does not run yet, add --new",
     );
 }
 

@@ -47,19 +47,22 @@ export function register(program: Command): void {
     .action(({ json }: Said) => withLedger(({ ledger }) => list(ledger, json)));
   const change = (command: Command) =>
     command
-      .option("--ref <text>", "names the change: repeating it with the same name does nothing")
+      .option(
+        "--ref <text>",
+        "your reference for the change: with the same one, it is made only once",
+      )
       .option("--json", "print JSON: as over HTTP", false);
   change(sales.command("create <file>"))
     .description("create a sale from a JSON file, or from standard input ('-')")
     .option("--dry-run", "check the file and change nothing", false)
     .action(create);
   change(sales.command("open <sale>"))
-    .description("let the sale open, now or at a time")
+    .description("open the sale, now or at a given time")
     .option("--at <time>", "when, such as 2027-01-31T10:00:00Z", time)
     .option("--closes-at <time>", "and when it closes", time)
     .action(open);
   change(sales.command("close <sale>"))
-    .description("let the sale close, now or at a time")
+    .description("close the sale, now or at a given time")
     .option("--at <time>", "when, such as 2027-01-31T10:00:00Z", time)
     .action(close);
   change(sales.command("restock <sale> <sku>"))
@@ -86,7 +89,7 @@ function registerItems(sales: Command, change: (command: Command) => Command): v
     .option("--price <minor>", "the new price, in minor units", MINOR)
     .option("--from <time>", "with --price: for orders from then on; default: in 5 seconds", time)
     .option("--limit-per-user <n>", "the new limit per user", whole(0, MAX_UNITS_PER_ITEM))
-    .option("--withdraw", "nobody can order it any more", false)
+    .option("--withdraw", "stop new orders for it", false)
     .option("--offer", "offer a withdrawn item again", false)
     .action(edit);
 }

@@ -2,7 +2,6 @@
 // every invariant held in every seed; 1: a violation.
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
-import { SettingError } from "../../core/settings/settings.ts";
 import { Progress } from "../../proof/demo/progress.ts";
 import { type RunSeed, runOne, runSeeds, type Tally } from "../../proof/simulate/campaign.ts";
 import { serveJob, startJob } from "../../proof/simulate/jobs.ts";
@@ -16,6 +15,7 @@ import { drawSchedule } from "../../proof/simulate/schedule.ts";
 import { shrink } from "../../proof/simulate/shrink.ts";
 import type { Outcome } from "../../proof/simulate/simulation.ts";
 import { whole } from "../arguments.ts";
+import { UsageError } from "../usage.ts";
 
 const MAX_SEED = 2 ** 32 - 1;
 const DEFAULT_SEEDS = 200;
@@ -46,22 +46,22 @@ interface Options {
 export function register(program: Command): void {
   program
     .command("simulate")
-    .description("run the system in a simulated world of crashes, losses and clocks, by seed")
+    .description("run the system in a simulated world of crashes, losses and wrong clocks, by seed")
     .option("--seeds <n>", "how many seeds to run", whole(1, MAX_SEED), DEFAULT_SEEDS)
     .option("--from <n>", "the first seed", whole(0, MAX_SEED), 1)
     .addOption(
       new Option("--scenario <name>", "what every seed concentrates on").choices(SCENARIOS),
     )
-    .option("--for <seconds>", "begin no seed after this time", whole(1, 1_000_000))
+    .option("--for <seconds>", "start no seed after this time", whole(1, 1_000_000))
     .option("--jobs <n>", "how many processes, each with a Redis of its own", whole(1, 64), 1)
     .option("--failures <n>", "end after this many failing seeds", whole(1, 1_000), 1)
     .addOption(new Option("--job").default(false).hideHelp())
     .option("--seed <n>", "run this seed alone", whole(0, MAX_SEED))
     .option("--faults <places>", "with --seed: only these of its faults, or none", places)
     .option("--actions <places>", "with --seed: only these of its clients' actions", places)
-    .option("--steps <n>", "the most events of a seed", whole(1, MAX_SEED))
+    .option("--steps <n>", "most events per seed", whole(1, MAX_SEED))
     .option("--planted [name]", "plant known faults into the code, and find each (or one)")
-    .option("--no-shrink", "leave a failing seed as it is")
+    .option("--no-shrink", "do not shrink a failing seed")
     .option("--json", "print one JSON object", false)
     .action(async (options: Options) => {
       process.exitCode = (await run(options)) ? 0 : 1;
@@ -116,7 +116,7 @@ async function many(options: Options): Promise<boolean> {
     out.write(`${outcomeLines(failed).join("\n")}\n`);
     if (options.shrink) await inRig(options, (run) => shrunk(run, failed, options, out));
   }
-  out.write(`  to go on: ${goOn(options, tally.next)}\n`);
+  out.write(`  to continue: ${goOn(options, tally.next)}\n`);
   if (json) process.stdout.write(`${JSON.stringify(jsonOf(tally))}\n`);
   return tally.failed.length === 0;
 }
@@ -190,7 +190,7 @@ async function shrunk(
 async function huntAll(options: Options): Promise<boolean> {
   const { planted, from, seeds, scenario, for: forSeconds, json } = options;
   const wanted = PLANTED.filter(({ name }) => planted === true || name === planted);
-  if (wanted.length === 0) throw new SettingError(`--planted: there is no '${planted}'`);
+  if (wanted.length === 0) throw new UsageError(`--planted: there is no '${planted}'`);
   const out = json ? process.stderr : process.stdout;
   const found: Found[] = [];
   for (const one of wanted) {

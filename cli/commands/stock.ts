@@ -40,7 +40,7 @@ async function show(only: string | undefined, { json }: { json: boolean }): Prom
     if (json) return printJson({ stock: found });
     print(table(found.flatMap(rowsOf), { ledger: "ledger (available/held/sold)" }));
     if (found.some(({ items }) => items === null))
-      process.stderr.write("sluice: Redis cannot tell the units of each item now\n");
+      process.stderr.write("sluice: the units of each item are unknown: Redis does not answer\n");
   });
 }
 

@@ -32,8 +32,12 @@ export function register(program: Command): void {
     .option("--limit <n>", "how many entries to look at", whole(1, MAX_LIMIT), 50)
     .option("--before <n>", "only those before this entry", whole(1, Number.MAX_SAFE_INTEGER))
     .addOption(new Option("--kind <kind>", "only those of this kind").choices(TIMELINE_KINDS))
-    .option("-f, --follow", "go on as it happens, oldest first, until Ctrl-C", false)
-    .option("--json", "print JSON: as GET /v1/admin/timeline; with --follow, one a line", false)
+    .option("-f, --follow", "keep printing as it happens, oldest first, until Ctrl-C", false)
+    .option(
+      "--json",
+      "print JSON: as GET /v1/admin/timeline; with --follow, one entry per line",
+      false,
+    )
     .action(show);
 }
 

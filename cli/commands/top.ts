@@ -35,8 +35,8 @@ export function register(program: Command): void {
     .description("show stock, lag, workers and admission live; q leaves")
     .option("--url <url>", "a gateway; default: that of 'sluice up'")
     .option("--token <token>", "operator token; default: minted from SLUICE_JWT_SECRET")
-    .option("--once", "look twice and print once", false)
-    .option("--json", "look once and print JSON", false)
+    .option("--once", "measure over a second and print once", false)
+    .option("--json", "print one reading as JSON", false)
     .action(top);
 }
 

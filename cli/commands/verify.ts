@@ -51,7 +51,7 @@ export function register(program: Command): void {
       collect,
       [],
     )
-    .option("--partial", "there were clients outside the history", false)
+    .option("--partial", "clients outside the history took part", false)
     .option(
       "--wait <seconds>",
       "how long to wait for the system to come to rest",
@@ -101,7 +101,8 @@ async function run(options: Options): Promise<Verdict["result"]> {
   const end = realRuntime.monotonicMs() + options.wait * 1_000;
   let said = !process.stderr.isTTY;
   const sayOnce = () => {
-    if (!said) process.stderr.write(`waiting up to ${options.wait} s for the system to rest\n`);
+    if (!said)
+      process.stderr.write(`waiting up to ${options.wait} s for the system to come to rest\n`);
     said = true;
   };
   try {

@@ -56,7 +56,7 @@ export function register(program: Command): void {
 
 const DOES = {
   pause: "send nothing until it is resumed; events wait in the ledger",
-  resume: "go on where it was paused",
+  resume: "continue where it was paused",
   remove: "forget the receiver, its waiting events and its log",
 };
 
@@ -84,7 +84,7 @@ async function add(
   const wanted = types === "" ? [] : types.split(",").map((type) => type.trim());
   const stranger = wanted.find((type) => !isFeedType(type));
   if (stranger !== undefined)
-    throw new UsageError(`--types: '${stranger}' is none of ${FEED_TYPES.join(", ")}`);
+    throw new UsageError(`--types: '${stranger}' is not one of ${FEED_TYPES.join(", ")}`);
   await withLedger(async ({ ledger, settings }) => {
     const flaw = flawOfUrl(url, settings.webhookPrivate === "allow");
     if (flaw !== undefined) throw new UsageError(`'${url}' must be ${flaw}`);

@@ -17,7 +17,7 @@ export function register(program: Command): void {
   const workers = program.command("workers").description("running workers, their shards and state");
   workers
     .command("list", { isDefault: true })
-    .description("list them")
+    .description("list the running workers")
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) => onRedis((redis) => list(redis, json)));
   for (const what of ["pause", "resume"] as const) {
@@ -25,8 +25,8 @@ export function register(program: Command): void {
       .command(`${what} <worker>`)
       .description(
         what === "pause"
-          ? "stop deciding until resumed; other workers take over its shards ('*': all workers)"
-          : "start deciding again",
+          ? "stop a worker ('*': all) from deciding; others take over its shards"
+          : "let a paused worker decide again",
       )
       .action((worker: string) =>
         withLedger(({ ledger }) =>

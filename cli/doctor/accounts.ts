@@ -34,7 +34,7 @@ export async function checkAccount(
 function shared(what: string, user: string): Finding {
   return warn(
     what,
-    `all roles connect as '${user}': its password lets anyone send any row, even a payment's`,
+    `all roles connect as '${user}': anyone with its password can send any row, even a payment's`,
     `create a user for each role, and set SLUICE_PUBLISHERS: ${HOW}`,
   );
 }

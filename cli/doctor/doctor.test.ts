@@ -27,7 +27,7 @@ test("each unreachable service is named with its setting", async () => {
     ["broker eu", "fail"],
     ["ledger", "fail"],
   ]);
-  expect(found.map(({ mend }) => mend).join()).toMatch(
+  expect(found.map(({ fix }) => fix).join()).toMatch(
     /SLUICE_REDIS_URL.*SLUICE_REGIONS.*SLUICE_LEDGER_URL/,
   );
 });
@@ -54,7 +54,7 @@ test("an impossible data folder is named with its setting", async () => {
     checkMachine(readSettings({ SLUICE_DATA: path })).find(({ what }) => what === "data folder");
   expect(look(`${dir}/file`)).toMatchObject({
     state: "fail",
-    mend: "choose another with SLUICE_DATA",
+    fix: "choose another with SLUICE_DATA",
   });
   expect(look(`${dir}/not/yet/there`)?.state).not.toBe("fail");
 });
@@ -76,9 +76,7 @@ test("a recorded halt is shown while Redis is away, or refuses to serve", async 
   const stranger = `redis://127.0.0.1:${guarded.port}`;
   // Nothing of those that only Redis can tell, such as missing roles.
   for (const redis of ["redis://127.0.0.1:1", stranger])
-    expect(
-      (await look(redis)).findings.map(({ what, state, mend }) => [what, state, mend]),
-    ).toEqual([
+    expect((await look(redis)).findings.map(({ what, state, fix }) => [what, state, fix])).toEqual([
       ["halted", "fail", FINDINGS.halted.next],
       ["no sale", "ok", FINDINGS.no_sale.next],
     ]);

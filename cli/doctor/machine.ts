@@ -112,11 +112,11 @@ function keptFinding(what: string, kept: Kept): Finding {
       if (restarts === 0) return ok(what, "serves");
       return warn(what, `serves; ${last}`, "if it happens again, read its log");
     case "fails":
-      return fail(what, `does not serve since ${since}: ${why}`, "'up' restarts it by itself");
+      return fail(what, `does not serve since ${since}: ${why}`, "'up' restarts it on its own");
     case "down":
       return fail(what, `is down since ${since}: ${why}`, "'up' starts it; else read its log");
     case "frozen":
-      return fail(what, `is stopped since ${since}: ${why}`, "let it go on: kill -CONT");
+      return fail(what, `is stopped since ${since}: ${why}`, "let it continue: kill -CONT");
   }
 }
 

@@ -38,11 +38,11 @@ export async function checkServices(
 
 /** Without Redis no worker owns a shard: another worker would not help. */
 function forWantOfRedis(finding: Finding): Finding {
-  if (finding.mend !== START_WORKER) return finding;
-  return { ...finding, mend: "bring Redis back first: workers own shards through it" };
+  if (finding.fix !== START_WORKER) return finding;
+  return { ...finding, fix: "bring Redis back first: workers own shards through it" };
 }
 
-const START_WORKER = "start one: sluice worker (or sluice up)";
+const START_WORKER = "start one: 'sluice worker', or 'sluice up'";
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
@@ -109,7 +109,7 @@ function heldRate({ pair, value, last, sinceMs }: WaitingRate): Finding {
   return warn(
     `rate ${pair}`,
     `${value} is not used since ${since}: it is too far from the last one, ${last}`,
-    `sluice rates accept ${pair}, or refuse ${pair} (docs/currencies.md)`,
+    `'sluice rates accept ${pair}', or 'sluice rates refuse ${pair}' (docs/currencies.md)`,
   );
 }
 
@@ -204,8 +204,8 @@ async function checkServiceQueues(
       found.push(
         warn(
           `service ${service} in region ${connection.region}`,
-          "it has a route, and nobody reads its queue",
-          `start it: sluice fulfil ${service}, or set another route`,
+          "it has a route, but nobody reads its queue",
+          "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
         ),
       );
   }
@@ -228,7 +228,7 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
     const unrouted = unroutedOf(sales, routes, realRuntime.wallMs());
     return [
       ...unrouted.map((found) =>
-        warn(`sale ${found.saleId}`, unroutedText(found), "sluice routes set CATEGORY SERVICE"),
+        warn(`sale ${found.saleId}`, unroutedText(found), "'sluice routes set CATEGORY SERVICE'"),
       ),
       ok(
         what,

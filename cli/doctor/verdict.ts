@@ -72,7 +72,7 @@ export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[]
     .map(({ code, level, what, affects, next, sinceMs }) => {
       const age = sinceMs === null ? 0 : nowMs - sinceMs;
       const since = age < NEW_MS ? "" : `, for ${ageWords(age)}`;
-      const detail = `${what}${since}; it affects ${affects}`;
-      return { what: code.replaceAll("_", " "), state: STATES[level], detail, mend: next };
+      const detail = `${what}${since}; affects ${affects}`;
+      return { what: code.replaceAll("_", " "), state: STATES[level], detail, fix: next };
     });
 }

@@ -198,8 +198,8 @@ function authOptions(settings: Settings): GatewayOptions["access"]["auth"] {
     audience,
     key: keyOf(algorithm, jwtSecret, jwtPublicKey, jwks),
     type: settings.jwtType,
-    toleranceMs: settings.jwtTolerance,
-    maxLifeMs: settings.jwtMaxLife,
+    toleranceMs: settings.jwtToleranceMs,
+    maxLifeMs: settings.jwtMaxLifeMs,
     claims: {
       user: settings.jwtUserClaim,
       audience: settings.jwtAudienceClaim,

@@ -14,20 +14,20 @@ export function governorSettings(settings: Settings): GovernorSettings {
   const {
     governorPressure,
     governorCpu,
-    governorLoop,
-    governorRedis,
-    governorLedger,
-    governorOutbox,
+    governorLoopMs,
+    governorRedisMs,
+    governorLedgerMs,
+    governorOutboxMs,
     workerRate,
   } = settings;
   return {
     pressurePercent: governorPressure,
     thresholds: {
       cpu_others_percent: governorCpu,
-      loop_delay_ms: governorLoop,
-      redis_ms: governorRedis,
-      ledger_ms: governorLedger,
-      outbox_ms: governorOutbox,
+      loop_delay_ms: governorLoopMs,
+      redis_ms: governorRedisMs,
+      ledger_ms: governorLedgerMs,
+      outbox_ms: governorOutboxMs,
     },
     maxPerSecond: workerRate,
   };

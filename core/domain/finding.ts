@@ -2,7 +2,7 @@
 // doctor`, the alerts and docs/operations.md. A test compares them with it. No imports of code:
 // browsers load this file as it is.
 
-/** `trouble`: something stands still. `warning`: act soon. `notice`: nothing to do. */
+/** `trouble`: something has stopped. `warning`: act soon. `notice`: nothing to do. */
 export type Level = "trouble" | "warning" | "notice";
 
 export interface FindingKind {
@@ -24,8 +24,8 @@ export const FINDINGS = {
     title: "Sluice is halted",
     affects: "everybody: orders are accepted up to a bound, and none is decided",
     next:
-      "bring the right ledger or Redis back and restart workers and gateways; or, if the ledger " +
-      "that is there shall be the truth, run 'sluice recover --accept-ledger'",
+      "bring the right ledger or Redis back and restart workers and gateways; or, to continue " +
+      "with the present ledger, run 'sluice recover --accept-ledger'",
     alerts: ["SluiceHalted"],
   },
   redis_away: {
@@ -47,19 +47,19 @@ export const FINDINGS = {
     title: "No gateway is running",
     affects: "customers: nobody can order",
     next: "start one: 'sluice gateway', or 'sluice up'",
+    alerts: ["SluiceNoGateway"],
   },
   no_gateway_open: {
     level: "trouble",
     title: "No gateway accepts orders",
     affects: "customers: every order is answered 503, and their clients try again",
-    next: "relieve what the reasons name; gateways accept orders again on their own",
+    next: "remove the causes; gateways accept orders again on their own",
   },
   no_worker: {
     level: "trouble",
     title: "No worker is running",
     affects: "everybody: accepted orders wait in the brokers",
     next: "start one: 'sluice worker', or 'sluice up'; then read its log",
-    alerts: ["SluiceRoleDown"],
   },
   shards_without_owner: {
     level: "trouble",
@@ -94,12 +94,13 @@ export const FINDINGS = {
     title: "No payment worker is running",
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
+    alerts: ["SluiceNoPayments"],
   },
   all_paused: {
     level: "trouble",
-    title: "Everybody who does a kind of work is paused",
-    affects: "customers: what these do waits until one of them resumes",
-    next: "'sluice workers resume ID' if an operator paused them; otherwise relieve what is named",
+    title: "All processes of a kind are paused",
+    affects: "customers: their work waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
   rebuilding: {
     level: "warning",
@@ -111,15 +112,15 @@ export const FINDINGS = {
   role_lost: {
     level: "warning",
     title: "A process has stopped reporting",
-    affects: "little for a while: others take over; customers of a gateway need another one",
+    affects: "little for a while: others take over; clients of a gateway must use another one",
     next: "read its log, and start it again; if it hangs, end it first",
     alerts: ["SluiceRoleDown"],
   },
   worker_paused: {
     level: "warning",
     title: "A worker is paused",
-    affects: "nobody: others have its work, and more of it each",
-    next: "'sluice workers resume ID' if an operator paused it; otherwise relieve what it names",
+    affects: "nobody: the others do its work",
+    next: "'sluice workers resume ID' if an operator paused it; otherwise remove the cause",
     alerts: ["SluiceWorkerEased"],
   },
   region_without_gateway: {
@@ -132,7 +133,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A gateway accepts no orders",
     affects: "its customers: they get 503 and try again; other gateways accept orders",
-    next: "relieve what the reason names; it accepts orders again on its own",
+    next: "remove the cause; it accepts orders again on its own",
   },
   publishes_elsewhere: {
     level: "warning",
@@ -172,7 +173,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start it: 'sluice fulfil SERVICE', or set another route",
+    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
   },
   money_owed: {
     level: "warning",
@@ -185,7 +186,7 @@ export const FINDINGS = {
     level: "warning",
     title: "Orders wait too long",
     affects: "the users of these shards: their outcome is late",
-    next: "add a worker if all are busy; otherwise relieve the slow step that is marked",
+    next: "add a worker if all are busy; otherwise look at the step that is marked as slow",
     alerts: ["SluiceQueueLag"],
   },
   shedding: {
@@ -199,12 +200,12 @@ export const FINDINGS = {
     level: "warning",
     title: "Exchange rates are out of date",
     affects: "customers who pay in another currency: their orders wait for a rate",
-    next: "check the source of rates and the role 'sluice rates'",
+    next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
     title: "Exchange rates jumped",
-    affects: "customers who pay in these currencies: soon their orders wait for a rate",
+    affects: "customers who pay in these currencies: their orders will soon wait for a rate",
     next: "'sluice rates list' shows each; accept or refuse it",
     alerts: ["SluiceRatesHeld"],
   },
@@ -218,21 +219,21 @@ export const FINDINGS = {
     level: "warning",
     title: "Webhooks are not delivered",
     affects: "the receivers named: events wait in the ledger",
-    next: "'sluice webhooks' says why; 'sluice webhooks resume ID' goes on where it was",
+    next: "'sluice webhooks' says why; 'sluice webhooks resume ID' continues where it stopped",
     alerts: ["SluiceWebhookPaused"],
   },
   slowed: {
     level: "notice",
     title: "A worker slows down",
     affects: "customers, if it lasts: outcomes take longer",
-    next: "relieve what the signal names; the worker resumes on its own",
+    next: "remove the cause if it lasts; it resumes on its own",
     alerts: ["SluiceWorkerEased"],
   },
   no_sale: {
     level: "notice",
     title: "There is no sale",
     affects: "customers: there is nothing to order",
-    next: "create one: POST /v1/admin/sales, or the console's page of sales",
+    next: "create one: 'sluice sales create FILE', or the console's page 'Sales'",
   },
 } as const satisfies Record<string, FindingKind>;
 

@@ -28,7 +28,7 @@ const PAYMENTS: readonly Family<PaymentsReport>[] = [
   family(
     "histogram",
     "sluice_provider_call_seconds",
-    "One call to the payment provider.",
+    "Duration of one call to the payment provider.",
     (r) => r.call,
   ),
 ];
@@ -60,7 +60,7 @@ const SENDER: readonly Family<SenderReport>[] = [
   family(
     "gauge",
     "sluice_webhook_endpoints_paused",
-    "Webhook endpoints that are paused, of all; absent while unknown.",
+    "Webhook endpoints that are paused, in the whole system; absent while unknown.",
     (r) => (r.pausedEndpoints === undefined ? [] : one(r.pausedEndpoints)),
   ),
   family("gauge", "sluice_webhook_held_events", "Events that wait for another try.", (r) =>
@@ -69,7 +69,12 @@ const SENDER: readonly Family<SenderReport>[] = [
   family("counter", "sluice_webhook_deliveries_total", "Webhooks sent, by outcome.", (r) =>
     by("outcome", r.deliveries),
   ),
-  family("histogram", "sluice_webhook_call_seconds", "One webhook.", (r) => r.call),
+  family(
+    "histogram",
+    "sluice_webhook_call_seconds",
+    "Duration of one webhook call.",
+    (r) => r.call,
+  ),
 ];
 
 export function familiesOf(kind: RoleReport["kind"]): readonly Family<never>[] {

@@ -88,13 +88,13 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family("gauge", "sluice_gateway_open_descriptors", "Open file descriptors.", (r) =>
     r.descriptors ? one(r.descriptors.open) : [],
   ),
-  family("gauge", "sluice_gateway_max_descriptors", "File descriptors it may open.", (r) =>
+  family("gauge", "sluice_gateway_max_descriptors", "File descriptors that it may open.", (r) =>
     r.descriptors ? one(r.descriptors.limit) : [],
   ),
   family(
     "counter",
     "sluice_gateway_turned_away_total",
-    "For want of descriptors: sockets refused, idle connections closed, stops of listening.",
+    "For lack of descriptors: sockets refused, idle connections closed, pauses in listening.",
     (r) => by("what", r.turnedAway ?? {}),
   ),
   family("counter", "sluice_gateway_late_refusals_total", "Refusals answered late.", (r) =>
@@ -115,13 +115,13 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   family(
     "histogram",
     "sluice_confirm_seconds",
-    "Time from a batch's publish to its confirm, by batch.",
+    "Time from publishing a batch to its confirm.",
     (r) => r.confirm,
   ),
   family(
     "histogram",
     "sluice_order_outcome_seconds",
-    "Time from an order's acceptance until its outcome came back.",
+    "Time from an order's acceptance until its outcome reached the gateway.",
     (r) => r.outcome,
   ),
 ];

@@ -47,7 +47,10 @@ export const GOVERNOR: readonly Family<{ readonly governor: GovernorReport }>[] 
     "Times the governor slowed down by another level, by reason.",
     (r) => by("reason", r.governor.eased),
   ),
-  family("counter", "sluice_governor_transitions_total", "Times it entered each state.", (r) =>
-    by("state", r.governor.transitions),
+  family(
+    "counter",
+    "sluice_governor_transitions_total",
+    "Times the governor entered each state.",
+    (r) => by("state", r.governor.transitions),
   ),
 ];

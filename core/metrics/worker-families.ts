@@ -109,8 +109,18 @@ export const WORKER: readonly Family<WorkerReport>[] = [
   ),
   ...GOVERNOR,
   family("histogram", "sluice_decide_batch_orders", "Orders in one call to Redis.", (r) => r.batch),
-  family("histogram", "sluice_decide_seconds", "One deciding call to Redis.", (r) => r.decide),
-  family("histogram", "sluice_commit_seconds", "One ledger transaction.", (r) => r.commit),
+  family(
+    "histogram",
+    "sluice_decide_seconds",
+    "Duration of one deciding call to Redis.",
+    (r) => r.decide,
+  ),
+  family(
+    "histogram",
+    "sluice_commit_seconds",
+    "Duration of one ledger transaction.",
+    (r) => r.commit,
+  ),
   family(
     "histogram",
     "sluice_order_recorded_seconds",

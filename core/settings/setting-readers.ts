@@ -39,7 +39,13 @@ export function offOr<T>(read: (text: string, variable: string) => T) {
     value === "off" ? undefined : read(value, variable);
 }
 
-const UNITS: Record<string, number> = { "": 1, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const UNITS: Record<string, number> = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1, "": 1 };
+
+/** In the largest unit that needs no fraction. */
+export function durationText(ms: number): string {
+  const [unit, each] = Object.entries(UNITS).find(([, e]) => ms >= e && ms % e === 0) ?? ["ms", 1];
+  return `${ms / each}${unit}`;
+}
 
 /** `500ms`, `30s`, `10m`, `1h`; a bare number is milliseconds. */
 export function duration(leastMs: number, mostMs: number) {
@@ -176,6 +182,9 @@ export interface PublisherSetting {
   /** The service, if its user is not named after it. */
   readonly service?: string;
 }
+
+export const publisherText = ({ user, role, service }: PublisherSetting): string =>
+  `${user}=${role}${service === undefined ? "" : `:${service}`}`;
 
 const PUBLISHER_ROLES = ["gateway", "payments", "operator", "service", "all"] as const;
 

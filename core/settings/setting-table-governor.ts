@@ -10,32 +10,32 @@ const delay = (variable: string, says: string, fallback: Threshold | undefined) 
 export const GOVERNOR_SETTINGS = {
   governorCpu: {
     variable: "SLUICE_GOVERNOR_CPU",
-    says: "CPU used by others, in percent, at which a worker slows down and pauses",
+    says: "CPU used by others, in percent, at which a worker slows down, and at which it pauses",
     fallback: { slow: 85, pause: 97 } as Threshold | undefined,
     read: threshold(whole(1, 100)),
   },
   governorPressure: {
     variable: "SLUICE_GOVERNOR_PRESSURE",
-    says: "… while work waits for a CPU for this percentage of the time",
+    says: "percentage of time that work must wait for a CPU before SLUICE_GOVERNOR_CPU counts",
     fallback: 50,
     read: whole(0, 100),
   },
-  governorLoop: delay(
+  governorLoopMs: delay(
     "SLUICE_GOVERNOR_LOOP",
-    "event-loop delay at which a worker slows down and pauses",
+    "event-loop delay at which a worker slows down, and at which it pauses",
     { slow: 500, pause: 3_000 },
   ),
-  governorRedis: delay("SLUICE_GOVERNOR_REDIS", "mean time of a call to Redis, likewise", {
+  governorRedisMs: delay("SLUICE_GOVERNOR_REDIS", "likewise: mean time of a call to Redis", {
     slow: 500,
     pause: 3_000,
   }),
-  governorLedger: delay("SLUICE_GOVERNOR_LEDGER", "mean time of a ledger transaction, likewise", {
+  governorLedgerMs: delay("SLUICE_GOVERNOR_LEDGER", "likewise: mean time of a ledger transaction", {
     slow: 1_000,
     pause: 5_000,
   }),
-  governorOutbox: delay(
+  governorOutboxMs: delay(
     "SLUICE_GOVERNOR_OUTBOX",
-    "age of the oldest entry decided but not recorded, likewise",
+    "likewise: age of the oldest entry decided but not recorded",
     { slow: 3_000, pause: 15_000 },
   ),
 };

@@ -7,7 +7,7 @@ export type BrokerLayout = (typeof BROKER_LAYOUTS)[number];
 export const REGION_SETTINGS = {
   failover: {
     variable: "SLUICE_FAILOVER",
-    says: "let a gateway publish to the next region while its own broker takes nothing",
+    says: "let a gateway publish to the next region while its own broker accepts nothing",
     fallback: "yes" as "yes" | "no",
     read: oneOf("yes", "no"),
   },

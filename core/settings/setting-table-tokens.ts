@@ -51,13 +51,13 @@ export const TOKEN_SETTINGS = {
     fallback: "",
     read: text,
   },
-  jwtTolerance: {
+  jwtToleranceMs: {
     variable: "SLUICE_JWT_TOLERANCE",
     says: "how far the issuer's clock may be from the gateway's",
     fallback: 30_000,
     read: duration(0, 300_000),
   },
-  jwtMaxLife: {
+  jwtMaxLifeMs: {
     variable: "SLUICE_JWT_MAX_LIFE",
     says: "longest time to a token's exp",
     fallback: 86_400_000,

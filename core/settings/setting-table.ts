@@ -88,7 +88,7 @@ export const SETTINGS = {
   },
   httpIdleMs: {
     variable: "SLUICE_HTTP_IDLE",
-    says: "how long a connection without traffic stays; longer than your load balancer keeps it",
+    says: "how long an idle connection stays open; set it longer than your load balancer's limit",
     fallback: 90_000,
     read: duration(10_000, 255_000),
   },
@@ -107,7 +107,7 @@ export const SETTINGS = {
   },
   shop: {
     variable: "SLUICE_SHOP",
-    says: "serve a shop to try things with at /shop, whose visitors get tokens without signing in",
+    says: "serve a demo shop at /shop, whose visitors get tokens without signing in",
     fallback: "no",
     read: oneOf("no", "yes"),
   },
@@ -131,13 +131,13 @@ export const SETTINGS = {
   },
   gapMaxMs: {
     variable: "SLUICE_GAP_MAX",
-    says: "… even while a region is away",
+    says: "longest wait for a missing number, even while a region is away",
     fallback: 600_000,
     read: duration(100, 86_400_000),
   },
   clockStepMs: {
     variable: "SLUICE_CLOCK_STEP",
-    says: "largest jump of Redis's clock to follow; nothing is decided by a larger one",
+    says: "largest jump of Redis's clock to follow; after a larger one nothing is decided",
     fallback: 5_000,
     read: duration(1_000, 31_536_000_000),
   },
@@ -212,7 +212,7 @@ export const SETTINGS = {
   },
   rateMaxStep: {
     variable: "SLUICE_RATE_MAX_STEP",
-    says: "the most a rate may change at once, in percent; beyond it, it waits for an operator",
+    says: "the most a rate may change at once, in percent; a larger change waits for an operator",
     fallback: 10,
     read: whole(1, 100_000),
   },
@@ -242,7 +242,9 @@ export const SETTINGS = {
   },
   metricsPort: {
     variable: "SLUICE_METRICS_PORT",
-    says: "port of a role's metrics; 0: any free port, off: none (gateways have the next)",
+    says:
+      "port of a role's metrics; 0: any free port, off: none " +
+      "(gateways use SLUICE_GATEWAY_METRICS_PORT)",
     fallback: 0 as number | undefined,
     read: offOr(whole(0, 65_535)),
   },
@@ -335,7 +337,7 @@ export const SETTINGS = {
   },
   snapshotEntries: {
     variable: "SLUICE_SNAPSHOT_ENTRIES",
-    says: "entries of a shard between snapshots; a rebuild reads about as many at most",
+    says: "entries of a shard between snapshots; a rebuild replays about this many at most",
     fallback: 2_000,
     read: whole(1, 1_000_000),
   },

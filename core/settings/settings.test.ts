@@ -128,6 +128,25 @@ test("a secret is read from a file, without its line end; both, or no file, is a
   expect(() => readSettings({ SLUICE_REDIS_URL_FILE: file })).toThrow("must have 1 to");
 });
 
+test("what is shown of a setting can be set, and means the same", () => {
+  const given = {
+    SLUICE_GAP_TIMEOUT: "10000",
+    SLUICE_RETRY_DELAYS: "500ms,4s,16s",
+    SLUICE_GOVERNOR_LOOP: "750,2m",
+    SLUICE_GOVERNOR_CPU: "off",
+    SLUICE_ORIGINS: "https://a.example,https://b.example",
+    SLUICE_PUBLISHERS: "gateway=gateway,service-*=service,van=service:depot",
+  };
+  for (const env of [{}, given]) {
+    const settings = readSettings(env);
+    const shown = describeSettings(settings).map(({ variable, value }) => [variable, value]);
+    expect(readSettings(Object.fromEntries(shown))).toEqual(settings);
+  }
+  const texts = describeSettings(readSettings(given)).map(({ value }) => value);
+  expect(texts).toContain("500ms,4s,16s");
+  expect(texts).toContain("750ms,2m");
+});
+
 test("secrets are masked when settings are shown", () => {
   const shown = JSON.stringify(
     describeSettings(

@@ -2,7 +2,13 @@
 // frozen object.
 import { MASK, maskedUrl } from "../domain/masked.ts";
 import { withSecretFiles } from "./secret-files.ts";
-import { type RegionSetting, SettingError } from "./setting-readers.ts";
+import {
+  durationText,
+  type PublisherSetting,
+  publisherText,
+  type RegionSetting,
+  SettingError,
+} from "./setting-readers.ts";
 import { SETTINGS, type Setting } from "./setting-table.ts";
 
 export { type RegionSetting, SettingError } from "./setting-readers.ts";
@@ -77,23 +83,23 @@ export function describeSettings(
   return (Object.entries(SETTINGS) as [keyof Settings, Setting<unknown>][]).map(
     ([name, { variable, says, secret }]) => {
       const value = settings[name];
-      const shown = textOf(value);
-      return {
-        variable,
-        says,
-        value: secret && shown !== "" && shown !== "[]" ? masked(name, value) : shown,
-      };
+      const shown = textOf(value, name.endsWith("Ms"));
+      return { variable, says, value: secret && shown !== "" ? masked(name, value) : shown };
     },
   );
 }
 
 /** The value as one would write it. */
-function textOf(value: unknown): string {
+function textOf(value: unknown, isDuration: boolean): string {
   if (value === undefined) return "off";
-  if (typeof value === "object" && value !== null && "slow" in value)
-    return Object.values(value).join(",");
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return value.map((each) => textOf(each, isDuration)).join(",");
+  if (isPublisher(value)) return publisherText(value);
+  if (typeof value === "object" && value !== null) return textOf(Object.values(value), isDuration);
+  return isDuration ? durationText(Number(value)) : String(value);
 }
+
+const isPublisher = (value: unknown): value is PublisherSetting =>
+  typeof value === "object" && value !== null && "role" in value;
 
 /** Addresses without their secrets; any other secret not at all. */
 function masked(name: keyof Settings, value: unknown): string {

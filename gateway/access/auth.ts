@@ -25,7 +25,7 @@ export interface AuthOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly key: KeySource;
-  /** What the issuer's clock may differ from ours, for `exp`, `nbf` and `iat`. Default 30 s. */
+  /** How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`. Default 30 s. */
   readonly toleranceMs?: number;
   /** The longest time from now to `exp`. Default 24 h. */
   readonly maxLifeMs?: number;
@@ -288,6 +288,10 @@ function verdict(error: unknown): Problem {
   if (error instanceof errors.JOSEAlgNotAllowed)
     return problem("bad_token", "alg", "not the configured algorithm");
   if (error instanceof KeysUnavailable || !(error instanceof errors.JOSEError))
-    return problem("unavailable", "Authorization", "the keys that verify tokens cannot be had now");
+    return problem(
+      "unavailable",
+      "Authorization",
+      "the keys that verify tokens cannot be fetched now",
+    );
   return problem("bad_token", "Authorization", "the signature does not match");
 }

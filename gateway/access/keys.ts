@@ -20,7 +20,7 @@ export type KeySource =
 export type Algorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
 export type Key = CryptoKey | JWTVerifyGetKey;
 
-/** Whether a token is good cannot be told now. */
+/** The keys are not available now, so no token can be judged. */
 export class KeysUnavailable extends Error {
   override name = "KeysUnavailable";
 }
@@ -112,7 +112,7 @@ export class PublishedKeys implements Keys {
     }
     if (this.keys && this.runtime.monotonicMs() - this.askedAtMs <= STALE_MS) return this.keys;
     throw new KeysUnavailable(
-      `the key set ${maskedUrl(this.url)} cannot be had: ${this.lastError}`,
+      `the key set ${maskedUrl(this.url)} cannot be fetched: ${this.lastError}`,
     );
   }
 
@@ -125,7 +125,7 @@ export class PublishedKeys implements Keys {
     if (this.keys !== tried) return this.keys;
     if (this.askedAtMs >= sinceMs) return undefined;
     throw new KeysUnavailable(
-      `the key set ${maskedUrl(this.url)} cannot be had: ${this.lastError}`,
+      `the key set ${maskedUrl(this.url)} cannot be fetched: ${this.lastError}`,
     );
   }
 

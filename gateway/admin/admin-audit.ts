@@ -14,7 +14,7 @@ export const AUDIT_QUERY = object({
   subject: optional(text({ description: "Only what this token's subject did" })),
   action: optional(text({ description: "Only this action, such as `sales.restock`" })),
   changes: optional(
-    oneOf(["yes", "no"], { description: "`yes`: without what was only read; default `no`" }),
+    oneOf(["yes", "no"], { description: "`yes`: leave out calls that only read; default `no`" }),
   ),
 });
 

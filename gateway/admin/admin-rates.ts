@@ -71,6 +71,6 @@ async function rateIn(c: Context<Env>): Promise<Read<typeof RATE_VERDICT>> {
 
 function waitsInstead(now: string | undefined): string {
   return now === undefined
-    ? "no rate of this pair waits"
-    : `no rate near this value waits; ${now} does`;
+    ? "no rate of this pair is held"
+    : `no rate near this value is held; the held one is ${now}`;
 }

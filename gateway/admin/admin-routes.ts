@@ -18,7 +18,7 @@ const CATEGORY = object({ category: name("The category") });
 export const NEW_ROUTE = object({
   service: name("The service"),
   region: optional(region("Only for orders accepted there")),
-  new: optional(boolean("The service is yet to come")),
+  new: optional(boolean("The service does not run yet")),
 });
 export const ROUTE_QUERY = object({
   region: optional(region("The route of orders accepted there; default: of all others")),
@@ -79,5 +79,5 @@ const noSuchService = (known: readonly string[]): Problem =>
     "out_of_range",
     "service",
     `no such service runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
-      `For one that is yet to come, add "new":true`,
+      `If it does not run yet, add "new":true`,
   );

@@ -70,7 +70,7 @@ test("operators see, accept and refuse rates over HTTP; others may not", async (
     expect(await call("/accept", body)).toMatchObject({ status: 422, body: { field } });
   const other = await call("/accept", { ...seen, value: "15" });
   expect(other).toMatchObject({ status: 409, body: { field: "value" } });
-  expect(String(other.body.detail)).toContain("1.5 does");
+  expect(String(other.body.detail)).toContain("the held one is 1.5");
   expect(await call("/refuse", seen, "operator", "t1")).toMatchObject({
     ...{ status: 200, body: { result: "done", applied: true, ref: "t1", verdict: "refuse" } },
   });
@@ -131,7 +131,9 @@ test("sluice rates lists what waits, and accepts it on record under a reference"
   expect(listed).toMatchObject({ err: "", code: 0 });
   expect(listed.out).toMatch(/^EUR\/USD +1\.1 /m);
   expect(listed.out).toMatch(/^EUR\/USD +1\.1 +1\.5 +held /m);
-  expect((await rates("accept", "EUR/USD", "15")).err).toContain("near 15 waits; 1.5 does");
+  expect((await rates("accept", "EUR/USD", "15")).err).toContain(
+    "near 15 is held; the held one is 1.5",
+  );
   expect((await rates("refuse", "EUR/USD", "1.5")).out).toBe("EUR/USD 1.5 refused\n");
   const accepted = await rates("accept", "EUR/USD", "--ref", "ticket-7");
   expect(accepted.out).toBe("EUR/USD 1.5 accepted\n");

@@ -6,12 +6,12 @@ import { call, session } from "./session.js";
 import { store } from "./ui/store.js";
 
 const EVERY_MS = 1_000;
-/** Longer without an answer is no longer "live". */
+/** After this long without an answer the page is no longer "live". */
 const LATE_MS = 3_000;
 
 const looks = new Looks();
 export const past = new History();
-const NOTHING = { known: nothing("being asked"), sinceMs: Number.NaN, late: false };
+const NOTHING = { known: nothing("no answer yet"), sinceMs: Number.NaN, late: false };
 /** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
 export const live = store(NOTHING);
 let asking = false;
@@ -46,7 +46,7 @@ function age() {
   live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late });
 }
 
-/** Whoever signs in next starts with nothing, instead of figures that are old. */
+/** The next to sign in starts with nothing, instead of old figures. */
 function forget() {
   waitingMs = Number.NaN;
   looks.clear();

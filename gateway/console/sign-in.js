@@ -34,7 +34,7 @@ export function SignIn({ why, busy, waits }) {
           required />
       </${Field}>
       <p id="sign-in-why" role="alert" class=${why ? "problem" : ""}>${
-        waits ? `${why}. It is asked again every few seconds.` : why
+        waits ? `${why}. Trying again every few seconds.` : why
       }</p>
       <button class=${oidc ? "" : "primary"} disabled=${busy && !waits}>
         ${busy && !waits ? "Signing in…" : "Sign in"}</button>

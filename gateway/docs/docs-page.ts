@@ -84,7 +84,7 @@ function page(): string {
   const schemas = Object.entries((OPENAPI.components as { schemas: Json }).schemas);
   return `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${html(info.title)}: HTTP interface</title><style>${STYLE}</style>
+<title>${html(info.title)}: HTTP API</title><style>${STYLE}</style>
 <script type="module" src="${SCRIPT}"></script></head><body class="docs">
 <nav aria-label="Calls">${groups.map(contents).join("\n")}
 <h2><a href="#schemas">Schemas</a></h2></nav><main>

@@ -1,4 +1,4 @@
-// The form that makes a call from the page of the interface (try.js). Without the script it is
+// The form that makes a call from the page of the HTTP API (try.js). Without the script it is
 // hidden.
 import type { Named, Parameter } from "./docs-page.ts";
 import { NEW_ID, sampleOf } from "./samples.ts";

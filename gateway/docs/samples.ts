@@ -1,4 +1,4 @@
-// A body to begin with, for each call of the interface: the example of its schema, or made from it.
+// A body to begin with, for each call of the HTTP API: the example of its schema, or made from it.
 import { OPENAPI } from "../http/openapi.ts";
 
 interface Schema {
@@ -27,7 +27,7 @@ const DEMO: Readonly<Record<string, unknown>> = {
   reason: "a trial",
   units: 1,
 };
-/** Deeper than any schema of the interface. */
+/** Deeper than any schema of the HTTP API. */
 const DEPTH = 8;
 
 export function sampleOf(schema: unknown): unknown {

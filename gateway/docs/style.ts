@@ -1,4 +1,4 @@
-// The style of pages with little to draw: the interface (docs-page.ts) and the start page.
+// The style of pages with little to draw: the HTTP API (docs-page.ts) and the start page.
 
 export const STYLE = `
 :root {

@@ -1,11 +1,11 @@
-// The page of the interface, alive: forms that make the calls, a filter, and links that open what
+// The page of the HTTP API, alive: forms that make the calls, a filter, and links that open what
 // they lead to. Without this script the page is complete, but cannot make calls.
 //
 // 1. The token stays in its field: it is stored nowhere, and goes to this gateway alone.
 // 2. What an answer holds is text, and never becomes markup.
 // @ts-check
 
-/** A stream may go on for ever: no more of it is kept. */
+/** A stream may go on forever: no more of it is kept. */
 const MOST_CHARS = 200_000;
 /** @type {HTMLInputElement} */
 const token = one(document, "#token");

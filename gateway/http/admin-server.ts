@@ -18,7 +18,7 @@ export interface AdminServer {
   stop(): Promise<void>;
 }
 
-/** Throws SettingError if the port cannot be had. */
+/** Throws SettingError if the port is not available. */
 export function startAdminServer({ host, port }: AdminAddress, parts: AppParts): AdminServer {
   const app = new Hono<Env>();
   addHealth(app, parts);

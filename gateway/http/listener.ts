@@ -10,7 +10,7 @@ export class Listener<Data> {
   readonly url: string;
   readonly port: number;
 
-  /** Throws if the port cannot be had. */
+  /** Throws if the port is not available. */
   constructor(
     private readonly serve: (port: number) => Server<Data>,
     port: number,
@@ -38,7 +38,7 @@ export class Listener<Data> {
     void server.stop().then(() => this.former.delete(server));
   }
 
-  /** Throws if the port cannot be had now. */
+  /** Throws if the port is not available now. */
   resume(): void {
     this.current ??= this.serve(this.port);
   }

@@ -119,7 +119,7 @@ function orderPaths(
     },
     "/v1/admin/orders/{id}": {
       get: {
-        summary: "Tell one order's story: times, entry, charges, parts, webhooks' deliveries",
+        summary: "Show one order's whole story: times, entry, charges, parts, webhook deliveries",
         parameters: [pathParameter("id", "The order", ORDER_ID), ...queryParameters(STORY_QUERY)],
         responses: {
           200: ok("The order as its user sees it, and more", { type: "object" }),

@@ -8,7 +8,7 @@ import { FEED_QUERY } from "./read-feed.ts";
 const EVENT = object(
   {
     specversion: { const: "1.0" },
-    id: { type: "string", description: "Unique for good; the same in every copy of the event" },
+    id: { type: "string", description: "Unique permanently; the same in every copy of the event" },
     source: { type: "string" },
     type: { enum: FEED_TYPES },
     subject: { type: "string", description: "`user/order`" },
@@ -71,7 +71,7 @@ export function eventPaths(
     ...webhookPaths(refusals, pathParameter("id", "The endpoint")),
     "/v1/feed": {
       get: {
-        summary: "Read the events of all orders from a position on",
+        summary: "Read the events of all orders, from a position on",
         description:
           "For services and operators. Each order's events are in order; none is skipped or " +
           "repeated. See docs/webhooks.md.",

@@ -76,7 +76,7 @@ const TAGS: readonly [prefix: string, tag: string][] = [
   ["/v1/sales", "Sales"],
   ["/v1/rates", "Sales"],
   ["/v1/admin", "Operators"],
-  ["/v1/feed", "Operators"],
+  ["/v1/feed", "Events"],
   ["/v1/parts", "Services"],
   ["/v1/payments", "Payment provider"],
   ["/", "Health"],
@@ -86,10 +86,11 @@ export const TAG_LIST = [
   { name: "Orders", description: "Place, read, follow and cancel orders" },
   { name: "Sales", description: "What is for sale, and how much is left; without a token" },
   { name: "Operators", description: "With scope `viewer` to read, `operator` to change" },
+  { name: "Events", description: "For other systems; with scope `service` or `operator`" },
   { name: "Services", description: "For services that fulfil orders; with scope `service`" },
   { name: "Payment provider", description: "For the provider's webhooks" },
-  { name: "Start", description: "Where to go from a gateway's own address; without a token" },
-  { name: "Health", description: "For balancers and monitoring; without a token" },
+  { name: "Start", description: "What a gateway's own address shows; without a token" },
+  { name: "Health", description: "For load balancers and monitoring; without a token" },
 ];
 
 const header = (description: string, schema: Json = { type: "string" }): Json => ({
@@ -160,7 +161,7 @@ function finishedCall(call: Call, method: string, path: string, refusals: Refusa
   ];
   const responses = { ...(refusals(...more) as Record<string, Json>), ...call.responses };
   if (TAGGED.has(operationId))
-    responses[304] = { description: "The reader has it: its If-None-Match fits" };
+    responses[304] = { description: "Not changed: If-None-Match matches" };
   const parameters = [
     ...(call.parameters ?? []),
     ...(TAGGED.has(operationId) ? [IF_NONE_MATCH] : []),

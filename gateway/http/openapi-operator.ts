@@ -124,18 +124,20 @@ export function operatorPaths(
     ...consolePaths(refusals, pathParameter),
     "/v1/admin/undecided": {
       get: {
-        summary: "List this gateway's orders that only one region holds, and without an outcome",
+        summary:
+          "List this gateway's orders that one region alone holds and that have no outcome yet",
         parameters: queryParameters(UNDECIDED_QUERY),
         responses: {
           200: ok(
             "The oldest first",
             object(
               {
+                gateway: { type: "string", description: "Who answers: its id" },
                 region: { type: "string" },
                 orders: list({ type: "object" }),
                 full: { type: "boolean", description: "There may be more" },
               },
-              ["region", "orders", "full"],
+              ["gateway", "region", "orders", "full"],
             ),
           ),
           ...refusals(401, 403),
@@ -184,7 +186,7 @@ export function operatorPaths(
       (["redrive", "drop"] as const).flatMap((verb) => {
         const summary =
           verb === "drop"
-            ? "Remove letters for good"
+            ? "Remove letters permanently"
             : "Send letters back to where they came from, or retry their payments";
         return [
           [
@@ -245,7 +247,7 @@ function itemPaths(
     }),
     ...one("price", "Change the price for orders accepted from a moment on"),
     ...one("limit", "Change the limit per user"),
-    ...one("withdraw", "Let nobody order it any more"),
+    ...one("withdraw", "Withdraw an item: new orders for it are refused"),
     ...one("offer", "Offer a withdrawn item again"),
   };
 }

@@ -35,7 +35,7 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
     },
     "/v1/rates": {
       get: {
-        summary: "Show exchange rates as they are held now",
+        summary: "Show the exchange rates that are in use now",
         description:
           "For prices that pages show. An order's rate is fixed when it is decided; after " +
           "`until`, none is decided by this one.",
@@ -55,7 +55,7 @@ export function otherPaths(refusals: (...statuses: number[]) => Json): Json {
     },
     "/": {
       get: {
-        summary: "Show where to go from here",
+        summary: "Show links to what this gateway serves",
         description: "A page for browsers, JSON for everyone else.",
         security: [],
         tags: ["Start"],

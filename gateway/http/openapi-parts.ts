@@ -5,7 +5,7 @@ import { CLAIM, MAX_PARTS, OUTCOMES, REPORT } from "./parts-http.ts";
 
 const KEY = {
   type: "string",
-  description: "`user/order/generation/part`: identifies the part for good",
+  description: "`user/order/generation/part`: identifies the part permanently",
 };
 
 const strict = (properties: Json, required: string[], more: Json = {}): Json => ({

@@ -1,4 +1,4 @@
-// The shapes of the HTTP interface as JSON Schema, with limits taken from where they are enforced.
+// The shapes of the HTTP API as JSON Schema, with limits taken from where they are enforced.
 import {
   MAX_LINES,
   MAX_METADATA_BYTES,
@@ -62,7 +62,7 @@ export const headerParameter = (header: string, description: string, schema: Jso
 /** The reference of an operator's change. */
 export const repeatable = (description: string): Json =>
   headerParameter("Idempotency-Key", description, { type: "string", pattern: "^[!-~]{1,128}$" });
-export const REPEATABLE = repeatable("Makes repeating harmless");
+export const REPEATABLE = repeatable("Makes it safe to repeat");
 export const body = (schema: Json): Json => ({ required: true, content: json(schema) });
 
 export const ID = {
@@ -234,7 +234,7 @@ export const schemas: Json = {
         ...list(object({ from: TIME, priceMinor: whole(0, MAX_MONEY_MINOR) }, ["from"])),
         description: "Prices to come, for orders accepted from then on",
       },
-      withdrawn: { type: "boolean", description: "Nobody can order it any more" },
+      withdrawn: { type: "boolean", description: "New orders for it are refused" },
     },
   },
   Stock: {
@@ -291,7 +291,7 @@ export const schemas: Json = {
       saleId: { type: "string" },
       ref: { type: "string" },
       result: { enum: ["done", "repeated"] },
-      warnings: { ...list({ type: "string" }), description: "What to mend before the sale opens" },
+      warnings: { ...list({ type: "string" }), description: "What to fix before the sale opens" },
       applied: {
         type: "boolean",
         description: "Whether Redis has it already; otherwise it follows as soon as possible",

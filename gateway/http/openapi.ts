@@ -1,4 +1,4 @@
-// The HTTP interface as OpenAPI 3.1: what /openapi.json serves and /docs shows.
+// The HTTP API as OpenAPI 3.1: what /openapi.json serves and /docs shows.
 import { MOVES, RESTOCK, SALE_IMPORT } from "../admin/admin.ts";
 import { DEFAULT_LIMITS } from "../intake/limits.ts";
 import { MAX_KEY_LENGTH } from "../intake/order-keys.ts";
@@ -176,7 +176,7 @@ const paths: Json = {
   },
   "/v1/orders/skip": {
     post: {
-      summary: "Give a number up",
+      summary: "Give up a number",
       description:
         "Later numbers no longer wait for it. A refused order does not use up its number: send " +
         "another order with it, or skip it.",
@@ -229,7 +229,7 @@ const paths: Json = {
     },
     post: {
       summary: "Create a sale",
-      parameters: [repeatable("Makes repeating harmless; default: the sale's id")],
+      parameters: [repeatable("Makes it safe to repeat; default: the sale's id")],
       requestBody: body(ref("NewSale")),
       responses: {
         201: ok("Created", ref("Change")),
@@ -272,7 +272,7 @@ const paths: Json = {
       summary: "Add units of an item",
       parameters: [
         sale,
-        repeatable("Makes repeating harmless; without it, units sent twice are added twice"),
+        repeatable("Makes it safe to repeat; without it, units sent twice are added twice"),
       ],
       requestBody: body(shown(RESTOCK)),
       responses: { 200: ok("Done", ref("Change")), ...refusals(...ADMIN_REFUSALS) },

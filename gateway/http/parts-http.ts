@@ -46,10 +46,10 @@ export const REPORT = object({
   key: matching(
     KEY,
     "the key of a claimed part: user/order/generation/part",
-    "`user/order/generation/part`: identifies the part for good",
+    "`user/order/generation/part`: identifies the part permanently",
   ),
   outcome: oneOf(OUTCOMES, {
-    description: "`later`: it comes again after a growing wait. `failed`: for an operator",
+    description: "`later`: it is given out again after a growing wait. `failed`: for an operator",
   }),
   reason: optional(line("Why it failed; with `failed`, and only then")),
 });

@@ -14,7 +14,7 @@ interface Place {
 const SHOP: Place = { path: "/shop", title: "Shop", says: "place an order, follow and cancel it" };
 const PLACES: Readonly<Record<string, Place>> = {
   console: { path: "/console", title: "Console", says: "for operators, with a token" },
-  docs: { path: "/docs", title: "HTTP interface", says: "every call, with its answers" },
+  docs: { path: "/docs", title: "HTTP API", says: "every call, with its answers" },
   openapi: { path: "/openapi.json", title: "OpenAPI", says: "the same for programs" },
   asyncapi: { path: "/asyncapi.json", title: "AsyncAPI", says: "the WebSocket, and services" },
   sales: { path: "/v1/sales", title: "Sales", says: "what is for sale now, as JSON" },

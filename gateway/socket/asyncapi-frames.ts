@@ -38,12 +38,16 @@ export const CLIENT_FRAMES: Readonly<Record<string, Shape>> = {
   skip: [
     { ref: REF, user: BUYER, saleId: name("The sale"), seq: whole(1, MAX_SEQ) },
     ["ref", "saleId", "seq"],
-    "Give a number up",
+    "Give up a number",
   ],
   cancel: [{ ref: REF, user: BUYER, id: ORDER_ID }, ["ref", "id"], "Cancel an order"],
   subscribe: [{ saleId: name("The sale") }, ["saleId"], "Watch a sale's stock"],
   unsubscribe: [{ saleId: name("The sale") }, ["saleId"], "Stop watching it"],
-  follow: [followed(), ["orders"], "Receive what happened to orders, and what happens"],
+  follow: [
+    followed(),
+    ["orders"],
+    "Receive what has happened to orders, and what happens from now on",
+  ],
   unfollow: [followed(), ["orders"], "Stop following them"],
   ping: [{}, [], "Answered by `pong`"],
 };
@@ -88,7 +92,7 @@ export const SERVER_FRAMES: Readonly<Record<string, Shape>> = {
   nacks: [
     { nacks: list(tuple([REF, ECHOED, PROBLEM], 3), 1), credit: CREDIT },
     ["nacks", "credit"],
-    "These were not accepted; `unconfirmed`: perhaps",
+    "These were not accepted, except perhaps those with `unconfirmed`",
   ],
   outcomes: [
     { outcomes: list(tuple([ORDER_ID, STATE, HINT], 2), 1) },
@@ -110,7 +114,7 @@ export const SERVER_FRAMES: Readonly<Record<string, Shape>> = {
   ],
   lagging: [{ missed: whole(1, Number.MAX_SAFE_INTEGER) }, ["missed"], "Outcomes were dropped"],
   pong: [{}, [], "The answer to `ping`"],
-  error: [{ problem: ref("Problem") }, ["problem"], "A frame was refused that is no order's"],
+  error: [{ problem: ref("Problem") }, ["problem"], "A frame that belongs to no order was refused"],
 };
 
 export function frame(type: string, [members, required]: Shape): Json {

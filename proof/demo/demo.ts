@@ -151,7 +151,7 @@ async function rushAndProve(
     const names = [await stack.killWorker(), await stack.killWorker("payments")].join(" and ");
     stack.startWorker();
     stack.startPayments();
-    progress.say(`  ${names} killed (SIGKILL) half-way, replacements started`);
+    progress.say(`  ${names} killed (SIGKILL) halfway, replacements started`);
     return names;
   });
   await rush.answered;

@@ -30,7 +30,7 @@ export function demoLines(
     "",
     `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} ` +
       `items, in two regions, seed ${seed}`,
-    `  ${number(counts.duplicates)} sent again, some altered; ${killed} killed half-way`,
+    `  ${number(counts.duplicates)} sent again, some altered; ${killed} killed halfway`,
     "",
     row("answered", answers.join(", ")),
     row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),

@@ -3,8 +3,8 @@ import { benchAttacks } from "../../../bench/attacks/attacks.ts";
 import { ATTACKS, type Attack } from "../../../bench/attacks/kinds.ts";
 import { attacksPage } from "../../../bench/attacks/report.ts";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
 import { MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
 
@@ -31,7 +31,7 @@ export function register(bench: Command): void {
 async function attacks({ ledger: kind, json, save, seconds, only }: AttacksFlags): Promise<void> {
   const chosen = only.split(",") as Attack[];
   const stranger = chosen.find((name) => !NAMES.includes(name));
-  if (stranger) throw new SettingError(`--only: '${stranger}' is not one of ${NAMES.join(", ")}`);
+  if (stranger) throw new UsageError(`--only: '${stranger}' is not one of ${NAMES.join(", ")}`);
   await withLedger(kind, async (dir, ledger, say) => {
     const result = await benchAttacks({ dir, ledger, attacks: chosen, seconds, say });
     show("attacks", result, attacksPage(result, machine()), { json, save });

@@ -33,12 +33,12 @@ interface CurveFlags extends ResultFlags {
 export function register(bench: Command): void {
   bench
     .command("curve")
-    .description("what an order costs at several rates, each after a warm-up, on one system")
+    .description("cost of an order at several rates, each after a warm-up, on one system")
     .option("--rates <list>", "orders a second", ratesOf, [...CURVE_RATES])
     .option("--seconds <n>", "length of each", whole(1, MAX_SECONDS), 12)
     .option(
       "--warm-up <seconds>",
-      "at the same rate before each; its orders count in nothing",
+      "at the same rate before each; its orders are not measured",
       whole(0, MAX_SECONDS),
       10,
     )

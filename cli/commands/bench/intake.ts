@@ -5,8 +5,8 @@ import { benchIntake, type IntakeResult, PARTS, type Part } from "../../../bench
 import { intakePage } from "../../../bench/intake/report.ts";
 import { intakePlots } from "../../../bench/plots/run-plots.ts";
 import { DEFAULT_SHARDS, MAX_SHARDS } from "../../../core/domain/shard.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
 import {
   againstLines,
@@ -48,7 +48,7 @@ export function register(bench: Command): void {
 async function intake({ ledger: kind, against, json, save, ...flags }: IntakeFlags): Promise<void> {
   const parts = flags.parts.split(",") as Part[];
   const stranger = parts.find((part) => !PARTS.includes(part));
-  if (stranger) throw new SettingError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
+  if (stranger) throw new UsageError(`--parts: '${stranger}' is not one of ${PARTS.join(", ")}`);
   const results: IntakeResult[] = [];
   for (const one of kind === "both" ? LEDGERS : [kind])
     await withLedger(one, async (dir, ledger, say) => {

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchK6, k6Page, passed, SCRIPTS, type Script } from "../../../bench/k6/run.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
 import { MAX_SECONDS, machine, type ResultFlags, show, TOOLS } from "./results.ts";
 
@@ -23,7 +23,7 @@ export function register(bench: Command): void {
   bench
     .command(`k6 <${SCRIPTS.join("|")}>`)
     .description(
-      "runs a script of bench/k6 against its own stack; uses k6 from the PATH or builds it with Go",
+      "run a script of bench/k6 on a private system; k6 comes from the PATH or is built with Go",
     )
     .option(
       "--seconds <n>",
@@ -45,7 +45,7 @@ export function register(bench: Command): void {
 
 async function k6(script: string, { json, save, ledger: kind, ...flags }: K6Flags): Promise<void> {
   if (!SCRIPTS.includes(script as Script))
-    throw new SettingError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
+    throw new UsageError(`'${script}' is not one of ${SCRIPTS.join(", ")}`);
   await withLedger(kind, async (dir, ledger, say) => {
     const seconds = flags.seconds ?? (script === "soak" ? SOAK_SECONDS : SECONDS);
     const place = { dir, ledger, tools: TOOLS, say };

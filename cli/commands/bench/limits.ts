@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { benchLimits } from "../../../bench/limits/limits.ts";
 import { limitsPage } from "../../../bench/limits/report.ts";
 import { STAGES, type Stage } from "../../../bench/limits/row.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { inFolder, MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
 
 interface LimitsFlags extends ResultFlags {
@@ -25,7 +25,7 @@ export function register(bench: Command): void {
 async function limits({ json, save, seconds, ...flags }: LimitsFlags): Promise<void> {
   const only = flags.only.split(",") as Stage[];
   const stranger = only.find((stage) => !STAGES.includes(stage));
-  if (stranger) throw new SettingError(`--only: '${stranger}' is not one of ${STAGES.join(", ")}`);
+  if (stranger) throw new UsageError(`--only: '${stranger}' is not one of ${STAGES.join(", ")}`);
   await inFolder(async (dir, say) => {
     const result = await benchLimits({ dir, only, seconds, say });
     show("limits", result, limitsPage(result, machine()), { json, save });

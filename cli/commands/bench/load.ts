@@ -42,7 +42,7 @@ export function register(bench: Command): void {
     .option("--seconds <n>", "length", whole(1, MAX_SECONDS), 30)
     .option(
       "--warm-up <seconds>",
-      "at the same rate before it; its orders count in nothing",
+      "at the same rate before it; its orders are not measured",
       whole(0, MAX_SECONDS),
       10,
     )

@@ -3,8 +3,8 @@ import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { benchOverload, CASES, type Case } from "../../../bench/load/overload.ts";
 import { overloadPage } from "../../../bench/load/report.ts";
 import { overloadPlots } from "../../../bench/plots/run-plots.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
 import { MAX_SECONDS, type ResultFlags, show } from "./results.ts";
 
@@ -41,7 +41,7 @@ async function overload({
 }: OverloadFlags): Promise<void> {
   const cases = flags.cases.split(",") as Case[];
   const stranger = cases.find((name) => !CASES.includes(name));
-  if (stranger) throw new SettingError(`--cases: '${stranger}' is not one of ${CASES.join(", ")}`);
+  if (stranger) throw new UsageError(`--cases: '${stranger}' is not one of ${CASES.join(", ")}`);
   await withLedger(kind, async (dir, ledger, say) => {
     const lengths = { seconds, bestSeconds, targetWaitMs };
     const result = await benchOverload({ dir, ledger, cases, ...lengths, say });

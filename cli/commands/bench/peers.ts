@@ -3,8 +3,8 @@ import { PEERS, type PeerName } from "../../../bench/peers/list.ts";
 import { peersPage } from "../../../bench/peers/report.ts";
 import { benchPeers } from "../../../bench/peers/session.ts";
 import { realRuntime } from "../../../core/runtime/runtime.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { inFolder, MAX_SECONDS, machine, type ResultFlags, show } from "./results.ts";
 
 interface PeersFlags extends ResultFlags {
@@ -16,7 +16,7 @@ interface PeersFlags extends ResultFlags {
 export function register(bench: Command): void {
   bench
     .command("peers")
-    .description("Sluice beside what people would choose instead of it, in one session")
+    .description("Sluice compared with what people would choose instead, in one session")
     .option("--peers <list>", `any of ${PEERS.join(",")}`, PEERS.join(","))
     .option("--seconds <n>", "length of each run", whole(1, MAX_SECONDS), 8)
     .option("--http", "also behind HTTP", false)
@@ -28,7 +28,7 @@ export function register(bench: Command): void {
 async function peers({ json, save, seconds, http, ...flags }: PeersFlags): Promise<void> {
   const names = flags.peers.split(",") as PeerName[];
   const stranger = names.find((name) => !PEERS.includes(name));
-  if (stranger) throw new SettingError(`--peers: '${stranger}' is not one of ${PEERS.join(", ")}`);
+  if (stranger) throw new UsageError(`--peers: '${stranger}' is not one of ${PEERS.join(", ")}`);
   await inFolder(async (dir, say) => {
     const at = new Date(realRuntime.wallMs()).toISOString();
     const result = await benchPeers({ dir, peers: names, seconds, http, say }, at);

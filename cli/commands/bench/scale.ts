@@ -3,8 +3,8 @@ import type { LedgerKind } from "../../../bench/bench-ledger.ts";
 import { DIMENSIONS, type Dimension } from "../../../bench/scale/dimensions.ts";
 import { scalePage } from "../../../bench/scale/report.ts";
 import { benchScale } from "../../../bench/scale/scale.ts";
-import { SettingError } from "../../../core/settings/settings.ts";
 import { whole } from "../../arguments.ts";
+import { UsageError } from "../../usage.ts";
 import { ledgerOption, withLedger } from "./ledger.ts";
 import { MAX_SECONDS, type ResultFlags, show } from "./results.ts";
 
@@ -32,7 +32,7 @@ async function scale({ ledger: kind, json, save, seconds, ...flags }: ScaleFlags
   const only = flags.only.split(",") as Dimension[];
   const stranger = only.find((name) => !DIMENSIONS.includes(name));
   if (stranger)
-    throw new SettingError(`--only: '${stranger}' is not one of ${DIMENSIONS.join(", ")}`);
+    throw new UsageError(`--only: '${stranger}' is not one of ${DIMENSIONS.join(", ")}`);
   await withLedger(kind, async (dir, ledger, say) => {
     const result = await benchScale({ dir, ledger, only, seconds, say });
     show("scale", result, scalePage(result), { json, save });

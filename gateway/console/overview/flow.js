@@ -37,8 +37,8 @@ export function Flow({ value: { steps, bottleneck } }) {
     <${upright ? Column : Row} steps=${steps} slow=${bottleneck} />
     <p class="flow-words">${
       bottleneck
-        ? html`<b>${NAMES[bottleneck]?.[0]}</b> holds the others up.`
-        : "No step holds the others up."
+        ? html`<b>${NAMES[bottleneck]?.[0]}</b> holds up the others.`
+        : "No step holds up the others."
     }</p>
   </div>`;
 }

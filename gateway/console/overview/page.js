@@ -13,7 +13,7 @@ export function OverviewPage({ known }) {
       revenue=${known.revenue} />
     <${Panel} id="rates" title="Orders per second" known=${known.orders} view=${Rates}
       waits=${known.waits} />
-    <${Panel} id="flow" title="The way of an order" known=${known.flow} view=${Flow}
+    <${Panel} id="flow" title="An order's path" known=${known.flow} view=${Flow}
       note="What passes each step per second, and how long it waits there." />
     <${Charts} known=${known} />`;
 }

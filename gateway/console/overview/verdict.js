@@ -97,7 +97,7 @@ const Words = ({ text }) =>
     .map((part, i) => (i % 2 === 1 ? html`<code class="command">${part}</code>` : part));
 
 function Unknown({ value, why, atMs }) {
-  const loading = why === "being asked";
+  const loading = why === "no answer yet";
   const before = value && `It was "${headline(value)}"`;
   return html`<section id="verdict" class="verdict unknown" aria-labelledby="verdict-title">
     <h2 id="verdict-title"><${Sign} level="unknown" />

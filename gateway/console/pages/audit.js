@@ -34,8 +34,8 @@ function Find({ filter }) {
     <${Field} label="Action" hint="for example sales.restock or dead.drop">
       <input name="action" defaultValue=${filter.action} /></${Field}>
     <${Field} label="Show"><select name="reads">
-      <option value="">what was changed</option>
-      <option value="yes" selected=${filter.reads === "yes"}>what was only read, too</option>
+      <option value="">changes</option>
+      <option value="yes" selected=${filter.reads === "yes"}>changes and reads</option>
     </select></${Field}>
     <div><button class="primary">Find</button></div>
   </form>`;

@@ -5,7 +5,7 @@ import { plural } from "../ui/format.js";
 
 const WORDS = {
   redrive: { title: "Redrive", done: "redriven", lines: "goes back to where it came from" },
-  drop: { title: "Drop for good", done: "dropped", lines: "is removed for good" },
+  drop: { title: "Drop permanently", done: "dropped", lines: "is removed permanently" },
 };
 /** More names would not be read. */
 const NAMED = 5;

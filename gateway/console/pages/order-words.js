@@ -47,7 +47,7 @@ const EVENTS = {
   refund: "a refund is due",
   refunded: "the refund is done",
   refund_failed: "the provider refused the refund",
-  redriven: "an operator had it tried again",
+  redriven: "an operator retried it",
 };
 
 export const eventWords = (event) => EVENTS[event] ?? event.replaceAll("_", " ");

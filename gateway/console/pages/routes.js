@@ -97,9 +97,9 @@ function setRoute({ category = "", region = "", service = "" }, services, again)
       {
         name: "coming",
         type: "checkbox",
-        label: "The service is yet to come",
+        label: "The service does not run yet",
         value: false,
-        hint: "Otherwise a service that has never run is taken for a mistake.",
+        hint: "Otherwise the name of a service that has never run is taken for a typo.",
       },
     ],
     lines: (v) => [
@@ -161,5 +161,5 @@ function Sources({ value }) {
   ];
   return html`<${Table} label="Sources of rates" columns=${columns} keyOf=${(r) => r.id}
     rows=${value.filter((r) => r.kind === "rates")}
-    empty="No source of rates is running. Orders in other currencies wait for one." />`;
+    empty="No rate source is running. Orders in other currencies wait for one." />`;
 }

@@ -10,7 +10,7 @@ const REASON = {
   label: "Reason",
   required: true,
   maxlength: 200,
-  hint: "The audit log keeps it.",
+  hint: "For the audit log.",
 };
 const UNITS = { name: "units", label: "Units", type: "number", min: 1, step: 1, required: true };
 
@@ -52,7 +52,7 @@ export function closeNow(sale, again) {
     ...{ title: `Close ${sale.name} now`, verb: "Close now", bodyOf: () => ({}) },
     lines: [
       ["Closes", dateZone(sale.closesAt), "now"],
-      'New orders are answered "sale closed"; accepted ones go on',
+      'New orders are answered "sale closed"; accepted ones continue',
     ],
   });
 }
@@ -160,7 +160,7 @@ export function withdraw(sale, what, again) {
   propose({
     ...{ sale, again, path: item(what, "withdraw"), done: `${what.name} is withdrawn` },
     ...{ title: `Withdraw ${what.name}`, verb: "Withdraw", danger: true, fields: [REASON] },
-    lines: [["Can be ordered", "yes", "no"], "What is reserved goes on"],
+    lines: [["Can be ordered", "yes", "no"], "Reserved orders continue"],
     bodyOf: ({ reason }) => ({ reason }),
   });
 }

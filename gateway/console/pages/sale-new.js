@@ -41,7 +41,7 @@ function Form({ again }) {
     }
   };
   return html`<form class="form" onSubmit=${preview}>
-    ${input("id", "Id", { pattern: "[A-Za-z0-9._\\-]{1,64}", hint: "Stays as it is for good." })}
+    ${input("id", "Id", { pattern: "[A-Za-z0-9._\\-]{1,64}", hint: "Cannot be changed later." })}
     ${input("name", "Name")}
     ${input("currency", "Currency", { pattern: "[A-Z]{3}", maxlength: 3 })}
     ${input("opensAt", "Opens (your time zone)", { type: "datetime-local", step: 1 })}

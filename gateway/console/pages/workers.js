@@ -130,11 +130,11 @@ function Others({ value, me }) {
     { head: "Does", wide: true, cell: (r) => DOES[r.kind]?.(r) ?? r.kind },
   ];
   return html`<${Table} label="Other roles" columns=${columns} rows=${value} keyOf=${(r) => r.id}
-    empty="No payment worker, service or source of rates reports." />`;
+    empty="No payment worker, service or rate source reports." />`;
 }
 
 const EFFECTS = {
-  pause: "decides nothing from its next heartbeat on; its shards go to the others",
+  pause: "stops deciding at its next heartbeat; its shards go to the others",
   resume: "decides again within a second",
 };
 

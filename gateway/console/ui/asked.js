@@ -6,7 +6,7 @@
 import { call } from "../session.js";
 import { useEffect, useRef, useState } from "./html.js";
 
-const ASKING = { value: undefined, atMs: Number.NaN, why: "being asked" };
+const ASKING = { value: undefined, atMs: Number.NaN, why: "no answer yet" };
 
 /** Known (see known.ts), `asked: true`, and `again()`. Without a path nothing is asked. */
 export function useAsked(path) {

@@ -63,7 +63,7 @@ function ReadAt({ atMs }) {
 }
 
 function Stale({ known, why }) {
-  if (why === "being asked") return html`<p class="dim">Loading…</p>`;
+  if (why === "no answer yet") return html`<p class="dim">Loading…</p>`;
   if (known?.value === undefined)
     return html`<p class="unknown">
       <b>${known?.asked ? "Cannot be shown" : "Unknown"}</b>: ${why}.</p>`;

@@ -35,7 +35,7 @@ class PartSource(Protocol):
         """Returns when the ledger has the report. Safe to repeat."""
 
     async def later(self, part: Part) -> None:
-        """Puts the part off: it comes again after a growing wait."""
+        """Puts the part off: it is given out again after a growing wait."""
 
     def failed(self, part: Part) -> None:
         """The part could not be reported: it will come again."""

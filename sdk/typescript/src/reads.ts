@@ -12,7 +12,7 @@ export interface SaleItem {
   /** Units one user may buy; 0: no limit. */
   readonly limitPerUser: number;
   readonly initial: number;
-  /** Nobody can order it any more. */
+  /** New orders for it are refused. */
   readonly withdrawn?: boolean;
 }
 

@@ -48,7 +48,7 @@ export interface PartSource {
   claim(most: number, waitMs: number, signal: AbortSignal): Promise<readonly Part[]>;
   /** Resolves when the ledger has the report. Safe to repeat. */
   done(part: Part, waiting?: Waiting): Promise<void>;
-  /** Puts the part off: it comes again after a growing wait. */
+  /** Puts the part off: it is given out again after a growing wait. */
   later(part: Part, waiting?: Waiting): Promise<void>;
   /** The part could not be reported: it will come again. */
   failed(part: Part): void;
