@@ -38,7 +38,9 @@ export function Flow({ value: { steps, bottleneck } }) {
     <p class="flow-words">${
       bottleneck
         ? html`<b>${NAMES[bottleneck]?.[0]}</b> holds up the others.`
-        : "No step holds up the others."
+        : steps.some(({ perS }) => typeof perS !== "number")
+          ? "Whether a step holds up the others is unknown."
+          : "No step holds up the others."
     }</p>
   </div>`;
 }
