@@ -80,6 +80,9 @@ test("a process that was started again is no trouble; one that was not is lost",
       "'sluice logs worker-1' may say why it ended",
     ],
   ]);
+  const gateway = { id: "eu.gateway-eu-aaaaaaaa", kind: "gateway" as const, lastSeenMs: 1 };
+  const again = [gatewayReport({ id: "eu.gateway-eu-bbbbbbbb", sinceMs: 5 }), ...withWorker({})];
+  expect(found({ lost: [gateway], roles: again })[0]?.next).toMatch(/^'sluice logs gateway-eu'/);
   expect(of("worker-2-bbbbbbbb", NOW - 8_000)[0]?.[0]).toBe("role_lost");
   // It ran before, beside the one that is lost.
   expect(of("worker-1-bbbbbbbb", NOW - 60_000)[0]?.[0]).toBe("role_lost");
