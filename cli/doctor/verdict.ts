@@ -6,6 +6,7 @@ import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { type OverviewLedger, overview } from "../operator/overview.ts";
+import { servedOverHttp } from "../operator/routing.ts";
 import { openRedis } from "../roles/parts.ts";
 import type { Finding } from "./finding.ts";
 
@@ -24,8 +25,8 @@ const NEW_MS = 2_000;
 
 export interface Judged {
   readonly findings: readonly Finding[];
-  /** They read no queue, and starting another is not what helps. */
-  readonly pausedServices: ReadonlySet<string>;
+  /** Nobody reads their queue, and none need: they are paused, or claim their parts over HTTP. */
+  readonly unread: ReadonlySet<string>;
 }
 
 /**
@@ -34,7 +35,7 @@ export interface Judged {
  */
 export async function checkVerdict(settings: Settings): Promise<Judged> {
   const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
-  if (redisUrl === "" || url === "") return { findings: [], pausedServices: new Set() };
+  if (redisUrl === "" || url === "") return { findings: [], unread: new Set() };
   const opened = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
   const redis = await redisOf(settings);
   try {
@@ -44,7 +45,8 @@ export async function checkVerdict(settings: Settings): Promise<Judged> {
     const paused = roles.flatMap((role) =>
       role.kind === "fulfil" && role.governor.state === "paused" ? [role.service] : [],
     );
-    return { findings: verdictFindings(verdict, atMs), pausedServices: new Set(paused) };
+    const unread = new Set([...paused, ...servedOverHttp(roles)]);
+    return { findings: verdictFindings(verdict, atMs), unread };
   } finally {
     await redis.close();
     await opened?.close();
