@@ -63,7 +63,7 @@ test("an order that no broker ever took had no effect, and the error says so", a
   expect(failed).toMatchObject({ effect: "none", problem: { code: "unavailable" } });
 });
 
-test("an accepted order whose outcome did not come in time is never called without effect", async () => {
+test("an accepted order whose outcome came too late is never called without effect", async () => {
   const sluice = await client();
   live = await sluice.live();
   for (const order of [await sluice.place(LAMP), await live.place(LAMP)]) {
