@@ -81,6 +81,9 @@ const LEVELS = {
   ...{ alarm_ended: "ok", region_back: "ok", halt_ended: "ok", rebuild_ended: "ok" },
 };
 
+/** Some are recorded a little after they happened: a page of them is in the order of the events. */
+const latestFirst = (entries) => entries.toSorted((a, b) => b.atMs - a.atMs || b.seq - a.seq);
+
 function Events({ value: { entries, next } }) {
   const columns = [
     { head: "When", cell: (e) => html`<${At} at=${e.atMs} />` },
@@ -89,10 +92,10 @@ function Events({ value: { entries, next } }) {
       cell: (e) => html`<${State} level=${LEVELS[e.kind] ?? "notice"}>
         ${e.kind.replaceAll("_", " ")}</${State}>`,
     },
-    { head: "About", cell: (e) => e.subject },
+    { head: "About", wide: true, cell: (e) => e.subject },
     { head: "What happened", wide: true, cell: (e) => e.what },
   ];
-  return html`<${Table} label="Timeline" columns=${columns} rows=${entries} keyOf=${(e) => e.seq}
+  return html`<${Table} label="Timeline" columns=${columns} rows=${latestFirst(entries)} keyOf=${(e) => e.seq}
       empty="Nothing has happened in the last day." />
     ${
       next !== undefined &&
