@@ -116,7 +116,7 @@ async function step(
     throw new TopologyConflict(
       `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
         `(${messageOf(error)}). Let it run empty, delete it (rabbitmqctl delete_queue NAME), ` +
-        "and start again; it is then declared anew.",
+        "and start again; it is then declared as it should be.",
     );
   }
 }

@@ -113,8 +113,8 @@ test(
     await until("the loss is noticed", () => seen.losses > 1); // at least one attempt failed
     await declare(realRuntime, raw, TOPOLOGY, "eu");
     await raw.close();
-    expect(await send("anew")).toBe("confirmed");
-    await until("it consumes", () => seen.bodies.includes("anew"));
+    expect(await send("again")).toBe("confirmed");
+    await until("it consumes", () => seen.bodies.includes("again"));
   },
   BOOT_MS,
 );

@@ -1,12 +1,16 @@
 import { InvalidArgumentError } from "commander";
 import { timeIn } from "../core/domain/time-in.ts";
 
-/** Parses an option's value as a whole number within bounds, or throws. */
-export function whole(least: number, most: number) {
+/**
+ * Parses an option's value as a whole number within bounds, or throws. Only digits will do: `35.00`
+ * is whole, and somebody who writes it may mean 35 euros where minor units are asked for. `hint`
+ * says what the number counts.
+ */
+export function whole(least: number, most: number, hint = "") {
   return (text: string): number => {
-    const n = Number(text);
-    if (!Number.isInteger(n) || n < least || n > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    const n = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(n >= least && n <= most))
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}${hint}.`);
     return n;
   };
 }

@@ -23,7 +23,7 @@ export const EXITS: Readonly<Record<number, string>> = {
 export const OWN_EXITS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   doctor: { 0: "nothing to fix", 1: "something to fix" },
   verify: {
-    0: "every invariant holds",
+    0: "no invariant is violated, as far as it was checked",
     1: "an invariant is violated",
     2: "inconclusive: the system did not come to rest; or wrong usage",
   },

@@ -1,5 +1,5 @@
 // The lines of a log that is appended to, and cut when it grows too long (services/log-files.ts):
-// its last part is then in `<file>.1`, and the file begins anew.
+// its last part is then in `<file>.1`, and the file starts empty.
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 
 const CHUNK_BYTES = 256 * 1024;

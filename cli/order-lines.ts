@@ -1,5 +1,6 @@
 // One order with all that the ledger knows of it, as text. Pure.
-import { minorDigits } from "../core/domain/currency.ts";
+import { eventDetailText } from "../core/domain/event-detail.ts";
+import { moneyText } from "../core/domain/money.ts";
 import { plain } from "../core/domain/plain.ts";
 import { traceIdOf } from "../core/domain/trace.ts";
 import { subjectOf } from "../core/domain/user-name.ts";
@@ -30,7 +31,10 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ...(traceparent === "" ? [] : [["trace", traceIdOf(traceparent)] as [string, string]]),
   ];
   const lines = facts.map(([name, value]) => `${name.padEnd(9)} ${plain(value)}\n`);
-  const shown = events.map(({ atMs, event, detail }) => ({ at: rfc3339(atMs), event, detail }));
+  const shown = events.map(({ atMs, event, detail: text }) => {
+    const detail = eventDetailText(event, text);
+    return { at: rfc3339(atMs), event, detail };
+  });
   return [
     lines.join(""),
     ...(shown.length > 0 ? [table(shown)] : []),
@@ -42,10 +46,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
 
 /** `49.90 EUR` */
 export function amountText({ amount, currency }: Pick<Bill, "amount" | "currency">): string {
-  const digits = minorDigits(currency);
-  const text = String(amount).padStart(digits + 1, "0");
-  if (digits === 0) return `${text} ${currency}`;
-  return `${text.slice(0, -digits)}.${text.slice(-digits)} ${currency}`;
+  return moneyText(amount, currency);
 }
 
 function decidedText(

@@ -50,7 +50,7 @@ test("doctor fails for trouble, warns of what is due, and repeats no other check
     ["no sale", "ok"],
   ]);
   expect(shown[0]).toMatchObject({
-    detail: expect.stringMatching(/^everything is halted.*, for 2 min; it affects everybody/),
-    mend: FINDINGS.halted.next,
+    detail: expect.stringMatching(/^everything is halted.*, for 2 min; affects everybody/),
+    fix: FINDINGS.halted.next,
   });
 });

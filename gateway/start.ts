@@ -11,6 +11,7 @@ import { Origins } from "./access/origins.ts";
 import { Admission } from "./admission/admission.ts";
 import { LateRefusals } from "./admission/late-refusals.ts";
 import { SoldOut } from "./admission/sold-out.ts";
+import { announcedUrl } from "./announced-url.ts";
 import { Catalogue } from "./catalogue.ts";
 import { type AdminServer, startAdminServer } from "./http/admin-server.ts";
 import { createApp } from "./http/app.ts";
@@ -228,6 +229,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     });
   const listener = new Listener(serve, port);
   const { url } = listener;
+  const announced = announcedUrl(url);
   log("gateway listening", { id, region, url });
   const spare = new SpareDescriptors({ runtime, listener, counters, log });
 
@@ -236,7 +238,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     kind: "gateway",
     ...self.report(),
     region,
-    url,
+    url: announced,
     draining: leaving,
     broker: broker.state?.() ?? (broker.blocked() ? "blocked" : "up"),
     publishing: broker.regions?.() ?? { publishesTo: region, regions: [] },

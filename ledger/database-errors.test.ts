@@ -88,7 +88,7 @@ test(
 );
 
 test(
-  "a Postgres that takes no writes any more is shown as read-only and dialled anew; one that " +
+  "a Postgres that takes no writes any more is shown as read-only and dialled again; one that " +
     "restarts is dialled until it serves",
   async () => {
     const dir = testDir("own-postgres", 0o755);

@@ -4,7 +4,7 @@
 //
 //   wait     Postgres will serve by itself. The call fails as unavailable and is made again later.
 //   redial   This server does not serve: it restarts, or has become a replica. All connections are
-//            dropped and dialled anew.
+//            dropped and opened again.
 //   refuse   An operator must change the settings or the database. A role that starts exits and
 //            names the reason; one that runs waits.
 //
@@ -62,7 +62,7 @@ export function sqliteCode(error: unknown): number | undefined {
   return own && typeof errno === "number" ? errno & 0xff : undefined;
 }
 
-/** The client's own codes: there is no connection. It dials anew by itself. */
+/** The client's own codes: there is no connection. It connects again by itself. */
 const WITHOUT_CONNECTION: ReadonlySet<unknown> = new Set([
   "ERR_POSTGRES_CONNECTION_CLOSED",
   "ERR_POSTGRES_CONNECTION_REFUSED",

@@ -54,7 +54,7 @@ export async function leaseParts(
   }
   const { service, claim, untilMs } = request;
   return db.transaction(async (tx) => {
-    // Of two gateways with the same claim one goes on; the other one waits for it here.
+    // Of two gateways with the same claim one continues; the other one waits for it here.
     const isNew = await insertRows(
       tx,
       "part_claims",

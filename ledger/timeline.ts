@@ -1,6 +1,6 @@
 // What happened in the last day, and the figures of its minutes. One gateway at a time writes them,
 // the holder of a lease, in one transaction with the state that its events lead to. So each change
-// is on record once, whichever gateway noticed it, and a new holder goes on from the state
+// is on record once, whichever gateway noticed it, and a new holder continues from the state
 // (docs/decisions/0029-timeline.md).
 import type {
   HistoryMinute,

@@ -23,7 +23,7 @@ test("a log that grew behind a long reader is cut once the reader has ended", as
   expect(logMb()).toBeGreaterThan(40);
   reader.run("COMMIT");
   reader.close();
-  // The first checkpoints what the reader held, the next one starts the log anew.
+  // The first checkpoints what the reader held, the next one starts a new log.
   for (let i = 0; i < 2; i++) await fill(i);
   expect(logMb()).toBeLessThanOrEqual(32);
   await db.close();

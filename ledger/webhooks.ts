@@ -1,6 +1,6 @@
 // Webhook endpoints, and how far each has been served. An endpoint's position, its held events and
 // its delivery log change in one transaction, which only the holder of its lease can commit:
-// a sender that was killed leaves nothing half done, and its successor goes on from there.
+// a sender that was killed leaves nothing half done, and its successor continues from there.
 //
 // Leases are here rather than in Redis, because they guard rows of this database. All times are by
 // its clock, so that those of gateways and senders do not matter.

@@ -200,6 +200,28 @@ describe.each(EXAMPLES)("%s", (name) => {
     }
   });
 
+  test("an update never runs workers of two releases side by side", () => {
+    const recreated = roles.filter(({ spec }) => spec.strategy?.type === "Recreate");
+    expect(recreated.map(({ metadata }) => metadata.name)).toEqual(["sluice-worker"]);
+  });
+
+  test("gateways reach each other: a command in one asks all of them", () => {
+    const gateways = roles.filter(({ metadata }) => metadata.name.includes("-gateway-"));
+    const components = gateways.map(
+      ({ spec }) => spec.template.metadata.labels["app.kubernetes.io/component"] ?? "",
+    );
+    for (const { spec } of ofKind(items, "NetworkPolicy")) {
+      const own = spec.podSelector.matchLabels["app.kubernetes.io/component"] ?? "";
+      const peers = (spec.egress ?? []).flatMap(({ ports, to }) =>
+        ports.some(({ port }) => port === 8080) ? (to ?? []) : [],
+      );
+      const reached = peers.flatMap(
+        ({ podSelector }) => podSelector?.matchExpressions?.flatMap(({ values }) => values) ?? [],
+      );
+      expect([own, reached]).toEqual([own, components.includes(own) ? components : []]);
+    }
+  });
+
   test("no more workers than shards, and the metric that scales them exists", () => {
     const worker = roles.find(({ metadata }) => metadata.name === "sluice-worker") as Item;
     const { shards } = settingsOf(containerOf(worker));

@@ -10,6 +10,13 @@ type Labels = Readonly<Record<string, string>>;
 
 export interface Selector {
   readonly matchLabels: Labels;
+  readonly matchExpressions?: readonly { readonly values: readonly string[] }[];
+}
+
+/** What a role may reach. */
+interface Egress {
+  readonly ports: readonly { readonly port: number | string }[];
+  readonly to?: readonly { readonly podSelector?: Selector }[];
 }
 
 export interface Container {
@@ -58,9 +65,11 @@ export interface Item {
   readonly metadata: { readonly name: string; readonly labels: Labels };
   readonly spec: {
     readonly replicas?: number;
+    readonly strategy?: { readonly type?: string };
     readonly template: Pod;
     readonly selector: Selector & Labels;
     readonly podSelector: Selector;
+    readonly egress?: readonly Egress[];
     readonly maxReplicas: number;
     readonly maxReplicaCount: number;
     readonly scaleTargetRef: { readonly name: string };

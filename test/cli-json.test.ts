@@ -135,14 +135,41 @@ test(
 
     const refused = (...words: string[]) => sluice("sales", ...words).catch(String);
     expect(await refused("correct", "cli", "lamp", "11", "--reason", "x")).toContain(
-      "units: fewer",
+      "cli lamp: fewer units are free",
     );
-    expect(await refused("restock", "nope", "lamp", "1")).toContain("sale: Not found");
+    expect(await refused("restock", "nope", "lamp", "1")).toContain("there is no sale 'nope'");
+    expect(await refused("restock", "cli", "lamb", "1")).toContain(
+      "sale 'cli' has no item 'lamb'; it has lamp",
+    );
     await Bun.write(file, JSON.stringify({ id: "bad", currency: "EUR", ...window, items: [{}] }));
     expect(await refused("create", file)).toContain("items[0].sku: Missing field");
+    await Bun.write(file, JSON.stringify({ id: "cli", currency: "KWD", ...window, items: [item] }));
+    expect(await refused("create", file)).toContain(
+      "there is a sale 'cli' already, which was created with other content",
+    );
     const audit = await sluice("audit", "--json", "--action", "items.correct");
     await mustFit("GET", "/v1/admin/audit", audit);
-    expect(JSON.parse(audit).records.map((r: { status: number }) => r.status)).toEqual([500, 200]);
+    expect(JSON.parse(audit).records.map((r: { status: number }) => r.status)).toEqual([409, 200]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a change says what it did, and minor units are not taken for an amount",
+  async () => {
+    await stack.sale({ cup: 3 }, { id: "said" });
+    const sales = (...words: string[]) => sluice("sales", ...words);
+    expect(await sales("restock", "said", "cup", "4")).toBe("said cup: units added: 4\n");
+    const price = ["edit", "said", "cup", "--reason", "x", "--price"];
+    expect(await sales(...price, "3500")).toMatch(/^said cup: costs 35\.00 EUR from 2\S+Z on\n$/);
+    for (const amount of ["35.00", "3.5e3", "0x10", " 35", "+35"])
+      await expect(sales(...price, amount)).rejects.toThrow("of minor units: 3500 for 35.00 EUR");
+    await sales("correct", "said", "cup", "3", "--reason", "x");
+    const [shown] = JSON.parse(await sluice("stock", "said", "--json")).stock as SaleStock[];
+    const units = { initial: 3, restocked: 4, corrected: 3, available: 4 };
+    expect([shown?.items, shown?.ledger]).toMatchObject([[units], [units]]);
+    const [sale] = await stack.ledger.sales(["said"]);
+    expect(sale?.items[0]?.prices?.map(({ priceMinor }) => priceMinor)).toEqual([3_500]);
   },
   TIMEOUT_MS,
 );

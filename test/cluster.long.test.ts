@@ -108,7 +108,7 @@ async function allDispatched(dir: string, accepted: ReadonlyMap<string, string>)
     await until(`the orders of ${user}`, done, WAIT_MS);
     expect((await states()).map(({ id }) => id).sort()).toEqual(own.sort());
   }
-  expect(await told(dir, "verify", "--partial", "--wait", "60")).toContain("✓ I1");
+  expect(await told(dir, "verify", "--partial", "--wait", "60")).toContain("✓ I5");
 }
 
 test(

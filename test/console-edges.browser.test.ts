@@ -172,7 +172,7 @@ test(
     await page.waitForSelector("#workers tbody tr");
     await page.route("**/v1/admin/me", (route) => route.abort());
     await page.reload();
-    await page.waitForSelector("#sign-in-why:has-text('asked again every few seconds')");
+    await page.waitForSelector("#sign-in-why:has-text('Trying again every few seconds')");
     await page.unroute("**/v1/admin/me");
     await page.waitForSelector("#workers tbody tr");
     await page.close();

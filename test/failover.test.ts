@@ -113,7 +113,7 @@ test(
       (real) =>
         async function (this: SqlLedger) {
           const value = await real.call(this);
-          if (this === slow && new Error().stack?.includes("mend")) {
+          if (this === slow && new Error().stack?.includes("repair")) {
             read?.();
             await Bun.sleep(1_500);
           }
@@ -128,10 +128,10 @@ test(
     const { options } = w2.worker as unknown as { options: { stores: { ledger: SqlLedger } } };
     slow = options.stores.ledger;
     // w1 starts its rebuild only after w2 has read.
-    const mend = "mend" as never;
+    const repair = "repair" as never;
     patch(
       w1?.worker as object as Record<string, unknown>,
-      mend,
+      repair,
       (real) =>
         (async (...args: unknown[]) => {
           await w2HasRead;

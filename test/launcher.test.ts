@@ -1,7 +1,15 @@
 // The launcher on machines that lack something. A test installs nothing; real installs are tried on
 // a fresh system.
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { outputOf } from "./output-of.ts";
 import { testDir } from "./services.ts";
@@ -137,4 +145,41 @@ test("a failed install names what could not be installed", async () => {
   expect(await Bun.file(aptCalls).text()).toContain(
     "install -y -qq --no-install-recommends redis-server",
   );
+});
+
+/**
+ * A checkout whose packages npm has installed, not the launcher. `change` may change npm's list of
+ * them. Returns the calls of npm that a command makes.
+ */
+async function npmCalls(command: string, change = (list: string) => list): Promise<string> {
+  const [home, path] = [testDir("checkout"), testDir("npm")];
+  const root = join(LAUNCHER, "..");
+  for (const name of readdirSync(root))
+    if (!name.startsWith(".") && name !== "node_modules")
+      symlinkSync(join(root, name), join(home, name));
+  mkdirSync(join(home, "node_modules"));
+  for (const name of readdirSync(join(root, "node_modules")))
+    if (!name.startsWith(".") || name === ".bin")
+      symlinkSync(join(root, "node_modules", name), join(home, "node_modules", name));
+  const list = readFileSync(join(root, "node_modules", ".package-lock.json"), "utf8");
+  writeFileSync(join(home, "node_modules", ".package-lock.json"), change(list));
+  const calls = join(path, "calls");
+  writeFileSync(join(path, "npm"), `#!/bin/sh\necho "$*" >>${calls}\nexit 1\n`, { mode: 0o755 });
+  await outputOf([join(home, "sluice"), command], {
+    env: { HOME: "/", PATH: `${path}:${process.env.PATH}` },
+  });
+  return existsSync(calls) ? readFileSync(calls, "utf8") : "";
+}
+
+test("packages that `npm ci --omit=dev` has installed are left alone", async () => {
+  const production = (list: string) => {
+    const { packages } = JSON.parse(list) as { packages: Record<string, { dev?: boolean }> };
+    const kept = Object.entries(packages).filter(([, { dev }]) => !dev);
+    return JSON.stringify({ packages: Object.fromEntries(kept) });
+  };
+  expect(await npmCalls("--version", production)).toBe("");
+  expect(await npmCalls("test", production)).toStartWith("ci ");
+  const without = (list: string) =>
+    production(list).replace('"node_modules/hono"', '"node_modules/h"');
+  expect(await npmCalls("--version", without)).toStartWith("ci ");
 });

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { MAX_COLUMNS, MAX_LINES, type Tree, violations } from "./structure.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const ROOMS =
+const DIRECTORIES =
   "bench,broker,cli,consumers,core,deploy,docs,gateway,ledger,proof,sdk,services,stubs,test";
 const FILES = [
-  new Bun.Glob(`{${ROOMS}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
+  new Bun.Glob(`{${DIRECTORIES}}/**/*.{ts,lua,js,css,html,md,yml,conf,mjs,py}`),
   new Bun.Glob("{*.md,*.yml,Dockerfile,.dockerignore,sluice}"),
   new Bun.Glob(".ci/run"),
 ];
@@ -217,6 +217,13 @@ test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"]
 
 test("what a bench prints may be wide", () => {
   expect(violations(new Map([["bench/results/a.md", `a ${"x".repeat(200)}\n`]]))).toEqual([]);
+});
+
+test.each(["for\n// want of room", "nou" + "ght"])("a stiff phrase is rejected: %j", (phrase) => {
+  const found = (path: string, text: string) => violations(new Map([[path, text]]));
+  expect(found("core/lua/a.lua", `-- refused ${phrase}\n`)).toHaveLength(1);
+  expect(found("docs/a.md", `Refused ${phrase}.\n`)).toHaveLength(1);
+  expect(found("docs/a.md", `It was called \`${phrase.replace("\n// ", " ")}\`.\n`)).toEqual([]);
 });
 
 test("a test file that expects nothing is rejected", () => {

@@ -1,6 +1,7 @@
-// The rules of the source tree, as functions over its files: which room may import which, which
-// folder alone uses a client library, how long files and lines may be, and that imports form no
-// circle. Pure, so that tests can break the rules in invented files.
+// The rules of the source tree, as functions over its files: which directory may import which,
+// which one alone uses a client library, how long files and lines may be, that imports form no
+// circle, and which phrases are not used. Pure, so that tests can break the rules in invented
+// files.
 import { dirname, join, normalize } from "node:path";
 import { at } from "../core/domain/at.ts";
 
@@ -8,7 +9,7 @@ import { at } from "../core/domain/at.ts";
 export type Tree = ReadonlyMap<string, string>;
 
 /**
- * The rooms, each with the rooms below it that it may import. Imports go one way:
+ * The directories, each with those below it that it may import. Imports go one way:
  * domain ← core, broker, ledger ← gateway, consumers ← stubs, services ← proof ← bench ← cli.
  */
 const BELOW_ROLES = ["core", "core/domain", "core/runtime", "broker", "ledger"];
@@ -35,7 +36,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sdk: [],
 };
 
-const INNER_ROOMS = ["core/domain", "core/runtime", "proof/simulate", "proof/traces"] as const;
+const INNER_DIRECTORIES = [
+  "core/domain",
+  "core/runtime",
+  "proof/simulate",
+  "proof/traces",
+] as const;
 
 /** A client library, and the one folder that may use it. */
 const SPEAKS_TO: Readonly<Record<string, string>> = {
@@ -83,6 +89,23 @@ const KEEP_WIDTH = [
 const PRINTED = /^bench\/results\//;
 /** A line of one word, such as an address or a pattern, cannot be broken. */
 const ONE_WORD = /^\s*(?:(?:[-*#]|\/\/|--)\s+)?\S+$/;
+
+/** Phrases that read as translated, each with what the field's own documents say. */
+const STIFF: readonly (readonly [phrase: RegExp, instead: string])[] = [
+  [/\bnought\b/i, "zero"],
+  [/\bmend(?:s|ed|ing)?\b/i, "fix, repair, heal"],
+  [/\banew\b/i, "again"],
+  [/\bshall\b/i, "must, will"],
+  [/\bfor ever\b/i, "forever"],
+  [/\bfor want of\b/i, "for lack of"],
+  [/\bcannot be had\b/i, "is not available, cannot be fetched"],
+  [/\bto try (?:it|things) with\b/i, "demo, stub, for trials"],
+  [/\bturn(?:s|ed)? away\b/i, "reject, refuse, shed"],
+  [/\b(?:that|those|ones) of before\b/i, "the earlier"],
+  [/\ba (?:record|row|event|line|word) an? (?:line|row)\b/i, "one … per …"],
+];
+/** A document may name a word as a word. */
+const CODE_SPAN = /`[^`\n]*`/g;
 
 /** Tests, and files that only tests import, may import anything. */
 const FOR_TESTS = /(^test\/)|\.test\.ts$|\.child\.ts$|(^|\/)testing\.ts$|(^|\/)test-[^/]*\.ts$/;
@@ -132,7 +155,7 @@ const THREADS = new Set([
 export function violations(tree: Tree): string[] {
   const found: string[] = [];
   for (const [path, text] of tree) {
-    found.push(...wideLines(path, text), ...wrongPython(path, text));
+    found.push(...wideLines(path, text), ...wrongPython(path, text), ...stiff(path, text));
     if (!/\.(ts|lua)$/.test(path)) continue;
     const lines = text.split("\n").length - 1;
     const most = path.endsWith(".test.ts") ? MAX_TEST_LINES : MAX_LINES;
@@ -163,6 +186,15 @@ function wideLines(path: string, text: string): string[] {
     const columns = [...line].length;
     if (columns <= MAX_COLUMNS || ONE_WORD.test(line)) return [];
     return [`${path}:${at + 1}: ${columns} columns, at most ${MAX_COLUMNS}`];
+  });
+}
+
+function stiff(path: string, text: string): string[] {
+  if (PRINTED.test(path)) return [];
+  const prose = path.endsWith(".md") ? text.replaceAll(CODE_SPAN, "") : text;
+  return STIFF.flatMap(([phrase, instead]) => {
+    const found = phrase.exec(prose.replaceAll(/\n\s*(?:\*|\/\/|--|#)?\s*/g, " "));
+    return found ? [`${path}: '${found[0]}' is stiff; say: ${instead}`] : [];
   });
 }
 
@@ -234,7 +266,7 @@ function wrongTime(path: string, text: string): string[] {
 
 /** The part a file belongs to: its first folder, or one of the rooms within it. */
 function partOf(path: string): string {
-  for (const part of INNER_ROOMS) if (path.startsWith(`${part}/`)) return part;
+  for (const part of INNER_DIRECTORIES) if (path.startsWith(`${part}/`)) return part;
   return path.includes("/") ? at(path.split("/"), 0) : "";
 }
 

@@ -42,7 +42,7 @@ function count(what: string): void {
 class Attacker {
   constructor(private readonly options: AttackerOptions) {}
 
-  /** Work that goes on until the end. */
+  /** Work that continues until the end. */
   start(): Promise<unknown>[] {
     const { attack } = this.options;
     switch (attack) {

@@ -46,9 +46,9 @@ export function cancel({ id, user }: Placed): void {
   if (![200, 202, 409].includes(answer.status) && !isRefusal(answer)) strange(answer);
 }
 
-/** 409, 429, and 503 if the order was shed; any other 5xx is a failure. */
+/** 409, 429, and 503 if the order was certainly not accepted; any other 5xx is a failure. */
 function isRefusal(answer: Answer): boolean {
-  if (answer.status === 503) return codeOf(answer) === "shed";
+  if (answer.status === 503) return ["shed", "unavailable"].includes(codeOf(answer));
   return answer.status === 409 || answer.status === 429;
 }
 

@@ -4,7 +4,7 @@ import decide from "./decide.lua" with { type: "text" };
 import type { Item, Order, Outcome } from "./peer.ts";
 
 export const STOCK_KEY = "stock";
-/** The longest that a call may wait; ioredis would wait for ever. */
+/** The longest that a call may wait; ioredis would wait forever. */
 const COMMAND_TIMEOUT_MS = 10_000;
 
 interface Deciding extends Redis {

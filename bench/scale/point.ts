@@ -49,7 +49,7 @@ const WARM_UP_S = 2;
 const FLOOD_SOCKETS = 16;
 /** Orders in flight, as in `bench intake`'s sustained run. */
 const WINDOW = 30_000;
-/** Capacity is measured, so nobody is turned away, and no worker pauses for the generator. */
+/** Capacity is measured, so nobody is rejected, and no worker pauses for the generator. */
 const SETTINGS = {
   SLUICE_GOVERNOR_CPU: "off",
   SLUICE_SOLD_OUT_AT_GATE: "no",

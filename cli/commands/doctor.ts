@@ -25,11 +25,9 @@ export function register(program: Command): void {
 async function examine(): Promise<Finding[]> {
   try {
     const settings = readSettings(process.env);
-    return [
-      ...checkMachine(settings),
-      ...(await checkServices(settings)),
-      ...(await checkVerdict(settings)),
-    ];
+    const machine = checkMachine(settings);
+    const { findings, pausedServices } = await checkVerdict(settings);
+    return [...machine, ...(await checkServices(settings, pausedServices)), ...findings];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];
@@ -40,8 +38,8 @@ async function examine(): Promise<Finding[]> {
 function lines(findings: readonly Finding[]): string[] {
   const colours = paint(coloured(process.stdout));
   const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
-  return findings.flatMap(({ what, state, detail, mend }) => [
+  return findings.flatMap(({ what, state, detail, fix }) => [
     `${mark[state]}  ${plain(`${what}: ${detail}`)}`,
-    ...(mend === undefined ? [] : [`      → ${plain(mend)}`]),
+    ...(fix === undefined ? [] : [`      → ${plain(fix)}`]),
   ]);
 }

@@ -11,7 +11,7 @@ import { read } from "../../gateway/http/shape.ts";
 import type { ItemOperation, Ledger, SaleOperation } from "../../ledger/contract.ts";
 import { time, whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
-import { type Changed, changeSale, reading } from "../operator/sale-changes.ts";
+import { changeSale, type Done, reading } from "../operator/sale-changes.ts";
 import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
@@ -19,6 +19,7 @@ import { UsageError } from "../usage.ts";
 /** As over HTTP: every gateway shows a price before the first order that pays it. */
 const PRICE_LEAD_MS = 5_000;
 const UNITS = whole(1, MAX_UNITS_PER_ITEM);
+const MINOR = whole(0, MAX_MONEY_MINOR, " of minor units: 3500 for 35.00 EUR");
 
 interface Said {
   readonly ref?: string;
@@ -85,7 +86,7 @@ function registerItems(sales: Command, change: (command: Command) => Command): v
     .action(add);
   item(sales.command("edit <sale> <sku>"))
     .description("change an item's price or limit, withdraw it, or offer it again")
-    .option("--price <minor>", "the new price, in minor units", whole(0, MAX_MONEY_MINOR))
+    .option("--price <minor>", "the new price, in minor units", MINOR)
     .option("--from <time>", "with --price: for orders from then on; default: in 5 seconds", time)
     .option("--limit-per-user <n>", "the new limit per user", whole(0, MAX_UNITS_PER_ITEM))
     .option("--withdraw", "stop new orders for it", false)
@@ -122,7 +123,8 @@ async function create(file: string, said: Said & { readonly dryRun: boolean }): 
   }
   // A sale is created once under its name, so the name serves as its reference.
   const ref = said.ref ?? `create ${sale.id}`;
-  report(await changeSale("sales.create", () => ({ kind: "create", ref, sale })), said);
+  const named = said.ref !== undefined;
+  report(await changeSale("sales.create", () => ({ kind: "create", ref, sale }), named), said);
 }
 
 async function open(
@@ -193,12 +195,12 @@ function refOf({ ref }: Said): string {
   return ref ?? realRuntime.uuid();
 }
 
-function report(changed: Changed, { json }: { readonly json: boolean }): void {
-  const { saleId, result, applied, warnings = [] } = changed;
-  const done = result === "repeated" ? "was made before" : "is done";
+function report({ changed, words }: Done, { json }: { readonly json: boolean }): void {
+  const { result, applied, warnings = [] } = changed;
+  const before = result === "repeated" ? " (done before; nothing has changed now)" : "";
+  const later = applied ? "" : "; Redis gets it as soon as it can";
   if (json) printJson(changed);
-  else
-    print(`${saleId}: the change ${done}${applied ? "" : "; Redis gets it as soon as possible"}\n`);
+  else print(plainLines(`${words}${before}${later}\n`));
   for (const warning of warnings) process.stderr.write(plainLines(`sluice: ${warning}\n`));
 }
 

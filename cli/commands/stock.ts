@@ -63,10 +63,22 @@ export async function stockOf(
       const ask = redis.connected && !sale.retired;
       const live = ask ? await ignore(look(), "stock_look") : undefined;
       const units = sale.retired ? recorded : live && [...live.values()];
-      const items = units ? shownUnits(units, knownOf(sale)) : null;
+      const items = units ? shownUnits(units, knownOf(sale)).map(asRecorded(recorded)) : null;
       return { saleId: sale.id, items, ledger: recorded };
     }),
   );
+}
+
+/** Redis knows what was added and taken away only net. The ledger knows both, once it has them. */
+function asRecorded(recorded: readonly Stock[]): (live: Stock) => Stock {
+  const known = new Map(recorded.map((item) => [item.sku, item]));
+  return (live) => {
+    const own = known.get(live.sku);
+    if (!own || totalOf(own) !== totalOf(live)) return live;
+    const { corrected: _net, ...rest } = live;
+    const taken = own.corrected === undefined ? {} : { corrected: own.corrected };
+    return { ...rest, restocked: own.restocked, ...taken };
+  };
 }
 
 function knownOf(sale: Sale) {

@@ -20,13 +20,14 @@ test("each unreachable service is named with its setting", async () => {
       SLUICE_REGIONS: "eu=amqp://127.0.0.1:1",
       SLUICE_LEDGER_URL: "sqlite:/proc/none",
     }),
+    new Set(),
   );
   expect(found.map(({ what, state }) => [what, state])).toEqual([
     ["Redis", "fail"],
     ["broker eu", "fail"],
     ["ledger", "fail"],
   ]);
-  expect(found.map(({ mend }) => mend).join()).toMatch(
+  expect(found.map(({ fix }) => fix).join()).toMatch(
     /SLUICE_REDIS_URL.*SLUICE_REGIONS.*SLUICE_LEDGER_URL/,
   );
 });
@@ -38,7 +39,7 @@ test("a broker without queues is inspected and not changed", async () => {
     SLUICE_REGIONS: `eu=${url}`,
   });
   for (let look = 0; look < 2; look++) {
-    const found = await checkServices(settings);
+    const found = await checkServices(settings, new Set());
     expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues do not exist");
     // The tests' Redis keeps nothing on disk, and need not.
     const redis = found.filter(({ what }) => what === "Redis").map(({ detail }) => detail);
@@ -53,7 +54,7 @@ test("an impossible data folder is named with its setting", async () => {
     checkMachine(readSettings({ SLUICE_DATA: path })).find(({ what }) => what === "data folder");
   expect(look(`${dir}/file`)).toMatchObject({
     state: "fail",
-    mend: "choose another with SLUICE_DATA",
+    fix: "choose another with SLUICE_DATA",
   });
   expect(look(`${dir}/not/yet/there`)?.state).not.toBe("fail");
 });
@@ -75,7 +76,7 @@ test("a recorded halt is shown while Redis is away, or refuses to serve", async 
   const stranger = `redis://127.0.0.1:${guarded.port}`;
   // Nothing of those that only Redis can tell, such as missing roles.
   for (const redis of ["redis://127.0.0.1:1", stranger])
-    expect((await look(redis)).map(({ what, state, mend }) => [what, state, mend])).toEqual([
+    expect((await look(redis)).findings.map(({ what, state, fix }) => [what, state, fix])).toEqual([
       ["halted", "fail", FINDINGS.halted.next],
       ["no sale", "ok", FINDINGS.no_sale.next],
     ]);
@@ -95,7 +96,7 @@ test("a halt that a worker reports is shown while the ledger is away", async () 
         ...{ SLUICE_REDIS_URL: url, SLUICE_LEDGER_URL: "sqlite:/proc/none", SLUICE_SHARDS: "1" },
       }),
     );
-  const found = await look();
+  const { findings: found } = await look();
   expect(found).toContainEqual(expect.objectContaining({ what: "halted", state: "fail" }));
   // What only the ledger knows is not concluded.
   expect(found.map(({ what }) => what)).not.toContain("no sale");

@@ -22,10 +22,14 @@ const OLDEST_REDIS = 7;
  */
 const CLOCK_APART_MS = 60_000;
 
-export async function checkServices(settings: Settings): Promise<Finding[]> {
+/** `paused`: services that are known not to read their queues. */
+export async function checkServices(
+  settings: Settings,
+  paused: ReadonlySet<string>,
+): Promise<Finding[]> {
   const looks: Promise<Finding[]>[] = [];
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
-  for (const region of settings.regions) looks.push(checkRegion(region, settings));
+  for (const region of settings.regions) looks.push(checkRegion(region, settings, paused));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
   const found = (await Promise.all(looks)).flat();
   const noRedis = found.some(({ what, state }) => what === "Redis" && state === "fail");
@@ -34,11 +38,11 @@ export async function checkServices(settings: Settings): Promise<Finding[]> {
 
 /** Without Redis no worker owns a shard: another worker would not help. */
 function forWantOfRedis(finding: Finding): Finding {
-  if (finding.mend !== START_WORKER) return finding;
-  return { ...finding, mend: "bring Redis back first: workers own shards through it" };
+  if (finding.fix !== START_WORKER) return finding;
+  return { ...finding, fix: "bring Redis back first: workers own shards through it" };
 }
 
-const START_WORKER = "start one: sluice worker (or sluice up)";
+const START_WORKER = "start one: 'sluice worker', or 'sluice up'";
 
 async function checkRedis(settings: Settings): Promise<Finding[]> {
   const what = "Redis";
@@ -105,7 +109,7 @@ function heldRate({ pair, value, last, sinceMs }: WaitingRate): Finding {
   return warn(
     `rate ${pair}`,
     `${value} is not used since ${since}: it is too far from the last one, ${last}`,
-    `sluice rates accept ${pair}, or refuse ${pair} (docs/currencies.md)`,
+    `'sluice rates accept ${pair}', or 'sluice rates refuse ${pair}' (docs/currencies.md)`,
   );
 }
 
@@ -121,6 +125,7 @@ function parseInfo(text: string): Record<string, string> {
 async function checkRegion(
   region: Settings["regions"][number],
   settings: Settings,
+  paused: ReadonlySet<string>,
 ): Promise<Finding[]> {
   const what = `broker ${region.name}`;
   // Without its own topology: an inspection must declare nothing.
@@ -152,7 +157,7 @@ async function checkRegion(
       ];
     const accounts = [
       ...(await checkAccount(connection, settings)),
-      ...(await checkServiceQueues(connection, settings)),
+      ...(await checkServiceQueues(connection, settings, paused)),
     ];
     const owned = queues.filter(
       (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
@@ -182,6 +187,7 @@ async function checkRegion(
 async function checkServiceQueues(
   connection: BrokerConnection,
   settings: Settings,
+  paused: ReadonlySet<string>,
 ): Promise<Finding[]> {
   if (settings.ledgerUrl === "") return [];
   const { ledgerUrl: url, shards } = settings;
@@ -189,7 +195,8 @@ async function checkServiceQueues(
   // checkLedger reports it
   const routes = (await ledger?.routes().catch(() => undefined)) ?? [];
   await ledger?.close();
-  const services = [...new Set(routes.map(({ service }) => service))].sort();
+  const routed = new Set(routes.map(({ service }) => service));
+  const services = [...routed].filter((service) => !paused.has(service)).sort();
   const found: Finding[] = [];
   for (const service of services) {
     const queue = await depth(connection, serviceQueueName(service));
@@ -198,7 +205,7 @@ async function checkServiceQueues(
         warn(
           `service ${service} in region ${connection.region}`,
           "it has a route, but nobody reads its queue",
-          `start it: sluice fulfil ${service}, or set another route`,
+          "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
         ),
       );
   }
@@ -221,7 +228,7 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
     const unrouted = unroutedOf(sales, routes, realRuntime.wallMs());
     return [
       ...unrouted.map((found) =>
-        warn(`sale ${found.saleId}`, unroutedText(found), "sluice routes set CATEGORY SERVICE"),
+        warn(`sale ${found.saleId}`, unroutedText(found), "'sluice routes set CATEGORY SERVICE'"),
       ),
       ok(
         what,

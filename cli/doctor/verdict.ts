@@ -22,20 +22,29 @@ const REPORTED: ReadonlySet<FindingCode> = new Set([
 /** Younger than this is as good as now. */
 const NEW_MS = 2_000;
 
+export interface Judged {
+  readonly findings: readonly Finding[];
+  /** They read no queue, and starting another is not what helps. */
+  readonly pausedServices: ReadonlySet<string>;
+}
+
 /**
  * Nothing if a store is not named: the other checks say so. While one does not answer, what the
  * other one tells: a halt is recorded in the ledger, and workers report it in Redis.
  */
-export async function checkVerdict(settings: Settings): Promise<Finding[]> {
+export async function checkVerdict(settings: Settings): Promise<Judged> {
   const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
-  if (redisUrl === "" || url === "") return [];
+  if (redisUrl === "" || url === "") return { findings: [], pausedServices: new Set() };
   const opened = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
   const redis = await redisOf(settings);
   try {
     const ledger = opened ?? ledgerAway(shards);
     const look = { runtime: realRuntime, redis, ledger, redisMemory, rateMaxAgeMs };
-    const { verdict, atMs } = await overview(look);
-    return verdictFindings(verdict, atMs);
+    const { verdict, atMs, roles } = await overview(look);
+    const paused = roles.flatMap((role) =>
+      role.kind === "fulfil" && role.governor.state === "paused" ? [role.service] : [],
+    );
+    return { findings: verdictFindings(verdict, atMs), pausedServices: new Set(paused) };
   } finally {
     await redis.close();
     await opened?.close();
@@ -63,7 +72,7 @@ export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[]
     .map(({ code, level, what, affects, next, sinceMs }) => {
       const age = sinceMs === null ? 0 : nowMs - sinceMs;
       const since = age < NEW_MS ? "" : `, for ${ageWords(age)}`;
-      const detail = `${what}${since}; it affects ${affects}`;
-      return { what: code.replaceAll("_", " "), state: STATES[level], detail, mend: next };
+      const detail = `${what}${since}; affects ${affects}`;
+      return { what: code.replaceAll("_", " "), state: STATES[level], detail, fix: next };
     });
 }

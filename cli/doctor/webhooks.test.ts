@@ -16,8 +16,8 @@ test("a paused endpoint and one that fails for long are warned of, with what to 
   const long = { ...brief, id: "we_2", failingSinceMs: NOW_MS - 3_600_000 };
   const found = webhookFindings([{ ...ENDPOINT, paused }, long, brief], NOW_MS);
   expect(found).toMatchObject([
-    { state: "warn", what: "webhook we_1", mend: expect.stringContaining("resume we_1") },
-    { state: "warn", what: "webhook we_2", mend: expect.stringContaining("log we_2") },
+    { state: "warn", what: "webhook we_1", fix: expect.stringContaining("resume we_1") },
+    { state: "warn", what: "webhook we_2", fix: expect.stringContaining("log we_2") },
   ]);
   expect(JSON.stringify(found)).toContain("it answered 500");
 });

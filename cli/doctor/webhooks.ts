@@ -14,12 +14,12 @@ export function webhookFindings(endpoints: readonly WebhookEndpoint[], nowMs: nu
       return warn(
         what,
         `${url} is paused since ${since}: ${paused.why}`,
-        `sluice webhooks resume ${id}, or remove ${id} (docs/webhooks.md)`,
+        `'sluice webhooks resume ${id}', or 'sluice webhooks remove ${id}' (docs/webhooks.md)`,
       );
     }
     if (failingSinceMs === 0 || nowMs - failingSinceMs < FAILING_MS) return [];
     const since = new Date(failingSinceMs).toISOString();
-    const fix = `sluice webhooks log ${id} shows its answers`;
+    const fix = `'sluice webhooks log ${id}' shows its answers`;
     return warn(what, `${url} has received nothing since ${since}: ${lastError}`, fix);
   });
   return found.length > 0 ? found : [ok("webhooks", `${endpoints.length} endpoints, none paused`)];

@@ -102,9 +102,13 @@ interface Answer {
   readonly why?: string;
 }
 
-async function ask(
-  { id: gateway, url }: GatewayReport,
-  { runtime, region, token }: LostRegionOptions,
+/**
+ * What one gateway knows. Whoever answers says who it is: an address that several machines have,
+ * such as 127.0.0.1 behind a proxy, may lead to another gateway than the one that is meant.
+ */
+export async function ask(
+  { id: gateway, url }: Pick<GatewayReport, "id" | "url">,
+  { runtime, region, token }: Pick<LostRegionOptions, "runtime" | "region" | "token">,
 ): Promise<Answer> {
   try {
     const response = await fetch(`${url}/v1/admin/undecided?region=${encodeURIComponent(region)}`, {
@@ -112,14 +116,20 @@ async function ask(
       signal: runtime.abortAfter(ANSWER_MS),
     });
     if (!response.ok) return { gateway, orders: [], why: `status ${response.status}` };
-    const { orders, full } = (await response.json()) as {
+    const { orders, full, ...told } = (await response.json()) as {
+      gateway?: string;
       orders: Omit<LostOrder, "gateway">[];
       full: boolean;
     };
+    if (told.gateway !== undefined && told.gateway !== gateway)
+      return { gateway, orders: [], why: `another gateway (${told.gateway}) answers at ${url}` };
     const named = orders.map((order) => ({ ...order, gateway }));
-    return full
-      ? { gateway, orders: named, why: "it has more than it may list" }
-      : { gateway, orders: named };
+    const why = full
+      ? "it has more than it may list"
+      : told.gateway === undefined
+        ? `of an earlier release: whether it is the one that answers at ${url}, nobody knows`
+        : undefined;
+    return { gateway, orders: named, ...(why === undefined ? {} : { why }) };
   } catch (error) {
     return { gateway, orders: [], why: messageOf(error) };
   }

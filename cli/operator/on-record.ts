@@ -1,5 +1,6 @@
 // An operator's command in the audit: its intent before it acts, and its result after. A command
 // that cannot record its intent does nothing.
+import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { plain } from "../../core/domain/plain.ts";
@@ -14,7 +15,7 @@ export interface Deed {
 
 const MAX_TEXT = 1_000;
 
-/** `status` is as of HTTP: 200, or 500 when the command failed. */
+/** `status` is as of HTTP: 200, that of the refusal, or 500 when the command failed. */
 export async function onRecord<T>(
   ledger: Pick<Ledger, "auditBegin" | "auditEnd">,
   { action, target, detail = {} }: Deed,
@@ -29,7 +30,7 @@ export async function onRecord<T>(
     return result;
   } catch (error) {
     const failed = { ...entry, detail: textOf({ ...detail, error: messageOf(error) }) };
-    await ledger.auditEnd(seq, { ...failed, status: 500 });
+    await ledger.auditEnd(seq, { ...failed, status: statusOf(error) });
     throw error;
   } finally {
     underWay--;
@@ -43,9 +44,33 @@ export function changing(): boolean {
   return underWay > 0;
 }
 
+function statusOf(error: unknown): number {
+  const { status } = (error ?? {}) as { readonly status?: unknown };
+  return typeof status === "number" ? status : 500;
+}
+
 /** Who types: `command line (ann)`. */
 export function commandLine(): string {
-  return `command line (${plain(userInfo().username)})`;
+  return `command line (${plain(accountName())})`;
+}
+
+/**
+ * The account's name where the machine keeps it. userInfo() takes it from the environment, which
+ * services and containers do not set.
+ */
+function accountName(uid = process.getuid?.()): string {
+  const { username } = userInfo();
+  if (username !== "unknown" || uid === undefined) return username;
+  const named = accounts().find((line) => line.split(":")[2] === String(uid));
+  return named?.split(":")[0] ?? `user ${uid}`;
+}
+
+function accounts(): string[] {
+  try {
+    return readFileSync("/etc/passwd", "utf8").split("\n");
+  } catch {
+    return [];
+  }
 }
 
 function textOf(detail: Readonly<Record<string, unknown>>): string {

@@ -13,6 +13,7 @@ import { type OpenLedger, withLedger } from "../ledger.ts";
 import { openRedis } from "../roles/parts.ts";
 import { UsageError } from "../usage.ts";
 import { applyOperation } from "./apply-operation.ts";
+import { doneWords, refusedWords } from "./change-words.ts";
 import { commandLine, onRecord } from "./on-record.ts";
 
 /** As HTTP answers a change. */
@@ -25,18 +26,40 @@ export interface Changed {
   readonly warnings?: readonly string[];
 }
 
-/** `action`: as the audit names it, such as `sales.restock`. `make` gets Redis's clock, Unix ms. */
+export interface Done {
+  readonly changed: Changed;
+  /** What was done, as a line. */
+  readonly words: string;
+}
+
+/** The ledger, or Redis, did not make the change. The audit has the status that HTTP would give. */
+class ChangeRefused extends SettingError {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * `action`: as the audit names it, such as `sales.restock`. `make` gets Redis's clock, Unix ms.
+ * `named`: the operator gave the reference.
+ */
 export async function changeSale(
   action: string,
   make: (nowMs: number) => SaleOperation,
-): Promise<Changed> {
-  const changed = Promise.withResolvers<Changed>();
+  named = true,
+): Promise<Done> {
+  const changed = Promise.withResolvers<Done>();
   await withLedger(async (open) => {
     const redis = await openRedis(realRuntime, open.settings, () => undefined);
     try {
       const operation = make(await clockOf(redis));
       const deed = { action, target: saleOf(operation), detail: { ...operation } };
-      changed.resolve(await onRecord(open.ledger, deed, () => apply(open, redis, operation)));
+      changed.resolve(
+        await onRecord(open.ledger, deed, () => apply(open, redis, operation, named)),
+      );
     } finally {
       await redis.close();
     }
@@ -61,24 +84,29 @@ async function apply(
   { ledger }: OpenLedger,
   redis: RedisStore,
   operation: SaleOperation,
-): Promise<Changed> {
+  named: boolean,
+): Promise<Done> {
   const saleId = saleOf(operation);
   const result = await ledger.operate(operation, commandLine());
-  const refusal = refusalOf(result);
-  if (refusal || (result !== "done" && result !== "repeated"))
-    throw new SettingError(refusal ? `${saleId}: ${textOf(refusal)}` : `${saleId}: ${result}`);
+  const [sale] = await ledger.sales([saleId]);
+  if (result !== "done" && result !== "repeated")
+    throw new ChangeRefused(
+      refusedWords(operation, result, { sale, named }),
+      refusalOf(result)?.status ?? 409,
+    );
   const store = new StockStore(redis);
   const applied = await applyOperation(realRuntime, ledger, store, operation).then(
     () => true,
     () => false, // the ledger has it, and a worker applies it
   );
   if (operation.kind === "correct" && (await ledger.correction(operation.ref)) === "refused")
-    throw new SettingError(`${saleId}: ${textOf(SOLD)}`);
+    throw new ChangeRefused(refusedWords(operation, "not_enough", { sale, named }), SOLD.status);
   const warnings = SELLS.has(operation.kind) ? await warningsOf(ledger, saleId) : [];
-  return {
+  const changed = {
     ...{ saleId, ref: operation.ref, result, applied },
     ...(warnings.length > 0 ? { warnings } : {}),
   };
+  return { changed, words: doneWords(operation, sale) };
 }
 
 /** What the operator should know before the sale opens. */

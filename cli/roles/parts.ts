@@ -51,7 +51,7 @@ export async function openRedis(
   return redis;
 }
 
-/** A start waits this long for a Redis that is still loading its file, then goes on without. */
+/** A start waits this long for a Redis that is still loading its file, then continues without. */
 const FIRST_CONNECT_MS = 10_000;
 
 async function connectSoon(runtime: Runtime, redis: RedisStore): Promise<void> {

@@ -79,7 +79,7 @@ test("two gateways record a change once, also when its writer is gone", async ()
     ["role_started", "worker-1"],
     ["shard_moved", "worker-1"],
   ]);
-  // Both notice it, then the writer is gone: its lease ends, and the other goes on.
+  // Both notice it, then the writer is gone: its lease ends, and the other one continues.
   world.leaseEnds = true;
   await rounds(3, a);
   world.leaseEnds = false;

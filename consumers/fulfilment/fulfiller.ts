@@ -175,8 +175,8 @@ export class Fulfiller {
    * It keeps the number of its request: the ledger puts off only the newest.
    */
   private async giveUp({ publisher }: RegionLink, part: Part, why: string): Promise<boolean> {
-    const { sinceMs: _, ...anew } = part;
-    const body = Buffer.from(JSON.stringify([anew]));
+    const { sinceMs: _, ...fresh } = part;
+    const body = Buffer.from(JSON.stringify([fresh]));
     const headers = { "x-reason": `given up after a day: ${why}` };
     const key = partKeyOf(part.region, part.lines[0]?.category ?? "");
     const outcome = await publisher.publish(UNROUTED, key, body, { type: PARTS_TYPE, headers });

@@ -13,7 +13,7 @@
 //    well below their thresholds.
 // 2. A pause has a minimum length; one that recurs soon lasts twice as long, up to a bound.
 // 3. Only an operator ends an operator's pause.
-// 4. The last worker that decides never stops for busy neighbours; it goes on at the slowest level.
+// 4. The last worker that decides never stops for busy neighbours; it continues, most slowly.
 import type { GovernorReport, GovernorState } from "../../core/domain/report.ts";
 
 export interface Threshold {

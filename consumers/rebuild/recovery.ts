@@ -39,8 +39,8 @@ export interface RecoveryOptions {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
   /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
-  /** Calls mend() after those that are under way. */
-  readonly mendAgain: (seenIn: number) => void;
+  /** Calls repair() after those that are under way. */
+  readonly repairAgain: (seenIn: number) => void;
   readonly rebuilt: () => void;
   readonly rebuildFailed: () => void;
 }
@@ -78,7 +78,7 @@ export class Recovery {
    * Rebuilds Redis, unless another worker does. `seenIn` is the incarnation in which something was
    * missing.
    */
-  async mend(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
+  async repair(reason: "lost" | "not_ready", seenIn: number): Promise<void> {
     const { stores, dropAll } = this.options;
     const { ledger } = stores;
     if (this.rebuilding || this.resting || (await this.announcement.byAnother())) return;
@@ -112,7 +112,7 @@ export class Recovery {
   async look(): Promise<void> {
     if (await ignore(this.haltAsRecorded(), "halt_look")) return;
     if (!this.resting) {
-      if (this.waits && !this.rebuilding) this.options.mendAgain(this.troubleIn); // 4
+      if (this.waits && !this.rebuilding) this.options.repairAgain(this.troubleIn); // 4
       return;
     }
     const incarnation = await this.options.stores.ledger.incarnation();

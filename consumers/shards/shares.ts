@@ -19,7 +19,7 @@ const UNFIT: ReadonlySet<string> = new Set([WITHOUT_LEDGER, CLOCK_JUMPED]);
 
 /**
  * Whether this worker must not stop for busy neighbours, because no other one decides. If all have
- * stopped for them, the first by name goes on.
+ * stopped for them, the first by name continues.
  */
 export function isLast(id: string, workers: ReadonlyMap<string, string>): boolean {
   const others = [...workers].filter(([other]) => other !== id);

@@ -28,7 +28,7 @@ export interface WorkerCalls {
   /** Releases all shards. */
   readonly dropAll: (why: string) => Promise<void>;
   /** Rebuilds Redis, if that is still to be done. */
-  readonly mendAgain: (seenIn: number) => void;
+  readonly repairAgain: (seenIn: number) => void;
   /** Rates have arrived that orders may wait for. */
   readonly ratesKept: () => void;
   readonly stop: (owner: AcquiredShard, reason: OwnerStop, detail: string) => Promise<void>;
@@ -58,7 +58,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     dedupWindowMs,
     now,
     dropAll: worker.dropAll,
-    mendAgain: worker.mendAgain,
+    repairAgain: worker.repairAgain,
     rebuilt: () => counts.rebuilds++,
     rebuildFailed: () => counts.rebuildsFailed++,
     log,

@@ -62,7 +62,7 @@ export class Worker {
     this.lastBeatMs = options.runtime.monotonicMs();
     this.parts = workerParts(options, {
       dropAll: (why) => this.dropAll(why),
-      mendAgain: (seenIn) => this.mend("not_ready", seenIn),
+      repairAgain: (seenIn) => this.repair("not_ready", seenIn),
       ratesKept: () => {
         for (const owner of this.running) owner.sweepRates();
       },
@@ -257,9 +257,9 @@ export class Worker {
     };
   }
 
-  private mend(reason: "lost" | "not_ready", seenIn: number): void {
+  private repair(reason: "lost" | "not_ready", seenIn: number): void {
     this.inBackground(async () => {
-      if (!this.stopping) await this.parts.recovery.mend(reason, seenIn);
+      if (!this.stopping) await this.parts.recovery.repair(reason, seenIn);
     });
   }
 
@@ -284,7 +284,7 @@ export class Worker {
     switch (reason) {
       case "lost":
       case "not_ready":
-        this.mend(reason, incarnation);
+        this.repair(reason, incarnation);
         return;
       case "went_back":
         if (await this.isOvertaken(owner.shard, epoch)) return; // 4

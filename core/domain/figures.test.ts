@@ -139,7 +139,7 @@ test("after a long silence, rates are not compared with older overviews", () => 
   expect(looks.before(look(100_000, 0))?.atMs).toBe(9_000);
 });
 
-test("a clock that was set back begins anew, and nothing piles up until it has caught up", () => {
+test("a clock that was set back starts afresh, and nothing piles up until it has caught up", () => {
   const looks = new Looks();
   const atMs = (second: number) => (second < 10 ? 3_600_000 : 0) + second * 1_000;
   const before = Array.from({ length: 20 }, (_, s) => looks.before(look(atMs(s), 0))?.atMs);

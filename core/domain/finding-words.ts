@@ -7,7 +7,7 @@ export const KIND_WORDS: Readonly<Record<RoleReport["kind"], string>> = {
   worker: "worker",
   payments: "payment worker",
   fulfil: "service",
-  rates: "source of rates",
+  rates: "rate source",
   sender: "webhook sender",
 };
 

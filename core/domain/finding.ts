@@ -2,7 +2,7 @@
 // doctor`, the alerts and docs/operations.md. A test compares them with it. No imports of code:
 // browsers load this file as it is.
 
-/** `trouble`: something stands still. `warning`: act soon. `notice`: nothing to do. */
+/** `trouble`: something has stopped. `warning`: act soon. `notice`: nothing to do. */
 export type Level = "trouble" | "warning" | "notice";
 
 export interface FindingKind {
@@ -52,7 +52,7 @@ export const FINDINGS = {
     level: "trouble",
     title: "No gateway accepts orders",
     affects: "customers: every order is answered 503, and their clients try again",
-    next: "deal with the reasons; gateways accept orders again on their own",
+    next: "remove the causes; gateways accept orders again on their own",
   },
   no_worker: {
     level: "trouble",
@@ -94,6 +94,12 @@ export const FINDINGS = {
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
   },
+  all_paused: {
+    level: "trouble",
+    title: "All processes of a kind are paused",
+    affects: "customers: their work waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -111,8 +117,8 @@ export const FINDINGS = {
   worker_paused: {
     level: "warning",
     title: "A worker is paused",
-    affects: "nobody while others do its work; otherwise its orders wait",
-    next: "'sluice workers resume ID' if an operator paused it; otherwise deal with its reason",
+    affects: "nobody: the others do its work",
+    next: "'sluice workers resume ID' if an operator paused it; otherwise remove the cause",
     alerts: ["SluiceWorkerEased"],
   },
   region_without_gateway: {
@@ -125,7 +131,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A gateway accepts no orders",
     affects: "its customers: they get 503 and try again; other gateways accept orders",
-    next: "deal with the reason; it accepts orders again on its own",
+    next: "remove the cause; it accepts orders again on its own",
   },
   publishes_elsewhere: {
     level: "warning",
@@ -165,7 +171,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start it: 'sluice fulfil SERVICE', or set another route",
+    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
   },
   money_owed: {
     level: "warning",
@@ -192,7 +198,7 @@ export const FINDINGS = {
     level: "warning",
     title: "Exchange rates are out of date",
     affects: "customers who pay in another currency: their orders wait for a rate",
-    next: "check the source of rates and the role 'sluice rates'",
+    next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
@@ -218,14 +224,14 @@ export const FINDINGS = {
     level: "notice",
     title: "A worker slows down",
     affects: "customers, if it lasts: outcomes take longer",
-    next: "deal with what the signal names; the worker resumes on its own",
+    next: "remove the cause if it lasts; it resumes on its own",
     alerts: ["SluiceWorkerEased"],
   },
   no_sale: {
     level: "notice",
     title: "There is no sale",
     affects: "customers: there is nothing to order",
-    next: "create one: 'sluice sales create', or the console's page 'Sales'",
+    next: "create one: 'sluice sales create FILE', or the console's page 'Sales'",
   },
 } as const satisfies Record<string, FindingKind>;
 

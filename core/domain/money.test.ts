@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import * as table from "dinero.js/bigint/currencies";
 import fc from "fast-check";
 import { CURRENCIES, minorDigits } from "./currency.ts";
-import { convert } from "./money.ts";
+import { convert, moneyText } from "./money.ts";
 
 test("minor digits are those of ISO 4217", () => {
   expect(["JPY", "KRW", "VND", "CLP", "ISK", "XAF"].map(minorDigits)).toEqual([0, 0, 0, 0, 0, 0]);
@@ -46,4 +46,13 @@ test("for any amount and rate it is the exact product, rounded half up", () => {
       );
     }),
   );
+});
+
+test("for people, an amount has its currency's digits", () => {
+  expect([moneyText(2990, "EUR"), moneyText(8266, "KWD"), moneyText(1614, "JPY")]).toEqual([
+    "29.90 EUR",
+    "8.266 KWD",
+    "1614 JPY",
+  ]);
+  expect([moneyText(5, "EUR"), moneyText(-5, "EUR")]).toEqual(["0.05 EUR", "-0.05 EUR"]);
 });

@@ -9,6 +9,15 @@ import {
 } from "dinero.js/bigint";
 import { minorDigits } from "./currency.ts";
 
+/** For people: `49.90 EUR`. */
+export function moneyText(amountMinor: number, currency: string): string {
+  const digits = minorDigits(currency);
+  if (digits === 0) return `${amountMinor} ${currency}`;
+  const text = String(Math.abs(amountMinor)).padStart(digits + 1, "0");
+  const sign = amountMinor < 0 ? "-" : "";
+  return `${sign}${text.slice(0, -digits)}.${text.slice(-digits)} ${currency}`;
+}
+
 /** A decimal as a whole number and its digits after the point: "1.0837" is 10837 and 4. */
 export interface Decimal {
   readonly mantissa: bigint;

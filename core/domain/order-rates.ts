@@ -27,7 +27,7 @@ const UNKNOWN: OrderRates = {
   refused: {},
   shed: null,
 };
-/** Problem codes of requests that were refused for want of room. */
+/** Problem codes of requests that were refused because too much was waiting. */
 const FOR_ROOM = ["shed", "unconfirmed", "unavailable"] as const;
 /** Outcomes that are no refusal. */
 const GRANTED: ReadonlySet<string> = new Set(["reserved", "parked"]);

@@ -119,7 +119,7 @@ export interface GatewayReport extends ProcessReport {
     readonly limit: number;
   };
   /**
-   * Counters: WebSockets refused and idle connections closed for want of descriptors, and how often
+   * Counters: WebSockets refused and idle connections closed for lack of descriptors, and how often
    * it stopped listening. Absent: a gateway of an earlier release.
    */
   readonly turnedAway?: Readonly<Record<"sockets" | "idle" | "pauses", number>>;

@@ -32,7 +32,7 @@ export interface OrderRates {
   readonly rejected: number | null;
   /** Requests refused before they were accepted, by problem code, without those that are zero. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Of `refused`: for want of room (`shed`, `unconfirmed`, …). Trouble if it lasts. */
+  /** Of `refused`: because too much waits (`shed`, `unconfirmed`, …). Trouble if it lasts. */
   readonly shed: number | null;
 }
 

@@ -12,7 +12,7 @@ export interface SaleItem {
   readonly limitPerUser: number;
   /** Units at the start. */
   readonly initial: number;
-  /** New orders for it are refused; what was reserved goes on. */
+  /** New orders for it are refused; reserved ones continue. */
   readonly withdrawn?: boolean;
 }
 

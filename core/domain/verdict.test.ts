@@ -110,7 +110,7 @@ test("a service that nobody runs is named once; one that is paused is only pause
     "service 'depot' gets 'art' and 'home', and nobody reads its queue",
   ]);
   const paused = [...withWorker({}), depot("paused")];
-  expect(codes({ routing, roles: paused })).toEqual(["worker_paused"]);
+  expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);
   expect(codes({ routing, roles: [...withWorker({}), depot("slowed")] })).toEqual([
     ...(["no_consumer", "slowed"] as const),
   ]);
@@ -233,13 +233,32 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
     redis: { state: "up", usedBytes: 85, maxBytes: 100 },
   });
   expect(all.map(({ code }) => code)).toEqual([
-    ...(["payments_paused", "role_lost", "worker_paused", "redis_memory", "money_owed"] as const),
+    ...(["payments_paused", "all_paused", "role_lost", "redis_memory", "money_owed"] as const),
     ...(["orders_wait", "rates_stale", "rates_held", "no_sender", "webhooks_paused"] as const),
   ]);
   const by = (code: FindingCode) => all.find((f) => f.code === code);
-  expect(by("worker_paused")?.what).toBe("worker-1 is paused: by an operator");
+  expect(by("all_paused")?.what).toBe("the only worker, worker-1, is paused: by an operator");
   expect(by("orders_wait")).toMatchObject({ sinceMs: NOW - 9_000 });
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
+});
+
+test("one who is paused troubles nobody while another has its work; the last one does", () => {
+  const worker = (id: string, state: GovernorState): WorkerReport => {
+    const report = workerReport({ id });
+    return { ...report, governor: { ...report.governor, state, reasons: ["redis_ms"] } };
+  };
+  const of = (...states: GovernorState[]) =>
+    found({
+      roles: [gatewayReport({}), paymentsReport(), ...states.map((s, i) => worker(`w${i}`, s))],
+    }).map(({ code, level, what }) => [code, level, what]);
+  const why = "Redis is slow";
+  expect(of("paused", "running")).toEqual([
+    ["worker_paused", "warning", expect.stringMatching(/^w0 is paused: /)],
+  ]);
+  expect(of("paused", "slowed").map(([code]) => code)).toEqual(["worker_paused", "slowed"]);
+  expect(of("paused", "paused")).toEqual([
+    ["all_paused", "trouble", `every worker, w0 and w1, is paused: ${why}`],
+  ]);
 });
 
 test("the table is ordered by level, and a sale that is over counts as none", () => {

@@ -144,15 +144,7 @@ function workers(facts: Facts): Seen[] {
   const rebuilding = all.filter(({ state }) => state === "rebuilding").map(({ id }) => id);
   if (rebuilding.length > 0)
     seen.push({ code: "rebuilding", what: `Redis is being rebuilt by ${and(rebuilding)}` });
-  for (const { id, governor } of facts.roles.filter((r) => "governor" in r)) {
-    if (governor.state === "running") continue;
-    const paused = governor.state === "paused";
-    seen.push({
-      code: paused ? "worker_paused" : "slowed",
-      subject: id,
-      what: `${id} is ${governor.state}: ${governorWords(governor)}`,
-    });
-  }
+  seen.push(...eased(facts));
   const owed = all.map(({ owed: o }) => (o?.refund_failed ?? 0) + (o?.unresolved ?? 0));
   const attempts = Math.max(0, ...owed);
   if (attempts > 0)
@@ -161,6 +153,40 @@ function workers(facts: Facts): Seen[] {
       what: `${countWords(attempts, "refund or charge", MANY_ATTEMPTS)} must be settled by hand`,
     });
   return [...seen, ...late(facts, all)];
+}
+
+/** Roles that slow down or pause. Nobody's work is done by others if all who do it are paused. */
+function eased({ roles: all }: Facts): Seen[] {
+  const seen: Seen[] = [];
+  const byWork = new Map<string, Eased[]>();
+  for (const role of all)
+    if ("governor" in role) {
+      const work = role.kind === "fulfil" ? `service '${role.service}'` : KIND_WORDS[role.kind];
+      byWork.set(work, [...(byWork.get(work) ?? []), role]);
+    }
+  for (const [work, those] of byWork) {
+    if (those.every(({ governor }) => governor.state === "paused")) {
+      seen.push({ code: "all_paused", subject: work, what: allPausedWords(work, those) });
+      continue;
+    }
+    for (const { id, governor } of those)
+      if (governor.state !== "running")
+        seen.push({
+          code: governor.state === "paused" ? "worker_paused" : "slowed",
+          subject: id,
+          what: `${id} is ${governor.state}: ${governorWords(governor)}`,
+        });
+  }
+  return seen;
+}
+
+type Eased = Pick<WorkerReport, "id" | "governor">;
+
+function allPausedWords(work: string, those: readonly Eased[]): string {
+  const why = [...new Set(those.map(({ governor }) => governorWords(governor)))];
+  const ids = and(those.map(({ id }) => id));
+  const who = those.length === 1 ? `the only ${work}, ${ids},` : `every ${work}, ${ids},`;
+  return `${who} is paused: ${and(why)}`;
 }
 
 function governorWords(governor: GovernorReport): string {

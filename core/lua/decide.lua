@@ -180,7 +180,7 @@ local function decide_row(batch, orders, i, gateway, forced)
   return word, string.byte(word) == 43
 end
 
--- Decides a message of rows of several kinds. Returns a word a row, and whether any is news.
+-- Decides a message of rows of several kinds. Returns one word per row, and whether any is news.
 local function decide_rows(batch, orders, gateway, forced)
   local words, news = {}, false
   for i = 1, orders.count do

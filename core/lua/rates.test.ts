@@ -1,5 +1,5 @@
 // Orders in another currency than their sale's: decided at the rate held, parked while there is
-// none, and never dearer than their buyer allows.
+// none, and never costlier than their buyer allows.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
 import { rateWaitText } from "../../consumers/rebuild/load-shard.ts";

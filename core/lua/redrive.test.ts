@@ -1,5 +1,5 @@
 // Orders tried again after their payment failed: once for each generation that the ledger grants,
-// judged anew.
+// judged again.
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { isOrderStep } from "../domain/entry.ts";
 import type { OrderRow, Row } from "../domain/row.ts";

@@ -8,7 +8,7 @@ export const IGNORABLE = {
   channel_close: "a channel that cannot be closed is already closed",
   clock_sync: "the clock is estimated without Redis until the next measurement",
   consumer_cancel: "a consumer ends with its channel",
-  descriptors_unknown: "nothing is turned away; without descriptors the system refuses by itself",
+  descriptors_unknown: "nothing is rejected for it; without descriptors the system itself refuses",
   follow_ups: "follow-ups stay open in the ledger, and the next call finds them",
   halt_look: "the next heartbeat looks again, and each acquisition looks too",
   halt_mark: "each owner's own check finds the same reason to halt",

@@ -4,13 +4,13 @@
 //   wait     Redis will serve this connection again by itself. The call fails as unavailable, and
 //            its caller asks again at its next turn.
 //   redial   The connection leads to a server that does not serve, such as an old primary after a
-//            failover. It is dropped and dialled anew.
+//            failover. It is dropped and opened again.
 //   refuse   An operator must change the settings or Redis. A role that starts exits and names the
 //            reason; one that runs waits.
 //
 // Any other reply means that the call itself was wrong. No reply halts Sluice: it halts only for
 // what the ledger finds. A Redis that has no room for another connection closes it without a
-// reply that can be read; the connection is dialled anew with a growing pause.
+// reply that can be read; the connection is opened again after a growing pause.
 import { ReplyError } from "ioredis";
 
 export type Treatment = "wait" | "redial" | "refuse";

@@ -46,7 +46,7 @@ test(
     proxy.stall("answers");
     const call = store.run((client) => client.ping());
     expect(await call.catch((error) => error)).toBeInstanceOf(StoreUnavailable);
-    // The old connection stays silent for ever: only a new one can answer.
+    // The old connection stays silent forever: only a new one can answer.
     proxy.renew();
     expect(await untilAnswered(store)).toBe("PONG");
   },

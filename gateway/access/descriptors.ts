@@ -1,5 +1,5 @@
 // How many file descriptors the process has left. Without one nothing works: no connection to a
-// store, no file, no new thread. So a reserve is kept, and clients are turned away before it is
+// store, no file, no new thread. So a reserve is kept, and clients are refused before it is
 // touched.
 //
 //   free   enough are left

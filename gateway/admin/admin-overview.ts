@@ -54,7 +54,9 @@ export function addAdminUndecided(app: App, { options, orders }: AppParts): void
             ...(batch.isCancelAt(i) ? { cancel: true } : {}),
           });
     }
-    return c.json({ region, orders: list, full: list.length === MOST_UNDECIDED });
+    // Whoever asks may have reached another gateway than they meant.
+    const full = list.length === MOST_UNDECIDED;
+    return c.json({ gateway: server.id, region, orders: list, full });
   });
 }
 

@@ -12,7 +12,7 @@ import { at } from "../../core/domain/at.ts";
 import type { AdmissionState, ShardAdmission } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
-import { Problem, shedFor, shedSoon } from "../http/problem.ts";
+import { awaySoon, Problem, shedFor, shedSoon } from "../http/problem.ts";
 import type { Batch, Estimate } from "../intake/batch.ts";
 import { Pace } from "./pace.ts";
 import { ShardLag, TICK_MS } from "./shard-lag.ts";
@@ -122,19 +122,17 @@ export class Admission {
 
   /** Why orders of every shard are shed. */
   shutsAll(): Problem | undefined {
-    if (
-      this.draining ||
-      this.memoryFull ||
-      this.options.brokerBlocked() ||
-      (this.pace.bounded && !this.pace.room(this.now()))
-    )
+    const closed = this.closed();
+    if (closed) return closed;
+    if (this.memoryFull || (this.pace.bounded && !this.pace.room(this.now())))
       return shedSoon(this.random);
     return undefined;
   }
 
-  /** Whether the broker, which every publish needs, is unavailable. */
-  get closed(): boolean {
-    return this.draining || this.options.brokerBlocked();
+  /** Why nothing at all can be published now. */
+  closed(): Problem | undefined {
+    if (this.options.brokerBlocked()) return awaySoon("broker", this.random);
+    return this.draining ? awaySoon("closing", this.random) : undefined;
   }
 
   /** Takes one token of the user and one of the region, or returns whose bucket is empty. */

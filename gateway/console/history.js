@@ -19,7 +19,7 @@ export class History {
     for (const list of [this.times, ...Object.values(this.lines)]) list.length = 0;
   }
 
-  /** A chart needs times that increase: after a clock was set back, it begins anew. */
+  /** A chart needs times that increase: after a clock was set back, it starts empty. */
   add(atMs, known) {
     const lastMs = (this.times.at(-1) ?? 0) * 1_000;
     if (atMs === lastMs) return;

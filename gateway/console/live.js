@@ -6,7 +6,7 @@ import { call, session } from "./session.js";
 import { store } from "./ui/store.js";
 
 const EVERY_MS = 1_000;
-/** Longer without an answer is no longer "live". */
+/** After this long without an answer the page is no longer "live". */
 const LATE_MS = 3_000;
 
 const looks = new Looks();
@@ -49,7 +49,7 @@ function age() {
   live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late });
 }
 
-/** Whoever signs in next starts with nothing, instead of figures that are old. */
+/** The next to sign in starts with nothing, instead of old figures. */
 function forget() {
   waitingMs = Number.NaN;
   looks.clear();

@@ -88,14 +88,14 @@ const soon = (answer: Promise<Response>) =>
 const placed = async (url: string) =>
   soon(post(`${url}/v1/orders`, order(), { ...(await bearer("ann")), connection: "close" }));
 
-/** Whether a socket with a token is turned away. */
+/** Whether a socket with a token is refused. */
 const refused = async (url: string) => {
   const socket = await TestSocket.open(url, "bob").catch(() => undefined);
   socket?.ws.close();
   return socket === undefined;
 };
 
-test("sockets are turned away first, then connections; what is open goes on", async () => {
+test("sockets are refused first, then connections; what is open stays open", async () => {
   const victim = await gatewayWith(LIMIT);
   const { url, metric } = victim;
   const ann = await TestSocket.open(url, "ann");

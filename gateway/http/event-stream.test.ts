@@ -127,7 +127,7 @@ test("every step arrives in order with its details; the stream ends after the la
     id: "0",
     data: { id, event: "reserved", at: "1970-01-01T00:00:00.005Z" },
   });
-  expect(told[2]?.data.detail).toMatchObject({ detail: "1 1 depot" });
+  expect(told[2]?.data.detail).toMatchObject({ part: 1, parts: 1, service: "depot" });
 });
 
 test("resumed after any event, at any gateway, it continues; after the last: 204", async () => {

@@ -1,5 +1,6 @@
 // GET /v1/orders/:id/events: an order's events as server-sent events. Each has an id; a client that
 // reconnects with its last one (Last-Event-ID) resumes after it, at any gateway.
+import { eventDetail } from "../../core/domain/event-detail.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { FollowedEvent } from "../../ledger/contract.ts";
@@ -108,12 +109,7 @@ class EventStream implements Follower {
   tell(_user: string, id: string, events: readonly FollowedEvent[]): void {
     this.newsAtMs = this.runtime.monotonicMs();
     for (const { seq, atMs, event, detail } of events) {
-      const data = {
-        id,
-        event,
-        at: rfc3339(atMs),
-        ...(detail === "" ? {} : { detail: JSON.parse(detail) as unknown }),
-      };
+      const data = { id, event, at: rfc3339(atMs), detail: eventDetail(event, detail) };
       this.write(`id: ${seq}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     }
   }

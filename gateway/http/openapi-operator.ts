@@ -132,11 +132,12 @@ export function operatorPaths(
             "The oldest first",
             object(
               {
+                gateway: { type: "string", description: "Who answers: its id" },
                 region: { type: "string" },
                 orders: list({ type: "object" }),
                 full: { type: "boolean", description: "There may be more" },
               },
-              ["region", "orders", "full"],
+              ["gateway", "region", "orders", "full"],
             ),
           ),
           ...refusals(401, 403),

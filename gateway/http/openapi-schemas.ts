@@ -310,7 +310,8 @@ export const schemas: Json = {
       detail: { type: "string" },
       estimate: {
         type: "object",
-        description: "With `shed` and `rate_limited`: how long to wait",
+        description:
+          "With `shed`, `rate_limited`, and `unavailable` for an order: how long to wait",
         properties: { seconds: { type: "number", minimum: 0 }, stalled: STALLED },
         required: ["seconds"],
       },

@@ -19,7 +19,7 @@ import { readKey } from "../intake/order-keys.ts";
 import { readBody } from "./body.ts";
 import { oneHost } from "./host.ts";
 import type { KeyedOrders } from "./keyed-orders.ts";
-import { echo, PRIVATE, Problem, problem, shedSoon } from "./problem.ts";
+import { awaySoon, echo, PRIVATE, Problem, problem } from "./problem.ts";
 
 export interface OrderHttpOptions {
   readonly runtime: Runtime;
@@ -68,16 +68,22 @@ export class OrderHttp {
     if (wrongHost) return this.refuse(wrongHost);
     const header = request.headers.get("authorization");
     const principal = auth.known(header) ?? auth.header(header);
-    if (principal instanceof Problem) return this.turnAway(principal, request, server);
+    if (principal instanceof Problem) return this.refuseByAddress(principal, request, server);
     if (principal instanceof Promise)
       return principal.then((p) =>
-        p instanceof Problem ? this.turnAway(p, request, server) : this.read(request, p, place),
+        p instanceof Problem
+          ? this.refuseByAddress(p, request, server)
+          : this.read(request, p, place),
       );
     return this.read(request, principal, place);
   }
 
-  /** Refuses a caller whom nobody knows. */
-  private turnAway(reason: Problem, request: Request, server: Peers): Response | Promise<Response> {
+  /** Refuses a caller without a valid token. */
+  private refuseByAddress(
+    reason: Problem,
+    request: Request,
+    server: Peers,
+  ): Response | Promise<Response> {
     const { late, addresses } = this.options;
     const peer = server.requestIP(request)?.address ?? "";
     const address = addresses.of(peer, request.headers.get("x-forwarded-for"));
@@ -315,13 +321,16 @@ function estimateText(estimate: Estimate | undefined): string {
   return last.text;
 }
 
-/** `unconfirmed` names the order: sending the same id again is how to find out. */
+/**
+ * `unconfirmed` names the order: sending the same id again is how to find out. `shed`: no broker
+ * took it.
+ */
 export function unsettled(
   verdict: Exclude<Verdict, "confirmed">,
   id: string,
   random: () => number,
 ): Problem {
-  if (verdict === "shed") return shedSoon(random);
+  if (verdict === "shed") return awaySoon("broker", random);
   return id === ""
     ? problem("unconfirmed")
     : new Problem("unconfirmed", undefined, `order ${id}: send it again with the same id`);

@@ -147,6 +147,29 @@ export function shedSoon(random: () => number): Problem {
 }
 const SOON_S = 3;
 
+/** Why this gateway can accept no order at present, however few wait. */
+const AWAY = {
+  broker: "no effect: no region's broker takes orders at present; send it again later",
+  closing: "no effect: this gateway is closing; send it again",
+} as const;
+
+/** Not accepted, though not for lack of room; to be sent again as after shedSoon(). */
+export function awaySoon(why: keyof typeof AWAY, random: () => number): Problem {
+  const seconds = 1 + Math.floor(random() * SOON_S);
+  const cached = awayBySeconds[why];
+  let known = cached[seconds];
+  if (!known) {
+    const retryAfter = { "retry-after": String(seconds) };
+    known = new Problem("unavailable", undefined, AWAY[why], retryAfter, { estimate: { seconds } });
+    cached[seconds] = known;
+  }
+  return known;
+}
+const awayBySeconds: Record<keyof typeof AWAY, (Problem | undefined)[]> = {
+  broker: [],
+  closing: [],
+};
+
 /** A client-chosen name, shortened for its own answer. */
 export function echo(name: string): string {
   return name.length > MAX_ECHO ? `${name.slice(0, MAX_ECHO)}…` : name;

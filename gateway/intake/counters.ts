@@ -21,7 +21,7 @@ export class Counters {
     ["sold_out", 0],
   ]);
 
-  /** For want of file descriptors (gateway/access/descriptors.ts). */
+  /** For lack of file descriptors (gateway/access/descriptors.ts). */
   readonly turnedAway = { sockets: 0, idle: 0, pauses: 0 };
 
   /** Webhooks by result. */

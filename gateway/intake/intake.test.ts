@@ -62,7 +62,7 @@ test("202 comes only after the confirm", async () => {
   expect((await response).status).toBe(202);
 });
 
-test("nack, return and no confirm: 503 unconfirmed with the id; unsent: 503 shed", async () => {
+test("nack, return, no confirm: 503 unconfirmed with the id; unsent: 503 unavailable", async () => {
   const t = await start();
   const headers = await bearer("ann");
   for (const outcome of ["nacked", "returned", "unknown"] as const) {
@@ -78,17 +78,20 @@ test("nack, return and no confirm: 503 unconfirmed with the id; unsent: 503 shed
   }
   t.broker.answer = "unsent";
   expect(await (await post(orders(t), order(), headers)).json()).toMatchObject({
-    status: 503,
-    code: "shed",
+    ...{ status: 503, code: "unavailable" },
+    detail: expect.stringContaining("no region's broker takes orders"),
   });
 });
 
-test("while the broker is blocked nothing is published: 503 shed", async () => {
+test("a blocked broker: nothing is published, and the answer does not blame the load", async () => {
   const t = await start();
   t.broker.isBlocked = true;
   const response = await post(orders(t), order(), await bearer("ann"));
-  const body = (await response.json()) as { code: string; estimate: { seconds: number } };
-  expect([response.status, body.code]).toEqual([503, "shed"]);
+  const body = (await response.json()) as { detail: string; estimate: { seconds: number } };
+  expect([response.status, body.detail]).toEqual([
+    503,
+    "no effect: no region's broker takes orders at present; send it again later",
+  ]);
   // Clients do not all return at once.
   expect(body.estimate.seconds).toBeWithin(1, 4);
   expect(response.headers.get("retry-after")).toBe(String(body.estimate.seconds));

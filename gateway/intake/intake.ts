@@ -181,7 +181,9 @@ export class Intake {
     const { runtime, admission, soldOut, bodies, lanes } = this.options;
     if (bodies?.isOther(order.user, order.id, fingerprint)) return this.refuse(ID_IN_USE);
     if (soldOut && order.seq === 0 && anyOf(order, soldOut)) return this.refuse(SOLD_OUT);
-    if (admission.closed || !lanes.order(shard, order, nowMs, trace, recipient, ref, fingerprint))
+    const closed = admission.closed();
+    if (closed) return this.refuse(closed);
+    if (!lanes.order(shard, order, nowMs, trace, recipient, ref, fingerprint))
       return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
@@ -203,8 +205,9 @@ export class Intake {
 
   private send(row: Row, shard: number, recipient: Recipient, ref: unknown): Problem | undefined {
     const { runtime, lanes, admission } = this.options;
-    if (admission.closed || !lanes.add(shard, row, recipient, ref))
-      return this.refuse(shedSoon(runtime.random));
+    const closed = admission.closed();
+    if (closed) return this.refuse(closed);
+    if (!lanes.add(shard, row, recipient, ref)) return this.refuse(shedSoon(runtime.random));
     admission.taken(shard);
     return undefined;
   }

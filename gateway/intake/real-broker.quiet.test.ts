@@ -143,7 +143,7 @@ test("a broker alarm (memory, disk) means 503 within 100 ms, and ends by itself"
     expect(await during).toMatchObject({ status: 503, code: "unconfirmed" });
     expect((await during).atMs - saidMs).toBeLessThan(100);
     const askedMs = performance.now();
-    expect(await place()).toMatchObject({ status: 503, code: "shed" });
+    expect(await place()).toMatchObject({ status: 503, code: "unavailable" });
     expect(performance.now() - askedMs).toBeLessThan(100);
     await node.ctl(...over);
     while ((await place()).status !== 202) await Bun.sleep(10);
@@ -163,7 +163,7 @@ test("while the broker is down sockets stay and orders are refused until it retu
   const [[ref, , problem]] = (await socket.next("nacks")).nacks as [
     [string, string, { code: string }],
   ];
-  expect([ref, problem.code]).toEqual(["down", "shed"]);
+  expect([ref, problem.code]).toEqual(["down", "unavailable"]);
   const again = await startRabbit(dir, { vhosts: ["eu"], port: node.port });
   await broker.untilUp();
   const placed = order();

@@ -1,6 +1,6 @@
 // Sockets that have not presented a token, oldest first. Nobody knows who they are, so they are
 // bounded, in all and by address, and the oldest makes room for the newest: a browser that is about
-// to send its token is never turned away for those that never will.
+// to send its token is never refused for those that never will.
 import type { Socket } from "./socket.ts";
 
 export class Strangers {

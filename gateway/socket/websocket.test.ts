@@ -70,13 +70,13 @@ test("acks of one batch come in one frame", async () => {
   expect(frames).toBe(t.broker.published.length);
 });
 
-test("without a confirm an order is nacked: unconfirmed with its id, or shed", async () => {
+test("without a confirm an order is nacked: unconfirmed with its id, or unavailable", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   for (const [outcome, code] of [
     ["unknown", "unconfirmed"],
     ["nacked", "unconfirmed"],
-    ["unsent", "shed"],
+    ["unsent", "unavailable"],
   ] as const) {
     t.broker.answer = outcome;
     const placed = order();
@@ -191,7 +191,7 @@ test("stock comes in full at first, then as it changes", async () => {
   });
 });
 
-test("closing: orders in flight are acknowledged, later ones shed, then close 1001", async () => {
+test("closing: orders in flight are acknowledged, later ones refused; close 1001", async () => {
   const t = await startTestGateway();
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");
@@ -201,7 +201,7 @@ test("closing: orders in flight are acknowledged, later ones shed, then close 10
   const closing = t.close();
   socket.send({ type: "order", ref: "late", order: late });
   expect((await socket.next("nacks")).nacks).toEqual([
-    ["late", late.id, expect.objectContaining({ code: "shed" })],
+    ["late", late.id, expect.objectContaining({ code: "unavailable" })],
   ]);
   batch.settle("confirmed");
   expect((await socket.next("acks")).acks).toEqual([["first", first.id]]);

@@ -1,5 +1,5 @@
 // Runs scenarios one after the other. Their stores are started once and emptied in between; after a
-// scenario that failed they are started anew, and its folder is kept.
+// scenario that failed they are started again, and its folder is kept.
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../core/domain/message-of.ts";

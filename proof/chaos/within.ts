@@ -1,7 +1,7 @@
 import { messageOf } from "../../core/domain/message-of.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 
-/** The result of the work; rejects once it has taken too long. The work itself goes on. */
+/** The result of the work; rejects once it has taken too long. The work itself continues. */
 export async function within<T>(work: Promise<T>, limitMs: number, what: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = realRuntime.startTimer(

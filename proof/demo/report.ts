@@ -41,7 +41,7 @@ export function demoLines(
     ),
     row("outcomes", states.join(", ")),
     row(
-      "life",
+      "payments",
       `${number(paidOf(counts.states))} paid, ` +
         `${number(counts.states.payment_failed ?? 0)} failed, ` +
         `${number(counts.states.cancelled ?? 0)} cancelled`,
@@ -52,7 +52,7 @@ export function demoLines(
         `${number(counts.deadLettered)} dead-lettered`,
     ),
     row(
-      "by service",
+      "shipped parts",
       Object.entries(counts.services)
         .map(([service, n]) => `${service} ${number(n)}`)
         .join(", "),

@@ -7,7 +7,7 @@ import { drawSchedule } from "./schedule.ts";
 import { type Outcome, type SimulateOptions, simulate } from "./simulation.ts";
 
 export interface Tally {
-  /** The seed after the last one: where a further campaign goes on. */
+  /** The seed after the last one: where a further campaign continues. */
   next: number;
   seeds: number;
   crashes: number;

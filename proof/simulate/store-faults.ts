@@ -43,12 +43,12 @@ export function brokerFault(
       return () => broker.start();
     case "broker_cut":
       broker.cut();
-      return () => broker.mend();
+      return () => broker.heal();
     case "broker_cut_one": {
       const name = process ?? pick(system.slots, fault).process?.name;
       if (name === undefined) return undefined;
       broker.cut(name);
-      return () => broker.mend(name);
+      return () => broker.heal(name);
     }
     case "broker_reset":
       for (const one of process === undefined ? [broker] : parts.brokers) one.reset(process);
@@ -102,7 +102,7 @@ export function redisFault(
       return () => redis.start();
     case "redis_silent":
       redis.cut();
-      return () => redis.mend();
+      return () => redis.heal();
     case "redis_reset":
       redis.reset();
       return NOTHING;

@@ -16,6 +16,12 @@ export const INVARIANTS = {
 } as const;
 export type Invariant = keyof typeof INVARIANTS;
 
+/**
+ * What an invariant was checked against. `ledger`: only the ledger with itself. `none`: nothing
+ * that could show a violation was there to look at.
+ */
+export type Reach = "all" | "ledger" | "none";
+
 export interface Violation {
   readonly invariant: Invariant;
   /** The rule that is broken, without the particulars. */

@@ -1,6 +1,6 @@
 // The verdict as text: a line per invariant, then the violations with examples.
 import { plain } from "../../core/domain/plain.ts";
-import { INVARIANTS, type Invariant } from "./findings.ts";
+import { INVARIANTS, type Invariant, type Reach } from "./findings.ts";
 import type { Verdict } from "./verify.ts";
 
 export interface Paint {
@@ -15,11 +15,17 @@ export function paint(terminal: boolean): Paint {
   return { good: code(32), bad: code(31), faint: code(2) };
 }
 
-export function invariantLines({ violations }: Verdict, { good, bad, faint }: Paint): string[] {
+const MARKS = { all: "✓", ledger: "~", none: "–" } as const satisfies Record<Reach, string>;
+
+export function invariantLines(
+  { violations, reach }: Verdict,
+  { good, bad, faint }: Paint,
+): string[] {
   const lines: string[] = [];
   for (const [id, says] of Object.entries(INVARIANTS) as [Invariant, string][]) {
     const broken = violations.filter((v) => v.invariant === id);
-    lines.push(`  ${broken.length === 0 ? good("✓") : bad("✗")} ${id.padEnd(4)} ${says}`);
+    const held = reach[id] === "all" ? good(MARKS.all) : MARKS[reach[id]];
+    lines.push(`  ${broken.length === 0 ? held : bad("✗")} ${id.padEnd(4)} ${says}`);
     for (const { what, count, examples } of broken) {
       lines.push(`         ${bad(`${what} (${count.toLocaleString("en")})`)}`);
       for (const example of examples)
@@ -49,9 +55,25 @@ export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   );
   lines.push("", `  ledger: ${states.length === 0 ? "no orders" : states.join(", ")}`);
   const words = {
-    pass: colours.good("every invariant holds"),
+    pass: passed(verdict, colours),
     violations: colours.bad(`${counts.violations.toLocaleString("en")} violations`),
     inconclusive: "inconclusive: not everything has been decided yet",
   };
   return [...lines, `  ${words[result]}`];
+}
+
+/** Says what was not looked at, and what would show it. */
+function passed({ reach }: Verdict, { good }: Paint): string {
+  const reached = (one: Reach) =>
+    Object.entries(reach).flatMap(([id, as]) => (as === one ? [id] : []));
+  const [ledger, none] = [reached("ledger"), reached("none")];
+  if (ledger.length + none.length === 0) return good("every invariant holds");
+  const clients = ledger.some((id) => id !== "I6") || none.length > 0;
+  return [
+    good("no violation, as far as it was checked"),
+    ...(ledger.length > 0 ? [`~ in the ledger alone: ${ledger.join(", ")}`] : []),
+    ...(none.length > 0 ? [`– not checked: ${none.join(", ")}`] : []),
+    ...(clients ? ["what clients saw would show these: --history, without --partial"] : []),
+    ...(reach.I6 === "ledger" ? ["the provider's record would show I6: --provider"] : []),
+  ].join("\n  ");
 }

@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { freshDatabase } from "../../test/services.ts";
+import { paint, verdictLines } from "./report.ts";
 import { closeWorlds, emptyWorld, foundIn, trueStory } from "./test-story.ts";
 import { body, row, skipRow } from "./world.ts";
 
@@ -51,6 +52,29 @@ test("without a history the ledger is still checked against itself", async () =>
   expect((await world.verify({ history: false })).result).toBe("pass");
   await world.sql("UPDATE items SET held = held + 1 WHERE sku = 'cap'");
   expect((await world.verify({ history: false })).result).toBe("violations");
+});
+
+test("what had nothing to look at does not count as checked", async () => {
+  const { world } = await trueStory();
+  const reached = async (options: Parameters<typeof world.verify>[0]) => {
+    const { reach } = await world.verify(options);
+    const of = (one: string) => Object.keys(reach).filter((id) => reach[id as "I1"] === one);
+    return { ledger: of("ledger"), none: of("none") };
+  };
+  expect(await reached({ history: false })).toEqual({
+    ledger: ["I1", "I3", "I4"],
+    none: ["I2", "I10"],
+  });
+  expect(await reached({ partial: true })).toEqual({ ledger: [], none: ["I2"] });
+  expect(await reached({})).toEqual({ ledger: [], none: [] });
+  const text = verdictLines(await world.verify({ history: false }), paint(false)).join("\n");
+  expect(text).toContain("  – I10  refused requests had no effect");
+  expect(text).toContain("– not checked: I2, I10");
+  expect(text).not.toContain("✓ I1 ");
+  expect(text).not.toContain("every invariant holds");
+  expect(await reached({ noProvider: true })).toEqual({ ledger: ["I6"], none: [] });
+  world.outbox.length = 1;
+  expect((await world.verify()).reach).toMatchObject({ I2: "none", I5: "ledger", I9: "none" });
 });
 
 test("orders in flight make it inconclusive, neither a pass nor a violation", async () => {

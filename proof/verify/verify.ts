@@ -11,9 +11,10 @@ import { checkRest } from "./checks/rest.ts";
 import { SoldOutCheck } from "./checks/sold-out.ts";
 import type { TimeRules } from "./checks/times.ts";
 import { doubtsOf } from "./doubts.ts";
-import { Findings, type Known, type Violation } from "./findings.ts";
+import { Findings, type Invariant, type Known, type Reach, type Violation } from "./findings.ts";
 import { type Look, lookAt, type Sights } from "./look.ts";
 import { type History, Pass, type PassOptions } from "./pass.ts";
+import { reachOf } from "./reach.ts";
 import { Terms } from "./terms.ts";
 import { Windows } from "./windows.ts";
 
@@ -43,6 +44,8 @@ export interface Verdict {
    */
   readonly atRest: boolean;
   readonly undrained: readonly string[];
+  /** What each invariant was checked against. */
+  readonly reach: Readonly<Record<Invariant, Reach>>;
   /**
    * Accepted orders that are not in the ledger: lost, or held by a consumer, which no queue shows.
    * A later look tells which.
@@ -129,7 +132,8 @@ async function judge(options: VerifyOptions, audit: LedgerAudit, look: Look): Pr
   checkRest(look.rest, findings);
   if (look.drained && !look.still) findings.waiting("entries were recorded during the look");
   if (look.atRest) pass.letters.end(await audit.letters());
-  return verdictOf(pass, look, items, findings);
+  const clients = history.length === 0 ? "none" : partial ? "some" : "all";
+  return verdictOf(pass, look, items, findings, reachOf(clients, look));
 }
 
 async function catalogueOf(
@@ -161,6 +165,7 @@ function verdictOf(
   { atRest }: Look,
   items: Awaited<ReturnType<LedgerAudit["items"]>>,
   findings: Findings,
+  reach: Verdict["reach"],
 ): Verdict {
   const { orders, accepted, decided, ledgered, sendings } = pass.counts;
   const { violations, known, undrained } = findings;
@@ -171,6 +176,7 @@ function verdictOf(
     known,
     atRest,
     undrained,
+    reach,
     missing: pass.counts.missing,
     counts: {
       ...{ orders, accepted, decided, ledgered },

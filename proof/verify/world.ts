@@ -30,6 +30,7 @@ interface Asked {
   readonly partial?: boolean;
   readonly sliceBytes?: number;
   readonly history?: boolean;
+  readonly noProvider?: boolean;
   readonly rules?: TimeRules;
 }
 
@@ -285,7 +286,7 @@ export class World {
     };
     const queues = { depths: async () => this.queues };
     const { partial, sliceBytes, rules } = options;
-    const provider = async () => this.captures;
+    const provider = options.noProvider ? undefined : async () => this.captures;
     return verify({
       ledgerUrl: this.url,
       history: options.history === false ? [] : [path],

@@ -1,6 +1,6 @@
 -- Orders whose payment failed, tried again by the operator. The ledger grants each try the next
 -- higher generation; a generation is taken once, however often it comes. The number of the order is
--- used up already: stock and limits are judged anew.
+-- used up already: stock and limits are judged again.
 --
 --   redriven:<sale>  hash  <user> <id> → the last generation taken
 

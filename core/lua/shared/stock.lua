@@ -12,7 +12,7 @@
 -- Most orders of a rush are for items that are sold out. Which these are, and the terms of the
 -- others, Lua remembers from one batch to the next: an order for one of them reads nothing.
 -- Whatever makes an item available again, or changes a window, a limit or a price, removes the
--- edition in the same call. The next batch reads all anew and gives the hash an edition that no
+-- edition in the same call. The next batch reads all again and gives the hash an edition that no
 -- other content has.
 
 -- What other files use. The rest stands in a block, since Lua allows only 200 local names in one.
@@ -46,7 +46,7 @@ local SOLD_OUT = { available = 0, limit = 0 }
 
 -- What is known of a sale: key of its hash → {edition, since, opens, closes, currency, limits (sku
 -- → limit), prices, later (sku → list of {from, price}), withdrawn (a set), sold_out (sku →
--- SOLD_OUT)}. Read anew after a second all the same: an earlier
+-- SOLD_OUT)}. Read again after a second in any case: an earlier
 -- version of the library, which may run beside this one during an upgrade, leaves the edition.
 local KNOWN_MS = 1000
 local known_sales, known_items = {}, 0

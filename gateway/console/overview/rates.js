@@ -26,9 +26,9 @@ function arriving({ accepted, refused }) {
 }
 
 function waitNote(wait) {
-  if (wait && Number.isNaN(wait.outcomeP99Ms)) return "nothing was decided lately";
-  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "99 of 100 orders";
-  return `99 of 100 orders; half: ${duration(wait.outcomeP50Ms)}`;
+  if (wait && Number.isNaN(wait.outcomeP99Ms)) return "nothing decided recently";
+  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "99th percentile";
+  return `99th percentile; median ${duration(wait.outcomeP50Ms)}`;
 }
 
 const waitOf = (ms) => (Number.isNaN(ms) ? "none" : duration(ms));

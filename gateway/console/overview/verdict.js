@@ -56,7 +56,12 @@ const LEVELS = { trouble: "Trouble", warning: "Warning", notice: "Notice" };
 /** The page of the console where something can be done about it. */
 const PAGES = {
   ...{ dead_letters: "dead", money_owed: "dead", no_sale: "sales" },
-  ...{ worker_paused: "workers", slowed: "workers", shards_without_owner: "workers" },
+  ...{
+    all_paused: "workers",
+    worker_paused: "workers",
+    slowed: "workers",
+    shards_without_owner: "workers",
+  },
   ...{ role_lost: "workers", publishes_elsewhere: "workers", shedding: "workers" },
   ...{ no_gateway_open: "workers", gateway_closed: "workers", region_without_gateway: "workers" },
   ...{ unrouted_parts: "rates-and-routes", no_route: "rates-and-routes" },

@@ -161,5 +161,5 @@ function Sources({ value }) {
   ];
   return html`<${Table} label="Sources of rates" columns=${columns} keyOf=${(r) => r.id}
     rows=${value.filter((r) => r.kind === "rates")}
-    empty="No source of rates is running. Orders in other currencies wait for one." />`;
+    empty="No rate source is running. Orders in other currencies wait for one." />`;
 }

@@ -70,8 +70,8 @@ function Waits({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
   return html`<${Chart} label="Waits" unit=${wait} least=${50}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
-      { name: "outcome, 99 of 100", colour: "c4", values: minutes.map((m) => m.p99Ms) },
-      { name: "outcome, half", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },
+      { name: "outcome, p99", colour: "c4", values: minutes.map((m) => m.p99Ms) },
+      { name: "outcome, median", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },
       { name: "oldest order", colour: "c3", dash: [2, 3], values: minutes.map((m) => m.lagMs) },
     ]} />`;
 }

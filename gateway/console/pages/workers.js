@@ -130,7 +130,7 @@ function Others({ value, me }) {
     { head: "Does", wide: true, cell: (r) => DOES[r.kind]?.(r) ?? r.kind },
   ];
   return html`<${Table} label="Other roles" columns=${columns} rows=${value} keyOf=${(r) => r.id}
-    empty="No payment worker, service or source of rates reports." />`;
+    empty="No payment worker, service or rate source reports." />`;
 }
 
 const EFFECTS = {

@@ -43,7 +43,7 @@ function alarm(
   return {
     name: `broker-${kind}-alarm`,
     what: `A broker raises its ${kind} alarm for 5 to 15 s.`,
-    seen: "503 `shed` in its regions, within 100 ms",
+    seen: "503 `unavailable` in its regions, within 100 ms",
     touches: ["broker"],
     recoveryMs: RECOVERY_MS,
     inject: async (system, random) => {

@@ -180,7 +180,7 @@ function brokerDisk(kind: "full" | "slow"): Fault {
     what: full
       ? "A RabbitMQ node finds its disk full for 5 to 20 s, below its own alarm's sight."
       : "Each sync of a RabbitMQ node takes 0.1 to 1 s longer, for 5 to 20 s.",
-    seen: full ? "503 `unconfirmed`, then `shed`, in its regions" : "orders take longer",
+    seen: full ? "503 `unconfirmed`, then `unavailable`, in its regions" : "orders take longer",
     needs: ["cc"],
     touches: ["broker"],
     recoveryMs: BROKER_RECOVERY_MS,

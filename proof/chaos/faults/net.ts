@@ -110,7 +110,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
   flap: {
     what: "all connections are cut, again and again",
-    seen: "some answers are lost, 503 `unconfirmed` or `shed`",
+    seen: "some answers are lost, 503 `unconfirmed` or `unavailable`",
     recoveryMs: RECOVERY_MS,
     breaks: true,
     begin: (proxy, random) => {

@@ -111,7 +111,7 @@ async function stopRates(system: ChaosSystem, random: () => number): Promise<Inj
         "orders without a rate",
         async () => {
           const more = (await system.metric("worker", name)) - before;
-          return more > 0 && more; // fewer: a worker that started anew counts from zero
+          return more > 0 && more; // fewer: a restarted worker counts from zero
         },
         lastsMs + SHOWN_MS,
       );

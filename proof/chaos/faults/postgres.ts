@@ -119,7 +119,7 @@ const failedOver: Fault = {
     } catch (error) {
       await replica.end();
       await server.start();
-      await asked(url, (db) => replica.alone(db)); // or commits would wait for it for ever
+      await asked(url, (db) => replica.alone(db)); // or commits would wait for it forever
       throw error;
     }
     await server.start();

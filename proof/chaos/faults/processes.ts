@@ -81,8 +81,8 @@ const TARGETS: readonly Target[] = [
     name: "broker",
     of: (system) => [...new Set(system.brokers.flatMap(({ nodes }) => nodes))],
     touches: "broker",
-    killed: "503 `unconfirmed` or `shed` in its region",
-    frozen: "503 `unconfirmed`, then `shed`, in its region",
+    killed: "503 `unconfirmed` or `unavailable` in its region",
+    frozen: "503 `unconfirmed`, then `unavailable`, in its region",
     recoveryMs: 30_000,
   },
   {

@@ -172,7 +172,7 @@ test("cut off, both sides give up by heartbeats, and it goes on after", async ()
   broker.cut("w1");
   await scheduler.run(undefined, 3 * HEARTBEAT_S * 1_000);
   expect([first.lost, second.got]).toEqual([1, ["a 1"]]);
-  broker.mend("w1");
+  broker.heal("w1");
   await scheduler.run(() => first.connection.up);
 });
 

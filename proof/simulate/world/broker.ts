@@ -89,16 +89,16 @@ export class WorldBroker {
 
   // The network.
 
-  /** Silence between the region and a process, or all of them, until `mend`. */
+  /** Silence between the region and a process, or all of them, until `heal`. */
   cut(process?: string): void {
     this.cutOff.add(process);
     for (const connection of this.heardBy(process)) connection.cut();
   }
 
-  mend(process?: string): void {
+  heal(process?: string): void {
     this.cutOff.delete(process);
     for (const connection of this.heardBy(process))
-      if (!this.isCut(connection.process)) connection.mend();
+      if (!this.isCut(connection.process)) connection.heal();
   }
 
   /** The connections are reset: those of a process, or all. */

@@ -132,7 +132,7 @@ test("a silent Redis costs a call its deadline and its connection, and comes bac
   const startedMs = scheduler.nowMs();
   expect(await errorOf(store.run((c) => c.ping()))).toBeInstanceOf(StoreUnavailable);
   expect(scheduler.nowMs() - startedMs).toBeCloseTo(3_000, -1);
-  world.mend("a");
+  world.heal("a");
   await scheduler.run(() => store.connected);
   expect(await scheduler.until(store.run((c) => c.ping()))).toBe("PONG");
 });
@@ -145,7 +145,7 @@ test("what was sent into a silence may take effect at its end, given up or not",
     world.cut("a");
     await errorOf(store.run((c) => c.hset("key", "a", "1")));
     expect(await server.send(["HGET", "key", "a"])).toBe(null);
-    world.mend("a");
+    world.heal("a");
     found.add((await server.send(["HGET", "key", "a"])) as string | null);
   }
   expect([...found].sort()).toEqual(["1", null]);

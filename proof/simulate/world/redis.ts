@@ -159,13 +159,13 @@ export class WorldRedis {
     for (const { link } of this.clients) link.trouble = trouble;
   }
 
-  /** Nothing gets through between Redis and a process, or all, until `mend`. */
+  /** Nothing gets through between Redis and a process, or all, until `heal`. */
   cut(process?: string): void {
     this.cutOff.add(process);
     for (const { link } of this.of(process)) link.hold("cut", "both");
   }
 
-  mend(process?: string): void {
+  heal(process?: string): void {
     this.cutOff.delete(process);
     for (const { link, name } of this.of(process)) if (!this.isCut(name)) link.release("cut");
   }

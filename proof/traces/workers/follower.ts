@@ -194,7 +194,7 @@ export class Follower {
   }
 
   /**
-   * A worker that saw a loss, and finds that Redis was rebuilt since, goes on. One that Redis
+   * A worker that saw a loss, and finds that Redis was rebuilt since, continues. One that Redis
    * refused waits until it is open: without announcements it would rebuild it a second time.
    */
   private async leaveRebuilds(after: SpecState): Promise<Flaw> {
@@ -202,7 +202,7 @@ export class Follower {
     for (const worker of WORKERS) {
       const refused = this.seat(worker).released.startsWith("not_ready");
       if (refused && !allOpen(after) && !after.halted) continue;
-      for (const call of this.held(worker, "mend")) {
+      for (const call of this.held(worker, "repair")) {
         await this.pass(call);
         if (await this.rebuilds(worker))
           return `worker ${worker} begins a rebuild that nothing needs`;

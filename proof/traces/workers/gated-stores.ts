@@ -52,7 +52,7 @@ export function gatedRedis(client: Client, caller: Caller): Client {
     // A worker that may have to rebuild asks first whether another one does.
     get: (key: string) => {
       if (key !== REBUILD_KEY) return client.get(key);
-      return hold("mend", -1, [], async () => null);
+      return hold("repair", -1, [], async () => null);
     },
     pttl: (key: string) => (key === REBUILD_KEY ? Promise.resolve(-2) : client.pttl(key)),
     xrange: (key: string, ...rest: [string, string, "COUNT", number]) =>

@@ -85,7 +85,7 @@ const CHECKS: Readonly<Record<string, (follower: Follower, step: Step) => Reason
       : undefined,
   begin: (follower, step) => {
     const [worker = ""] = step.args;
-    if (follower.held(worker, "mend").length === 0) return REASONS.saw;
+    if (follower.held(worker, "repair").length === 0) return REASONS.saw;
     const refused = follower.seat(worker).released.startsWith("not_ready");
     return refused && allOpen(step.before) ? REASONS.open : undefined;
   },

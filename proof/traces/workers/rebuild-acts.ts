@@ -36,7 +36,7 @@ class Rebuilds {
   async begin({ args: [worker = ""], after }: Step): Promise<Flaw> {
     const { follower } = this;
     const { stage } = follower;
-    const call = await follower.call(worker, "mend");
+    const call = await follower.call(worker, "repair");
     if (!call) return "the worker does not think of a rebuild";
     if (this.made > 0) await stage.until(() => false, Math.min(MOST_REST_MS, this.restMs()));
     await follower.pass(call);

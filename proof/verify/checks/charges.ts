@@ -1,6 +1,7 @@
 // I6, I7, I8: compares the ledger's charges with the orders' states and with the posted money.
 // Money owed to somebody is always reported.
 import { RULES } from "../../../core/domain/limits.ts";
+import { moneyText } from "../../../core/domain/money.ts";
 import type { ChargeRecord, LedgerAudit } from "../../../ledger/audit.ts";
 import { type LedgerOrder, orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
@@ -103,7 +104,7 @@ export class ChargesCheck {
     const name = `${user}/${id}/${generation}/${attempt}`;
     if (attempt > 0) byKey.set(name, { status, amount, currency });
     const owed = OWED[status];
-    if (owed) this.findings.note(owed, `${name}: ${amount} ${currency}`);
+    if (owed) this.findings.note(owed, `${name}: ${moneyText(amount, currency)}`);
   }
 
   /** A paid order has one capture, any other has none, and a reserved one can still end. */

@@ -2,6 +2,7 @@
 // is in flight. Both have the same attempts, amounts and currencies. What the provider keeps is
 // captured in the ledger, and what it refunded, on Sluice's request or on its own, is refunded
 // there.
+import { moneyText } from "../../../core/domain/money.ts";
 import { orderKey } from "../evidence.ts";
 import type { Findings } from "../findings.ts";
 
@@ -66,7 +67,7 @@ export function checkProvider(
     else if (own.amount !== amount || own.currency !== currency)
       wrong(
         "the provider charged a different amount than the ledger has",
-        `${key}: ${amount} ${currency}`,
+        `${key}: ${moneyText(amount, currency)}`,
       );
     else if (!(FITS[own.status]?.includes(money) ?? true))
       wrong(
@@ -74,7 +75,10 @@ export function checkProvider(
         `${key}: ${status} and ${money}, ledger ${own.status}`,
       );
     else if (record.refunded && (record.refundedAmount ?? amount) !== amount)
-      wrong("the provider refunded a different amount than it captured", `${key}: of ${amount}`);
+      wrong(
+        "the provider refunded a different amount than it captured",
+        `${key}: of ${moneyText(amount, currency)}`,
+      );
     else if (own.status === "unknown" && money === "kept")
       findings.note("captures that are still looked up", key);
   }

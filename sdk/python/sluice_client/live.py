@@ -384,9 +384,10 @@ def _ends(event: str) -> bool:
 
 
 def _nack(problem: Mapping[str, Any]) -> Problem:
-    """Frequent refusals come in a short form, and say when to return only in their estimate."""
+    """Refusals of orders say when to return in their estimate; the most frequent only that."""
+    estimate = problem.get("estimate") or {}
     brief = problem.get("code") in ("shed", "rate_limited")
-    seconds = (problem.get("estimate") or {}).get("seconds", 1) if brief else None
+    seconds = estimate.get("seconds", 1 if brief else None)
     return read_problem(dict(problem), problem.get("status", 0), seconds)
 
 

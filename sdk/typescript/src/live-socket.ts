@@ -195,11 +195,11 @@ const NOT_SENT: Problem = {
   retryAfterMs: 0,
 };
 
-/** Frequent refusals come in a short form, and say when to return only in their estimate. */
+/** Refusals of orders say in their estimate when to return; the frequent ones say no more. */
 function nackOf(problem: unknown): Problem {
   const status = isObject(problem) && typeof problem.status === "number" ? problem.status : 0;
   const read = readProblem(problem, status);
-  if (read.code === "shed" || read.code === "rate_limited")
+  if (read.estimate !== undefined || read.code === "shed" || read.code === "rate_limited")
     return { ...read, retryAfterMs: (read.estimate?.seconds ?? 1) * PAST_SHED_MS };
   return read;
 }

@@ -39,7 +39,7 @@ export interface Accepted {
 
 export interface Outcome<S extends OrderState = OrderState> {
   readonly status: S;
-  /** RFC 3339; absent for an order that the gateway turned away as sold out. */
+  /** RFC 3339; absent for an order that the gateway refused as sold out. */
   readonly at?: string | undefined;
   readonly n?: number | undefined;
 }

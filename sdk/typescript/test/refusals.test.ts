@@ -55,12 +55,12 @@ test("an order over the user's rate is sent again as soon as the gateway asks", 
   expect(published().sort()).toEqual(orders.map(({ id }) => id).sort());
 });
 
-test("an order that was only ever shed had no effect, and the error says so", async () => {
+test("an order that no broker ever took had no effect, and the error says so", async () => {
   const sluice = await client();
   t.broker.answer = "unsent";
   const failed = await sluice.place(LAMP, { deadlineMs: 300 }).catch((error) => error);
   expect(failed).toBeInstanceOf(Unfinished);
-  expect(failed).toMatchObject({ effect: "none", problem: { code: "shed" } });
+  expect(failed).toMatchObject({ effect: "none", problem: { code: "unavailable" } });
 });
 
 test("an aborted order may have had an effect, and the error says so", async () => {

@@ -12,6 +12,18 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
+{{/* A selector for the pods of several components: (list $ (list "worker" "rates")). */}}
+{{- define "sluice.anyOf" -}}
+{{- $root := index . 0 -}}
+matchLabels:
+  app.kubernetes.io/name: sluice
+  app.kubernetes.io/instance: {{ $root.Release.Name }}
+matchExpressions:
+  - key: app.kubernetes.io/component
+    operator: In
+    values: {{ toJson (index . 1) }}
+{{- end }}
+
 {{- define "sluice.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "sluice.selector" . }}
@@ -187,7 +199,7 @@ spec:
 {{/* How long a role needs to finish its work in flight. */}}
 {{- define "sluice.stopSeconds" -}}30{{- end }}
 
-{{/* A Deployment's head: what "sluice.pod" takes, and replicas, unless `scaled`. */}}
+{{/* A Deployment's head: what "sluice.pod" takes, and replicas, unless `scaled`; `strategy`. */}}
 {{- define "sluice.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -200,9 +212,14 @@ spec:
   replicas: {{ .replicas }}
   {{- end }}
   revisionHistoryLimit: 3
+  {{- if eq (.strategy | default "RollingUpdate") "Recreate" }}
+  # All pods stop before the first new one starts.
+  strategy: { type: Recreate }
+  {{- else }}
   # A new pod is ready before an old one stops.
   strategy:
     rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
+  {{- end }}
   selector:
     matchLabels:
       {{- include "sluice.selector" (list .root .component) | nindent 6 }}

@@ -141,7 +141,7 @@ export class SimulatedConnection implements Session, FarEnd {
     }, waitMs);
   }
 
-  mend(): void {
+  heal(): void {
     this.spec.runtime.stopTimer(this.clientTimer);
     this.clientTimer = undefined;
     this.silent.delete("cut");
