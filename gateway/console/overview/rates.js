@@ -21,7 +21,8 @@ export function Rates({ value: orders, waits }) {
 /** Most of a rush is answered at the gateway, once an item is gone. */
 function arriving({ accepted, refused }) {
   const early = Object.values(refused ?? {}).reduce((sum, n) => sum + n, 0);
-  if (typeof accepted !== "number" || early === 0) return "of all that arrive";
+  if (typeof accepted !== "number") return undefined;
+  if (early === 0) return "all that arrive";
   return `of ${brief(accepted + early)} that arrive`;
 }
 
