@@ -1,5 +1,5 @@
-// The console after something has ended: a gateway that comes back, a dialog that is closed, a wrong
-// address. In a real browser (headless Chromium) on a real gateway.
+// The console after something has ended: a gateway that comes back, a dialog that is closed; an
+// unknown address, and the forms of /docs. In a real browser (headless Chromium) on a real gateway.
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";

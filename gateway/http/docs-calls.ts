@@ -111,6 +111,7 @@ ${calls.map(callOf).join("\n")}</section>`;
 
 function callOf(call: Listed): string {
   const { operationId, method, path, summary, description, parameters = [] } = call;
+  const rows = parameters.map(rowOf).join("");
   const responses = Object.entries(call.responses).map(([status, { $ref, ...own }]) => {
     const { description: words, content } = $ref === undefined ? own : sharedResponse($ref);
     return (
@@ -122,7 +123,7 @@ function callOf(call: Listed): string {
 <code>${html(path)}</code><span>${text(summary)}</span></summary>
 <div class="inside">
 ${description ? `<p>${text(description)}</p>` : ""}
-${parameters.length > 0 ? `<h3>Parameters</h3><table>${parameters.map(rowOf).join("")}</table>` : ""}
+${rows === "" ? "" : `<h3>Parameters</h3><table>${rows}</table>`}
 ${call.requestBody ? `<h3>Body</h3>${schemaOf(call.requestBody.content)}` : ""}
 <h3>Responses</h3><table>${responses.join("")}</table>
 ${NOT_TRIED.has(operationId) ? "" : formOf(call)}

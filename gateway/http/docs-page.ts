@@ -1,5 +1,5 @@
 // /openapi.json and /asyncapi.json; /docs is the former for people: every call by subject, with its
-// answers, and a form to try it with. Nothing is loaded from elsewhere, and nothing inline runs;
+// answers, and a form that sends it. Nothing is loaded from elsewhere, and nothing inline runs;
 // without its script the page is complete but for the forms.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -300,13 +300,14 @@ test("the docs page loads nothing from elsewhere, and nothing in it runs", async
   const policy = response.headers.get("content-security-policy") ?? "";
   expect(policy).toStartWith("default-src 'none'; script-src 'self'; style-src 'self'; ");
   const html = await response.text();
-  expect(html).not.toMatch(/<style|style=|\son\w+=|<script(?! type="module" src="\/)|https?:\/\//);
+  expect(html).not.toMatch(/<style|style=|\son\w+=|https?:\/\//);
+  expect(html).not.toMatch(/<script(?! type="module" src="\/)/);
   for (const [, path] of html.matchAll(/(?:src|<link[^>]+href)="(\/[^"]+)"/g))
     expect((await t.gateway.app.request(path as string)).status).toBe(200);
   expect((await get(t, "/openapi.json")).body).toMatchObject({ openapi: "3.1.0" });
 });
 
-test("the docs page has each call once, in the menu too, and a form that begins with an example", async () => {
+test("the docs page has each call, in its menu too, and a form with an example", async () => {
   const t = await start();
   const html = await (await t.gateway.app.request("/docs")).text();
   const calls = Object.values(OPENAPI.paths as Record<string, Record<string, Named>>);

@@ -59,12 +59,13 @@ function Sums({ sale, revenue }) {
   const total = sumOf(sale.items, "total");
   const gone = sumOf(sale.items, "sold");
   const held = sumOf(sale.items, "held");
+  const units = `${count(gone)} of ${count(total)} units`;
   const speed = speedOf(sale);
   const parts = total > 0 && partsOf((name) => sumOf(sale.items, name) / total);
   const sold = html`${share(total > 0 ? gone / total : undefined)}
-    ${parts && html`<${Bar} parts=${parts} label="${count(gone)} of ${count(total)} units sold" />`}`;
+    ${parts && html`<${Bar} parts=${parts} label=${units} />`}`;
   return html`<dl class="figures sums">
-    <${Figure} label="Sold" value=${sold} note="${count(gone)} of ${count(total)} units" />
+    <${Figure} label="Sold" value=${sold} note=${units} />
     <${Figure} label="Selling" value=${perS(speed)} note="units per second" />
     <${Figure} label="Held for orders" value=${count(held)} note="units being paid" />
     <${Revenue} sale=${sale} known=${revenue} />
@@ -106,7 +107,8 @@ function Items({ sale, nowMs }) {
       <i class="releasing"></i>releasing <i class="available"></i>left</span>
       ${
         sale.items.length > MOST_ITEMS &&
-        html`<a href=${address("sales", { sale: sale.id })}>All ${count(sale.items.length)} items</a>`
+        html`<a href=${address("sales", { sale: sale.id })}>
+          All ${count(sale.items.length)} items</a>`
       }</p></div>`;
 }
 
@@ -136,7 +138,8 @@ function SoldOut({ item: { available, unitsPerS, soldOutAtMs }, sale, nowMs }) {
   if (soldOutAtMs && soldOutAtMs - nowMs < SOON_MS) return "any moment";
   if (soldOutAtMs) {
     const leftMs = Math.max(0, soldOutAtMs - nowMs);
-    return `in ${duration(leftMs)}, ${leftMs < DAY_MS ? hourOf(soldOutAtMs) : dateMinute(soldOutAtMs)}`;
+    const at = leftMs < DAY_MS ? `at ${hourOf(soldOutAtMs)}` : dateMinute(soldOutAtMs);
+    return `in ${duration(leftMs)}, ${at}`;
   }
   if (unitsPerS === null || unitsPerS === undefined) return "unknown";
   if (unitsPerS === 0) return "not selling";

@@ -61,7 +61,8 @@ function Items({ sale, me, again }) {
       head: "Item",
       wide: true,
       cell: (i) => html`<b class="name" title=${i.name}>${i.name}</b>
-        <small>${i.sku} · ${i.category}${moved(i.units)}</small>${i.withdrawn && html`<${State} level="warning">withdrawn</${State}>`}`,
+        <small>${i.sku} · ${i.category}${moved(i.units)}</small>
+        ${i.withdrawn && html`<${State} level="warning">withdrawn</${State}>`}`,
     },
     {
       head: "Price",

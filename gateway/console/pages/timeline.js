@@ -95,8 +95,8 @@ function Events({ value: { entries, next } }) {
     { head: "About", wide: true, cell: (e) => e.subject },
     { head: "What happened", wide: true, cell: (e) => e.what },
   ];
-  return html`<${Table} label="Timeline" columns=${columns} rows=${latestFirst(entries)} keyOf=${(e) => e.seq}
-      empty="Nothing has happened in the last day." />
+  return html`<${Table} label="Timeline" columns=${columns} rows=${latestFirst(entries)}
+      keyOf=${(e) => e.seq} empty="Nothing has happened in the last day." />
     ${
       next !== undefined &&
       html`<nav class="pager" aria-label="Pages of the timeline">
