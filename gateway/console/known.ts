@@ -118,8 +118,9 @@ function salesAsOf({ asOf, sales }: Overview): number | null {
   return Math.min(asOf.sales, ...sales.map((sale) => sale.stockAsOfMs ?? asOf.sales ?? 0));
 }
 
-function unaskedOf({ unasked }: Overview): string {
+function unaskedOf({ unasked, redis }: Overview): string {
   if (unasked.length === 0) return "";
+  if (redis.refuses) return "nobody can report: Redis takes no writes";
   return `no answer from ${unasked.join(", ").replace("redis", "Redis")}`;
 }
 

@@ -1,6 +1,8 @@
 // GET /: where to go from a gateway's own address. Browsers get a page, everyone else JSON. It
 // names only what anyone may open, and nothing of the installation: no version, region or id.
 import { accepts } from "hono/accepts";
+import { plainHeaders } from "../docs/docs-page.ts";
+import { STYLE } from "../docs/style.ts";
 import type { App } from "./calls.ts";
 
 interface Place {
@@ -18,18 +20,6 @@ const PLACES: Readonly<Record<string, Place>> = {
   sales: { path: "/v1/sales", title: "Sales", says: "what is for sale now, as JSON" },
   ready: { path: "/readyz", title: "Health", says: "whether orders can be accepted" },
 };
-
-const STYLE = `
-:root {
-  color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent)
-}
-body {
-  font: 16px/1.55 system-ui, sans-serif; max-width: 44rem; margin: 0 auto; padding: 3rem 1rem
-}
-h1 { margin-bottom: .2em }
-table { border-collapse: collapse; width: 100% }
-td { border-top: 1px solid var(--line); padding: .5rem .6rem .5rem 0; vertical-align: top }
-`;
 
 export function addStart(app: App, shop: boolean): void {
   const places = { ...(shop ? { shop: SHOP } : {}), ...PLACES };
@@ -58,17 +48,4 @@ function page(places: readonly Place[]): string {
 <h1>Sluice</h1>
 <p>This is a gateway: it accepts the orders of a flash sale.</p>
 <table>${rows.join("\n")}</table></main></body></html>`;
-}
-
-/** The page loads nothing: its style is in it, and known by its hash. */
-function plainHeaders(): Record<string, string> {
-  const hash = new Bun.CryptoHasher("sha256").update(STYLE).digest("base64");
-  return {
-    "content-type": "text/html; charset=utf-8",
-    "content-security-policy":
-      `default-src 'none'; style-src 'sha256-${hash}'; ` +
-      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-  };
 }

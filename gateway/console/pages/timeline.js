@@ -78,11 +78,14 @@ function Waits({ value: { minutes } }) {
 
 const LEVELS = {
   ...{ role_lost: "warning", alarm_raised: "warning", region_away: "trouble", halted: "trouble" },
-  ...{ alarm_ended: "ok", region_back: "ok", halt_ended: "ok", rebuild_ended: "ok" },
+  ...{
+    role_back: "ok",
+    alarm_ended: "ok",
+    region_back: "ok",
+    halt_ended: "ok",
+    rebuild_ended: "ok",
+  },
 };
-
-/** Some are recorded a little after they happened: a page of them is in the order of the events. */
-const latestFirst = (entries) => entries.toSorted((a, b) => b.atMs - a.atMs || b.seq - a.seq);
 
 function Events({ value: { entries, next } }) {
   const columns = [
@@ -95,8 +98,10 @@ function Events({ value: { entries, next } }) {
     { head: "About", wide: true, cell: (e) => e.subject },
     { head: "What happened", wide: true, cell: (e) => e.what },
   ];
-  return html`<${Table} label="Timeline" columns=${columns} rows=${latestFirst(entries)}
-      keyOf=${(e) => e.seq} empty="Nothing has happened in the last day." />
+  // Some are noticed late: who was lost, after what it led to.
+  const rows = entries.toSorted((a, b) => b.atMs - a.atMs);
+  return html`<${Table} label="Timeline" columns=${columns} rows=${rows} keyOf=${(e) => e.seq}
+      empty="Nothing has happened in the last day." />
     ${
       next !== undefined &&
       html`<nav class="pager" aria-label="Pages of the timeline">
