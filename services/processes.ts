@@ -43,6 +43,8 @@ const DEFAULT_GRACE_MS = 10_000;
 /** The kernel removes a killed process at once, unless it is blocked on a disk. */
 const KILL_WAIT_MS = 5_000;
 const LOOK_MS = 50;
+/** Places in /proc/<pid>/stat after the name (proc(5)). */
+const STAT = { state: 0, startTime: 19 } as const;
 
 /** Starts a process and records it. */
 export function spawnRecorded(options: SpawnOptions): Child {
@@ -68,7 +70,7 @@ export function spawnRecorded(options: SpawnOptions): Child {
   try {
     writeFileSync(record, recorded);
   } catch (error) {
-    // Nobody would find it again.
+    // Without a record, no later run would find and end it.
     signalGroup(child.pid, "SIGKILL");
     throw error;
   }
@@ -121,8 +123,9 @@ function textOf(file: string): string | undefined {
 export function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? "" : (fields[18] ?? "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const state = fields[STAT.state];
+    return state === "Z" || state === "X" ? "" : (fields[STAT.startTime] ?? "");
   } catch {
     return "";
   }

@@ -199,8 +199,9 @@ export class AcquiredShard {
       on: {
         recorded: (entry, words) => mark.recorded(entry, words),
         unreadable: (entry) => mark.unreadable(entry),
-        decided: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
-        released: (released) => relay.pushReleased(released),
+        decided: ({ region, gateway, batch }, outcomes) =>
+          relay.pushOutcomes(region, gateway, batch, outcomes),
+        changed: (changes) => relay.pushLater(changes),
         stopped: (reason, detail) => options.onStop(this, reason, detail),
       },
     });
