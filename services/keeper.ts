@@ -1,11 +1,11 @@
 // Keeps services running.
 //
-//   1. One that ends by itself is started again, after pauses that grow while it does not stay up.
-//   2. One that runs and does not serve is restarted: a broker whose database has stopped, a Redis
+//   1. One that exits on its own is started again, after pauses that grow until it stays up.
+//   2. One that runs but does not serve is restarted: a broker whose database has stopped, a Redis
 //      that never answers. Several probes in a row must have failed, over a minute, and after each
 //      restart over twice as long. Nothing is lost: a broker's queues are on its disk, and Redis is
 //      rebuilt from the ledger.
-//   3. One that a signal has stopped is left alone, since somebody wants it so.
+//   3. One that a signal has stopped is left alone: somebody did that on purpose.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { endKept, type Kept, writeKept } from "./kept.ts";
@@ -15,13 +15,15 @@ import type { Child } from "./processes.ts";
 /** A service that can be started again at the same place. */
 export interface Restartable extends Child {
   again(): Promise<Restartable>;
-  /** Rejects, in time, with why it does not serve. Absent: only its end counts. */
+  /**
+   * Rejects within the limit with the reason why it does not serve. Absent: only its exit counts.
+   */
   probe?: ((limitMs: number) => Promise<void>) | undefined;
 }
 
 export interface Patience {
   readonly everyMs: number;
-  /** An answer takes milliseconds; on an overloaded machine seconds. */
+  /** An answer takes milliseconds, or seconds on an overloaded machine. */
   readonly limitMs: number;
   /** Failed probes in a row, and the time since the first of them, before a restart. */
   readonly times: number;
@@ -37,7 +39,7 @@ const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 10_000;
 /** One that ran for this long ended for a new reason. */
 const STEADY_MS = 60_000;
-/** Failed probes before anybody is told: one may have met a busy moment. */
+/** Failed probes before one is logged: a single one may have met a busy moment. */
 const TOLD_AFTER = 2;
 
 export interface KeeperOptions {
@@ -112,7 +114,7 @@ export class Keeper {
     }
   }
 
-  /** 2. Until a service ends, by itself or because it does not serve. Never rejects. */
+  /** 2. Probes a service until it ends, on its own or because it does not serve. Never rejects. */
   private async untilIll(
     name: string,
     service: Restartable,
@@ -146,7 +148,7 @@ export class Keeper {
     }
   }
 
-  /** Why a service does not serve; undefined: it does, or nobody wants it to (3). */
+  /** Why a service does not serve; undefined: it does, or a signal has stopped it (3). */
   private async look(name: string, service: Restartable): Promise<string | undefined> {
     const before = this.kept.get(name)?.state;
     if (isFrozen(service.pid)) {

@@ -23,7 +23,7 @@ export interface LocalServices {
   /** From now on, a service that ends by itself or does not serve is started again. */
   keep(): void;
   stop(): Promise<void>;
-  /** Ends at once those that are not kept: for a system that is thrown away. */
+  /** Ends at once those that are not kept running: for a system that is thrown away. */
   kill(): Promise<void>;
 }
 

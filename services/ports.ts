@@ -2,8 +2,8 @@ import { createServer } from "node:net";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 /**
- * Ports that a system gives to outgoing connections, and to whoever asks for any port, begin at
- * 32768 (Linux) or above. A port below them is not taken between the look and its use.
+ * The ports that a system assigns by itself begin at 32768 (Linux) or above. A port below them is
+ * not assigned between the check and its use.
  */
 const LEAST_PORT = 20_000;
 const PORTS = 12_768;

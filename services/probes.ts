@@ -1,5 +1,5 @@
-// Whether a store that runs also serves. Any answer counts: one that loads its file, is busy with a
-// script, or asks for a password is well.
+// Whether a store that runs also serves. Any answer counts: a store that loads its file, is busy
+// with a script, or asks for a password is healthy.
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { realRuntime } from "../core/runtime/runtime.ts";
