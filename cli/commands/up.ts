@@ -196,7 +196,9 @@ async function welcome(
         `WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
-    ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`, ""] : []),
+    ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`] : []),
+    `The console: ${url}/console, with a token from: ./sluice token --user ops --scope operator`,
+    "",
     "Place an order (each time with a new id):",
     "",
     `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" ` +

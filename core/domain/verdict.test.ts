@@ -261,6 +261,18 @@ test("one who is paused troubles nobody while another has its work; the last one
   ]);
 });
 
+test("a lost process is named until one of its name runs again", () => {
+  const lost = [{ id: "worker-1-0a1b2c3d", kind: "worker" as const, lastSeenMs: 3 }];
+  const withA = (id: string) => ({ lost, roles: withWorker({ id }) });
+  expect(codes(withA("worker-2-4e5f6a7b"))).toEqual(["role_lost"]);
+  expect(codes(withA("worker-1-4e5f6a7b"))).toEqual([]);
+  // Ids without a number of the process are as their operator chose them.
+  const plain = [{ ...lost[0], id: "worker-1", kind: "worker" as const, lastSeenMs: 3 }];
+  expect(codes({ lost: plain, roles: withWorker({ id: "worker-1-4e5f6a7b" }) })).toEqual([
+    "role_lost",
+  ]);
+});
+
 test("the table is ordered by level, and a sale that is over counts as none", () => {
   const levels = Object.values(FINDINGS).map(({ level }) => level);
   const rank = { trouble: 0, warning: 1, notice: 2 };

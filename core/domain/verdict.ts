@@ -100,7 +100,8 @@ function halts(facts: Facts): Seen[] {
 function roles(facts: Facts): Seen[] {
   const { roles: all, owners, shardCount, lost, sales, unasked } = facts;
   const has = (kind: RoleReport["kind"]) => all.some((role) => role.kind === kind);
-  const seen: Seen[] = lost.map(({ id, kind, lastSeenMs }) => ({
+  const missing = lost.filter((role) => !isReplaced(role, all));
+  const seen: Seen[] = missing.map(({ id, kind, lastSeenMs }) => ({
     code: "role_lost",
     subject: id,
     what: `the ${KIND_WORDS[kind]} ${id} has stopped reporting`,
@@ -122,6 +123,15 @@ function roles(facts: Facts): Seen[] {
       what: `no sender is running for ${countWords(facts.webhooks?.endpoints ?? 0, "webhook")}`,
     });
   return seen;
+}
+
+/**
+ * A process that was started again under the same name has another number behind it. The timeline
+ * keeps that the earlier one was lost.
+ */
+function isReplaced({ id, kind }: Facts["lost"][number], all: Facts["roles"]): boolean {
+  const named = (text: string) => text.replace(/-[0-9a-f]{8}$/, "");
+  return named(id) !== id && all.some((r) => r.kind === kind && named(r.id) === named(id));
 }
 
 /** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
