@@ -5,6 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { at } from "../core/domain/at.ts";
+import { familiesOf } from "../core/metrics/families.ts";
+import { STORES } from "../core/metrics/stock.ts";
 import { freePorts } from "../services/ports.ts";
 import { spawnRecorded } from "../services/processes.ts";
 import { testDir } from "../test/services.ts";
@@ -83,6 +85,19 @@ test("every panel of the dashboard is PromQL", async () => {
   const { code, text } = await promtool("check", "rules", file);
   expect(text).toContain(`SUCCESS: ${exprs.length} rules found`);
   expect(code).toBe(0);
+});
+
+test("alerts and panels use no metric that no role reports", () => {
+  const kinds = ["gateway", "worker", "payments", "fulfil", "rates", "sender"] as const;
+  const families = [...kinds.flatMap((kind) => [...familiesOf(kind)]), ...STORES];
+  const reported = new Set(families.map(({ name }) => name));
+  const used = [...exprs.join(" "), readFileSync(join(dir, "alerts.yml"), "utf8")]
+    .join("")
+    .matchAll(/\bsluice_[a-z_]+/g);
+  const unknown = [...used]
+    .map(([name]) => name.replace(/_(bucket|sum|count)$/, ""))
+    .filter((name) => !reported.has(name));
+  expect([...new Set(unknown)]).toEqual([]);
 });
 
 test("the dashboard is for the chosen regions and sales; a unit in stock is counted once", () => {

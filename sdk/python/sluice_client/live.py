@@ -151,7 +151,7 @@ class Live:
                     self._followed.discard(watch.id)
                     self._want(watch.id)
             reason = "closed" if self._closed else "time is up"
-            raise Unfinished(f"events of order {watch.id}", "none", None, watch.id, reason)
+            raise Unfinished(f"events of order {watch.id}", "unknown", None, watch.id, reason)
         finally:
             timer.cancel()
             self._unwatch(watch)
