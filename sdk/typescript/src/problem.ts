@@ -94,8 +94,8 @@ export class Unfinished extends SluiceError {
     what: string,
     readonly reason: Ending,
     /**
-     * `unknown`: the request may have had an effect. Send the same again to find out. An order whose
-     * events ended early was placed, and goes on: that is `unknown` too.
+     * `unknown`: the request may have had an effect. Send the same again to find out. An order
+     * whose events ended early was placed, and goes on: that is `unknown` too.
      */
     readonly effect: "none" | "unknown",
     /** The last answer, if there was one. */
