@@ -151,7 +151,7 @@ test("a service that nobody runs is named once; one that is paused is only pause
     governor: { ...governor, state, reasons: ["redis_ms"] },
   });
   expect(found({ routing }).map(({ what }) => what)).toEqual([
-    "service 'depot' gets 'art' and 'home', and nobody reads its queue",
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts",
   ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);

@@ -270,7 +270,7 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody reads its queue`,
+      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
     });
   return seen;
 }

@@ -95,7 +95,7 @@ function Events({ value: { entries, next } }) {
       cell: (e) => html`<${State} level=${LEVELS[e.kind] ?? "notice"}>
         ${e.kind.replaceAll("_", " ")}</${State}>`,
     },
-    { head: "About", cell: (e) => e.subject },
+    { head: "About", wide: true, cell: (e) => e.subject },
     { head: "What happened", wide: true, cell: (e) => e.what },
   ];
   // Some are noticed late: who was lost, after what it led to.
