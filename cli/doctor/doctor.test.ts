@@ -13,7 +13,7 @@ import { checkMachine } from "./machine.ts";
 import { checkServices } from "./services.ts";
 import { checkVerdict } from "./verdict.ts";
 
-const SERVES = { paused: new Set<string>(), insteadOfWorkers: undefined };
+const SERVES = { unread: new Set<string>(), insteadOfWorkers: undefined };
 
 test("each unreachable service is named with its setting", async () => {
   const found = await checkServices(

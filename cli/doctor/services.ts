@@ -25,16 +25,16 @@ const OLDEST_REDIS = 7;
 const CLOCK_APART_MS = 60_000;
 
 /**
- * `paused`: services that are known not to read their queues. `insteadOfWorkers`: what to do about
- * shards without a worker, where another worker would not help.
+ * `unread`: services whose queues nobody need read. `insteadOfWorkers`: what to do about shards
+ * without a worker, where another worker would not help.
  */
 export async function checkServices(
   settings: Settings,
-  { paused, insteadOfWorkers }: Omit<Judged, "findings">,
+  { unread, insteadOfWorkers }: Omit<Judged, "findings">,
 ): Promise<Finding[]> {
   const looks: Promise<Finding[]>[] = [];
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
-  for (const region of settings.regions) looks.push(checkRegion(region, settings, paused));
+  for (const region of settings.regions) looks.push(checkRegion(region, settings, unread));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
   const found = (await Promise.all(looks)).flat();
   const fails = (name: string) => found.some((f) => f.what === name && f.state === "fail");
@@ -134,7 +134,7 @@ function parseInfo(text: string): Record<string, string> {
 async function checkRegion(
   region: Settings["regions"][number],
   settings: Settings,
-  paused: ReadonlySet<string>,
+  unread: ReadonlySet<string>,
 ): Promise<Finding[]> {
   const what = `broker ${region.name}`;
   // Without its own topology: an inspection must declare nothing.
@@ -166,7 +166,7 @@ async function checkRegion(
       ];
     const accounts = [
       ...(await checkAccount(connection, settings)),
-      ...(await checkServiceQueues(connection, settings, paused)),
+      ...(await checkServiceQueues(connection, settings, unread)),
     ];
     const owned = queues.filter(
       (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
@@ -196,7 +196,7 @@ async function checkRegion(
 async function checkServiceQueues(
   connection: BrokerConnection,
   settings: Settings,
-  paused: ReadonlySet<string>,
+  unread: ReadonlySet<string>,
 ): Promise<Finding[]> {
   if (settings.ledgerUrl === "") return [];
   const { ledgerUrl: url, shards } = settings;
@@ -205,7 +205,7 @@ async function checkServiceQueues(
   const routes = (await ledger?.routes().catch(() => undefined)) ?? [];
   await ledger?.close();
   const routed = new Set(routes.map(({ service }) => service));
-  const services = [...routed].filter((service) => !paused.has(service)).sort();
+  const services = [...routed].filter((service) => !unread.has(service)).sort();
   const found: Finding[] = [];
   for (const service of services) {
     const queue = await depth(connection, serviceQueueName(service));
@@ -213,7 +213,7 @@ async function checkServiceQueues(
       found.push(
         warn(
           `service ${service} in region ${connection.region}`,
-          "it has a route, but nobody reads its queue",
+          "it has a route, but nobody reads its queue or claims its parts over HTTP",
           "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
         ),
       );

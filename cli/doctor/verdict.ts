@@ -11,6 +11,7 @@ import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { type OverviewLedger, overview } from "../operator/overview.ts";
+import { servedOverHttp } from "../operator/routing.ts";
 import { openRedis } from "../roles/parts.ts";
 import type { Finding } from "./finding.ts";
 
@@ -29,13 +30,13 @@ const NEW_MS = 2_000;
 
 export interface Judged {
   readonly findings: readonly Finding[];
-  /** They read no queue, and starting another is not what helps. */
-  readonly paused: ReadonlySet<string>;
+  /** Nobody reads their queue, and none need: they are paused, or claim their parts over HTTP. */
+  readonly unread: ReadonlySet<string>;
   /** What to do about shards without a worker, if another worker would not help. */
   readonly insteadOfWorkers: string | undefined;
 }
 
-const NOTHING: Judged = { findings: [], paused: new Set(), insteadOfWorkers: undefined };
+const NOTHING: Judged = { findings: [], unread: new Set(), insteadOfWorkers: undefined };
 
 /**
  * Nothing if a store is not named: the other checks say so. While one does not answer, what the
@@ -59,7 +60,7 @@ export async function checkVerdict(settings: Settings): Promise<Judged> {
     );
     return {
       findings: verdictFindings(verdict, atMs, state === "up"),
-      paused: new Set(paused),
+      unread: new Set([...paused, ...servedOverHttp(roles)]),
       insteadOfWorkers: verdict.findings.flatMap(insteadOf)[0],
     };
   } finally {

@@ -151,7 +151,7 @@ export class Overviews {
       sales: stock.map((sale) => ({ ...sale, revenue: paid?.of(sale.id) ?? null })),
       lost: this.lost.list(atMs),
       dead,
-      routing: routingOf(shown, known.routes.keep(routes, atMs), workersOf(reported), atMs),
+      routing: routingOf(shown, known.routes.keep(routes, atMs), roles, atMs),
       webhooks: known.webhooks.keep(endpoints && troubledOf(endpoints, atMs), atMs) ?? null,
       rates:
         rates.length === 0

@@ -80,6 +80,9 @@ test("a process that was started again is no trouble; one that was not is lost",
       "'sluice logs worker-1' may say why it ended",
     ],
   ]);
+  const gateway = { id: "eu.gateway-eu-aaaaaaaa", kind: "gateway" as const, lastSeenMs: 1 };
+  const again = [gatewayReport({ id: "eu.gateway-eu-bbbbbbbb", sinceMs: 5 }), ...withWorker({})];
+  expect(found({ lost: [gateway], roles: again })[0]?.next).toMatch(/^'sluice logs gateway-eu'/);
   expect(of("worker-2-bbbbbbbb", NOW - 8_000)[0]?.[0]).toBe("role_lost");
   // It ran before, beside the one that is lost.
   expect(of("worker-1-bbbbbbbb", NOW - 60_000)[0]?.[0]).toBe("role_lost");
@@ -148,7 +151,7 @@ test("a service that nobody runs is named once; one that is paused is only pause
     governor: { ...governor, state, reasons: ["redis_ms"] },
   });
   expect(found({ routing }).map(({ what }) => what)).toEqual([
-    "service 'depot' gets 'art' and 'home', and nobody reads its queue",
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts",
   ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);

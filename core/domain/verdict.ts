@@ -157,10 +157,13 @@ function lostRole({ id, kind, lastSeenMs }: LostRole, all: readonly RoleReport[]
   if (next && next.sinceMs > lastSeenMs - STARTS_MS)
     return {
       ...{ ...about, code: "role_restarted", what: `${who} ended, and ${next.id} took its place` },
-      next: `'sluice logs ${startedAs(id)}' may say why it ended`,
+      next: `'sluice logs ${logOf(id)}' may say why it ended`,
     };
   return { ...about, code: "role_lost", what: `${who} has stopped reporting` };
 }
+
+/** A gateway's id begins with its region; its log does not. */
+const logOf = (id: string): string => startedAs(id).replace(/^[^.]*\./, "");
 
 /** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
 function isBusyWithItself(facts: Facts): boolean {
@@ -267,7 +270,7 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody reads its queue`,
+      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
     });
   return seen;
 }
