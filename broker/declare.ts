@@ -56,7 +56,10 @@ async function declareAll(
   }
 }
 
-/** Only checks that it exists if this user may not declare it. */
+/**
+ * Only checks that it exists if this user may not declare it. If it does not, the error is the
+ * refusal: somebody else has to declare it.
+ */
 export async function declareQueue(
   runtime: Runtime,
   model: ChannelModel,
@@ -67,7 +70,11 @@ export async function declareQueue(
     await assertQueue(runtime, model, queue, region);
   } catch (error) {
     if (!isAccessRefused(error)) throw error;
-    await step(runtime, model, region, `queue '${queue.name}'`, (ch) => ch.checkQueue(queue.name));
+    const { name } = queue;
+    const check = step(runtime, model, region, `queue '${name}'`, (ch) => ch.checkQueue(name));
+    await check.catch((missing: unknown) => {
+      throw codeOf(missing) === NOT_FOUND ? error : missing;
+    });
   }
 }
 
@@ -90,12 +97,15 @@ async function assertQueue(
 }
 
 export function isAccessRefused(error: unknown): boolean {
-  return (error as { code?: number }).code === ACCESS_REFUSED;
+  return codeOf(error) === ACCESS_REFUSED;
 }
+
+const codeOf = (error: unknown) => (error as { code?: number }).code;
 
 type Channel = Awaited<ReturnType<ChannelModel["createChannel"]>>;
 
 const ACCESS_REFUSED = 403;
+const NOT_FOUND = 404;
 const PRECONDITION_FAILED = 406;
 
 /** One declaration on a channel of its own: the broker closes the channel when it rejects one. */
@@ -112,7 +122,7 @@ async function step(
     await answered(runtime, model, run(channel));
     await closeChannel(runtime, channel);
   } catch (error) {
-    if ((error as { code?: number }).code !== PRECONDITION_FAILED) throw error;
+    if (codeOf(error) !== PRECONDITION_FAILED) throw error;
     throw new TopologyConflict(
       `region '${region}': the ${what} exists with settings that differ from Sluice's ` +
         `(${messageOf(error)}). Let it run empty, delete it (rabbitmqctl delete_queue NAME), ` +

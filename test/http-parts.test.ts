@@ -1,8 +1,10 @@
 // Services claim parts over HTTP, with the real stores: whatever is lost, repeated, late or killed,
 // each part is given to one claim at a time and dispatched once.
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { checkVerdict } from "../cli/doctor/verdict.ts";
 import { PartDesk } from "../consumers/fulfilment/part-desk.ts";
 import { at } from "../core/domain/at.ts";
+import type { Verdict } from "../core/domain/finding.ts";
 import type { Part } from "../core/domain/part.ts";
 import { cancelRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
@@ -16,7 +18,7 @@ import { until } from "./until.ts";
 const TIMEOUT_MS = 120_000;
 const START_MS = 180_000;
 /** Each test has a service of its own, and an item that only this service gets. */
-const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+const SERVICES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const ends: (() => Promise<unknown>)[] = [];
 let shop: Shop;
 let url: string;
@@ -238,6 +240,27 @@ test(
     });
     expect(desk.counts.returned).toBeGreaterThan(0);
     await (await fulfilled).stop();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "the verdict and doctor warn of a service that nobody serves, not of one that claims over HTTP",
+  async () => {
+    const authorization = `Bearer ${await shop.token("ops", "operator")}`;
+    const unserved = async (): Promise<string[]> => {
+      const answer = await fetch(`${url}/v1/admin/verdict`, { headers: { authorization } });
+      const { verdict } = (await answer.json()) as { verdict: Verdict };
+      const found = verdict.findings.filter(({ code }) => code === "no_consumer");
+      return found.flatMap(({ subject }) => subject ?? []);
+    };
+    const has = (service: string) => async () => (await unserved()).includes(service);
+    await until("the warning", has("nine"), 60_000);
+    expect((await call("nine", "claim", { claim: "mine" })).status).toBe(200);
+    await until("its end", async () => !(await has("nine")()), 30_000);
+    // doctor reads what the gateway has last reported to Redis.
+    const unread = async () => (await checkVerdict(shop.stack.settings)).unread;
+    await until("its report", async () => (await unread()).has("nine"), 30_000);
   },
   TIMEOUT_MS,
 );

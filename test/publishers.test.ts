@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { accountsOf } from "../broker/accounts.ts";
-import { mayWrite } from "../broker/inspect.ts";
+import { depth, mayWrite } from "../broker/inspect.ts";
 import {
   CLAIMS_EXCHANGE,
   FULFILMENT_EXCHANGE,
@@ -22,6 +22,7 @@ import { answerRow, cancelRow, partRow, type Row } from "../core/domain/row.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
 import { readSettings } from "../core/settings/settings.ts";
 import { type PrivateRabbit, startRabbit } from "../services/rabbitmq.ts";
+import { inProcess } from "./in-process.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
@@ -142,6 +143,19 @@ test(
     expect(await send("payments", [captured])).toBe("confirmed");
     await stack.becomes(user, id, "dispatched");
     await role.stop();
+  },
+  SLOW_MS,
+);
+
+test(
+  "an operator routes a category to a service that never ran: the worker declares its queue",
+  async () => {
+    const { connection } = links.get("operator") as RegionLink;
+    const env = { ...stack.env, SLUICE_REGIONS: `eu=${rabbit.url("eu", "operator")}` };
+    const printed = await inProcess(env, "routes", "set", "paper", "printer", "--new");
+    expect(printed).toContain("paper goes to printer");
+    const queue = async () => (await depth(connection, "fulfilment.printer")) !== undefined;
+    await stack.until("the service's queue", queue);
   },
   SLOW_MS,
 );

@@ -18,6 +18,11 @@ const ARGS = [
   ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
   ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ];
+const FORBIDDEN = {
+  status: 403,
+  headers: { "access-control-allow-origin": "*", "content-type": "application/problem+json" },
+  body: JSON.stringify({ code: "forbidden", status: 403, title: "Not allowed with this token" }),
+};
 let browser: Browser;
 let shop: Shop;
 let gateway: string;
@@ -83,7 +88,7 @@ async function ownShop(call: Request, tokens: string): Promise<Response> {
   const client = `{"imports": {"@sluice/client": "${gateway}/shop/sluice.js"}}`;
   const page =
     `<!doctype html><link rel="icon" href="data:,"><script type="importmap">${client}</script>` +
-    `<script>globalThis.GATEWAYS = ["${gateway}"];</script>`;
+    `<script>GATEWAYS = ["${gateway}"]; USER = document.cookie.split("=")[1];</script>`;
   return new Response(page, { headers: { "content-type": "text/html" } });
 }
 
@@ -311,10 +316,27 @@ test(
     })`);
     await until("the cut order", async () => (await shop.orders("olga")).length === 2);
     await uncut(page);
-    await page.reload();
-    const status = await page.evaluate(`import("/shop.js").then(({ resume }) =>
-      new Promise((paid) => resume((_, status) => status === "paid" && paid(status))))`);
-    expect([status, (await shop.orders("olga")).length]).toEqual(["paid", 2]);
+    const resumed = async (user: string, until: string): Promise<string[]> => {
+      await context.addCookies([{ name: "session", value: user, url: own.url.href }]);
+      await page.reload();
+      return page.evaluate(`(async () => {
+        const seen = [];
+        await new Promise((done) => import("/shop.js").then(async ({ resume }) => {
+          await resume((_, status) => seen.push(status) && status === "${until}" && done());
+          done();
+        }));
+        return [...seen, localStorage.length];
+      })()`);
+    };
+    // The next one on the same device has no part in it, and cannot lose it.
+    expect(await resumed("rita", "")).toEqual([1] as never);
+    // It may not be followed: it is ordered all the same.
+    await page.route("**/v1/orders/*/events*", (call) => call.fulfill(FORBIDDEN));
+    expect(await resumed("olga", "")).toEqual(["accepted", "unknown", 1] as never);
+    await uncut(page);
+    expect((await resumed("olga", "paid")).at(-2)).toBe("paid");
+    const all = [await shop.orders("olga"), await shop.orders("rita")];
+    expect(all.map(({ length }) => length)).toEqual([2, 0]);
     await context.close();
   },
   SLOW_MS,

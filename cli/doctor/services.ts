@@ -5,6 +5,7 @@ import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WaitingRate } from "../../core/domain/rate.ts";
+import { refusalWords, remedyWords } from "../../core/domain/reason-words.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
@@ -13,6 +14,7 @@ import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
+import { type Judged, LEDGER_FIRST } from "./verdict.ts";
 import { webhookFindings } from "./webhooks.ts";
 
 const OLDEST_REDIS = 7;
@@ -22,24 +24,28 @@ const OLDEST_REDIS = 7;
  */
 const CLOCK_APART_MS = 60_000;
 
-/** `paused`: services that are known not to read their queues. */
+/**
+ * `unread`: services whose queues nobody need read. `insteadOfWorkers`: what to do about shards
+ * without a worker, where another worker would not help.
+ */
 export async function checkServices(
   settings: Settings,
-  paused: ReadonlySet<string>,
+  { unread, insteadOfWorkers }: Omit<Judged, "findings">,
 ): Promise<Finding[]> {
   const looks: Promise<Finding[]>[] = [];
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
-  for (const region of settings.regions) looks.push(checkRegion(region, settings, paused));
+  for (const region of settings.regions) looks.push(checkRegion(region, settings, unread));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
   const found = (await Promise.all(looks)).flat();
-  const noRedis = found.some(({ what, state }) => what === "Redis" && state === "fail");
-  return noRedis ? found.map(forWantOfRedis) : found;
+  const fails = (name: string) => found.some((f) => f.what === name && f.state === "fail");
+  if (fails("Redis")) return found.map(fixing("bring Redis back: workers own shards through it"));
+  if (fails("ledger")) return found.map(fixing(LEDGER_FIRST));
+  return insteadOfWorkers === undefined ? found : found.map(fixing(insteadOfWorkers));
 }
 
-/** Without Redis no worker owns a shard: another worker would not help. */
-function forWantOfRedis(finding: Finding): Finding {
-  if (finding.fix !== START_WORKER) return finding;
-  return { ...finding, fix: "bring Redis back first: workers own shards through it" };
+/** Another worker would not help. */
+function fixing(fix: string): (finding: Finding) => Finding {
+  return (finding) => (finding.fix === START_WORKER ? { ...finding, fix } : finding);
 }
 
 const START_WORKER = "start one: 'sluice worker', or 'sluice up'";
@@ -96,6 +102,9 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
     found.push(...(await waitingRates(redis)).filter(isHeld).map(heldRate));
     return found;
   } catch (error) {
+    const remedy = remedyWords(redis.state);
+    if (remedy !== undefined)
+      return [fail(what, `takes no writes: ${refusalWords(redis.state)}`, remedy)];
     return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();
@@ -125,7 +134,7 @@ function parseInfo(text: string): Record<string, string> {
 async function checkRegion(
   region: Settings["regions"][number],
   settings: Settings,
-  paused: ReadonlySet<string>,
+  unread: ReadonlySet<string>,
 ): Promise<Finding[]> {
   const what = `broker ${region.name}`;
   // Without its own topology: an inspection must declare nothing.
@@ -157,7 +166,7 @@ async function checkRegion(
       ];
     const accounts = [
       ...(await checkAccount(connection, settings)),
-      ...(await checkServiceQueues(connection, settings, paused)),
+      ...(await checkServiceQueues(connection, settings, unread)),
     ];
     const owned = queues.filter(
       (queue, i) => isOrders(queue, settings.shards) && (depths[i]?.consumers ?? 0) > 0,
@@ -187,7 +196,7 @@ async function checkRegion(
 async function checkServiceQueues(
   connection: BrokerConnection,
   settings: Settings,
-  paused: ReadonlySet<string>,
+  unread: ReadonlySet<string>,
 ): Promise<Finding[]> {
   if (settings.ledgerUrl === "") return [];
   const { ledgerUrl: url, shards } = settings;
@@ -196,7 +205,7 @@ async function checkServiceQueues(
   const routes = (await ledger?.routes().catch(() => undefined)) ?? [];
   await ledger?.close();
   const routed = new Set(routes.map(({ service }) => service));
-  const services = [...routed].filter((service) => !paused.has(service)).sort();
+  const services = [...routed].filter((service) => !unread.has(service)).sort();
   const found: Finding[] = [];
   for (const service of services) {
     const queue = await depth(connection, serviceQueueName(service));
@@ -204,7 +213,7 @@ async function checkServiceQueues(
       found.push(
         warn(
           `service ${service} in region ${connection.region}`,
-          "it has a route, but nobody reads its queue",
+          "it has a route, but nobody reads its queue or claims its parts over HTTP",
           "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
         ),
       );

@@ -2,7 +2,7 @@
 
 import type { Overview } from "../../core/domain/overview.ts";
 import type { Route } from "../../core/domain/part.ts";
-import type { ServiceCount, WorkerReport } from "../../core/domain/report.ts";
+import type { RoleReport } from "../../core/domain/report.ts";
 import { unroutedOf } from "../../core/domain/routing.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 
@@ -10,12 +10,12 @@ import type { Sale } from "../../core/domain/sale.ts";
 export function routingOf(
   sales: readonly Sale[],
   routes: readonly Route[] | undefined,
-  workers: readonly WorkerReport[],
+  roles: readonly RoleReport[],
   nowMs: number,
 ): Overview["routing"] {
   if (!routes) return [];
   const unrouted = unroutedOf(sales, routes, nowMs).map((found) => ({ ...found, service: null }));
-  const idle = idleServices(workers.flatMap(({ services }) => services ?? []));
+  const idle = idleServices(roles);
   const unread = sales
     .filter(({ closesAtMs }) => closesAtMs > nowMs)
     .flatMap(({ id: saleId, items }) => {
@@ -27,7 +27,18 @@ export function routingOf(
   return [...unrouted, ...unread];
 }
 
-/** Services whose queue nobody reads in some region. */
-function idleServices(counts: readonly ServiceCount[]): Set<string> {
-  return new Set(counts.filter(({ consumers }) => consumers === 0).map(({ service }) => service));
+/** Services whose queue nobody reads in some region, and whose parts nobody claims over HTTP. */
+function idleServices(roles: readonly RoleReport[]): Set<string> {
+  const counts = roles.flatMap((role) => (role.kind === "worker" ? (role.services ?? []) : []));
+  const served = new Set(servedOverHttp(roles));
+  return new Set(
+    counts.flatMap(({ consumers, service }) =>
+      consumers === 0 && !served.has(service) ? [service] : [],
+    ),
+  );
+}
+
+/** A gateway reads the queues of all regions for whoever calls it. */
+export function servedOverHttp(roles: readonly RoleReport[]): string[] {
+  return roles.flatMap((role) => (role.kind === "gateway" ? (role.claims?.services ?? []) : []));
 }

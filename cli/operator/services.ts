@@ -5,6 +5,7 @@ import { ignore } from "../../core/runtime/ignored.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Ledger } from "../../ledger/contract.ts";
+import { servedOverHttp } from "./routing.ts";
 
 /** Services that run, or that ever had a route; sorted. What Redis cannot tell is left out. */
 export async function knownServices(
@@ -12,10 +13,11 @@ export async function knownServices(
   redis: RedisStore,
 ): Promise<string[]> {
   const roles = (await ignore(new Members(redis).roles(), "members_look")) ?? new Map();
-  const running = [...roles.values()].flatMap((text) => {
-    const report = JSON.parse(text) as RoleReport;
-    return report.kind === "fulfil" ? [report.service] : [];
-  });
+  const reports = [...roles.values()].map((text) => JSON.parse(text) as RoleReport);
+  const running = [
+    ...reports.flatMap((report) => (report.kind === "fulfil" ? [report.service] : [])),
+    ...servedOverHttp(reports),
+  ];
   const routed = (await ledger.formerRoutes()).map(({ service }) => service);
   return [...new Set([...running, ...routed])].sort();
 }

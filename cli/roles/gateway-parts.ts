@@ -39,7 +39,11 @@ export async function openParts(
       claim: (claim, gone) => desk.claim(claim, gone),
       report: (report) => desk.report(report),
       quiet: () => desk.quiet(),
-      counts: () => ({ waiting: desk.waiting, parts: { ...desk.counts } }),
+      counts: () => ({
+        waiting: desk.waiting,
+        services: desk.services(),
+        parts: { ...desk.counts },
+      }),
     },
     stop: () => desk.stop(),
   };

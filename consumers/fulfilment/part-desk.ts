@@ -83,6 +83,8 @@ const BACK_MS = 5_000;
 const HOLD_MS = 30_000;
 /** Since a lease has ended: by then no process of the service claims over HTTP any more. */
 const RETURN_AFTER_MS = 300_000;
+/** A service that has called within this is served over HTTP; after it, its parts go back. */
+const SERVED_FOR_MS = RETURN_AFTER_MS;
 const RETURN_EVERY_MS = 10_000;
 const RETURN_AT_ONCE = 100;
 /** How long a claim that is over, and what was reported, is remembered. */
@@ -99,6 +101,8 @@ export class PartDesk {
   private readonly turns = new Map<string, Promise<unknown>>();
   /** When a caller of each service last looked at its leases, monotonic ms. */
   private readonly looks = new Map<string, number>();
+  /** When each service last called, monotonic ms. */
+  private readonly heard = new Map<string, number>();
   private readonly stops = new AbortController();
   private timer: Timer | undefined;
   /**
@@ -126,6 +130,13 @@ export class PartDesk {
     return all;
   }
 
+  /** Services whose processes claim or report here. */
+  services(): string[] {
+    const sinceMs = this.options.runtime.monotonicMs() - SERVED_FOR_MS;
+    for (const [service, atMs] of this.heard) if (atMs < sinceMs) this.heard.delete(service);
+    return [...this.heard.keys()].sort();
+  }
+
   async start(): Promise<void> {
     await this.lanes.listen();
     const { runtime } = this.options;
@@ -149,9 +160,11 @@ export class PartDesk {
     const own = this.callers.get(service) ?? 0;
     if (own >= MAX_WAITING_OF_SERVICE || this.waiting >= MAX_WAITING) return { kind: "busy" };
     this.callers.set(service, own + 1);
+    this.hear(service);
     try {
       return await this.look(claim, gone);
     } finally {
+      this.hear(service);
       const left = (this.callers.get(service) ?? 1) - 1;
       if (left > 0) this.callers.set(service, left);
       else {
@@ -163,6 +176,7 @@ export class PartDesk {
 
   async report(report: Report): Promise<Reported> {
     const { service, claim, of, outcome } = report;
+    this.hear(service);
     const nowMs = this.options.now();
     const begin = { service, claim, of, nowMs, holdUntilMs: nowMs + HOLD_MS };
     const begun = await this.options.leases.beginReport(begin);
@@ -178,6 +192,10 @@ export class PartDesk {
     await this.options.leases.endLease(end);
     if (fate !== "gone") this.counts[fate]++;
     return fate === FATES[outcome] ? REPORTED : { kind: "other", fate };
+  }
+
+  private hear(service: string): void {
+    this.heard.set(service, this.options.runtime.monotonicMs());
   }
 
   private async look(claim: Claim, gone: AbortSignal): Promise<Claimed> {

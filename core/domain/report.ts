@@ -79,6 +79,11 @@ export interface PartClaimsReport {
   /** Callers that wait for parts. */
   readonly waiting: number;
   /**
+   * Services that called within the last five minutes: their queues need no other consumer. Absent:
+   * a gateway of an earlier release.
+   */
+  readonly services?: readonly string[];
+  /**
    * Counters of parts: `claimed`; reported `done`, put off (`later`) and `failed`; reported after
    * their lease (`late`); `gone` when they were claimed; `returned` to their queue unclaimed.
    */

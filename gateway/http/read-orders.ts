@@ -1,6 +1,7 @@
 // GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; undecided ones from this
 // gateway's memory.
 
+import { eventDetail } from "../../core/domain/event-detail.ts";
 import { OPEN_STATES, TERMINAL_STATES, type WaitsFor } from "../../core/domain/outcome.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
@@ -98,6 +99,12 @@ export function waitOf(
   return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
 }
 
+/** As in the stream of an order's events. */
+function showEvent({ atMs, event, detail: text }: OrderEvent) {
+  const detail = eventDetail(event, text);
+  return { at: rfc3339(atMs), event, ...(typeof detail === "object" ? { detail } : {}) };
+}
+
 /** An order as all interfaces show it. Its payment token is never shown. */
 export function showOrder(
   order: StoredOrder,
@@ -118,6 +125,6 @@ export function showOrder(
     ...(order.traceparent === "" ? {} : { traceId: traceIdOf(order.traceparent) }),
     acceptedAt: rfc3339(order.acceptedAtMs),
     ...(order.decidedAtMs === undefined ? {} : { decidedAt: rfc3339(order.decidedAtMs) }),
-    ...(events ? { events: events.map((e) => ({ at: rfc3339(e.atMs), event: e.event })) } : {}),
+    ...(events ? { events: events.map(showEvent) } : {}),
   };
 }

@@ -6,7 +6,7 @@ import { Figure } from "../ui/parts.js";
 export function Rates({ value: orders, waits }) {
   const wait = waits.why === "" ? waits.value : undefined;
   return html`<dl class="figures six">
-    <${Figure} label="Accepted" value=${brief(orders.accepted)} />
+    <${Figure} label="Accepted" value=${brief(orders.accepted)} note=${arriving(orders)} />
     <${Figure} label="Reserved" value=${brief(reserved(orders))} note="got their units" />
     <${Figure} label="Sold out" value=${brief(orders.soldOut)} note="came too late" />
     <${Figure} label="Rejected" value=${brief(orders.rejected)} note=${reasons(orders)} />
@@ -16,6 +16,14 @@ export function Rates({ value: orders, waits }) {
     <${Figure} label="Outcome after" value=${wait ? waitOf(wait.outcomeP99Ms) : "unknown"}
       note=${waitNote(wait)} />
   </dl>`;
+}
+
+/** Most of a rush is answered at the gateway, once an item is gone. */
+function arriving({ accepted, refused }) {
+  const early = Object.values(refused ?? {}).reduce((sum, n) => sum + n, 0);
+  if (typeof accepted !== "number") return undefined;
+  if (early === 0) return "all that arrive";
+  return `of ${brief(accepted + early)} that arrive`;
 }
 
 function waitNote(wait) {

@@ -64,7 +64,7 @@ class HttpEvents:
             left = until - time.monotonic()
             await asyncio.sleep(max(0.0, min(wait_of(failures, problem), left)))
             failures += 1
-        raise Unfinished(f"events of order {id}", "none", problem, id)
+        raise Unfinished(f"events of order {id}", "unknown", problem, id)
 
     # What was pushed comes with the events.
     news = events

@@ -85,7 +85,7 @@ class Order:
                     return event
         finally:
             await news.aclose()
-        raise Unfinished(f"order {self.id}: no such state behind event {after}", "none",
+        raise Unfinished(f"order {self.id}: no such state behind event {after}", "unknown",
                          None, self.id, "nothing more will come")
 
 

@@ -104,7 +104,10 @@ class Refused(SluiceError):
 
 
 class Unfinished(SluiceError):
-    """Time is up. If `effect` is `unknown`, send the same again to find out."""
+    """Time is up. If `effect` is `unknown`, send the same again to find out.
+
+    An order whose events ended early was placed, and goes on: that is `unknown` too.
+    """
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ class Unfinished(SluiceError):
         order_id: Optional[str] = None,
         reason: str = "time is up",
     ) -> None:
-        known = "it had no effect" if effect == "none" else "whether it had an effect is unknown"
+        known = "it had no effect" if effect == "none" else "its result is unknown"
         super().__init__(f"{what}: {reason}; {known}" + (f" ({problem})" if problem else ""))
         self.effect = effect
         self.problem = problem

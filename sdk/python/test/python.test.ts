@@ -58,7 +58,7 @@ test("a silent gateway is followed by the next one", async () => {
 
 test("no answer in time: the effect is unknown, and the draft can be placed again", async () => {
   const outcome = expect.stringMatching(/^(reserved|paid)$/);
-  expect(found.deadline).toEqual({ effect: "unknown", same: true, outcome });
+  expect(found.deadline).toEqual({ effect: "unknown", same: true, late: "unknown", outcome });
   expect(await orders("dan")).toBe(1);
 });
 

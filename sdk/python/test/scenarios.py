@@ -68,7 +68,12 @@ async def deadline(shop):
         except Unfinished as error:
             found = {"effect": error.effect, "same": error.order_id == draft["id"]}
     async with client(shop, "dan") as sluice:
-        return {**found, "outcome": (await (await sluice.place(draft)).outcome()).event}
+        order = await sluice.place(draft)
+        try:
+            await order.finished(deadline_s=0.5)  # nobody charges it
+        except Unfinished as error:
+            found["late"] = error.effect
+        return {**found, "outcome": (await order.outcome()).event}
 
 
 async def clocks(shop):

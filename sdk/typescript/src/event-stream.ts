@@ -76,7 +76,7 @@ export class HttpEvents implements EventSource {
         problem = undefined;
       }
       const reason = until.reason ?? "deadline";
-      throw new Unfinished(`events of order ${id}`, reason, "none", problem, id);
+      throw new Unfinished(`events of order ${id}`, reason, "unknown", problem, id);
     } finally {
       until.end();
     }

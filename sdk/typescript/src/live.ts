@@ -137,7 +137,7 @@ export class Live implements EventSource {
       const watch = new Watch(id, user, options.after ?? -1, loose);
       yield* this.watches.news(watch, until.signal);
       if (until.reason)
-        throw new Unfinished(`events of order ${id}`, until.reason, "none", undefined, id);
+        throw new Unfinished(`events of order ${id}`, until.reason, "unknown", undefined, id);
     } finally {
       this.ends.signal.removeEventListener("abort", closed);
       until.end();

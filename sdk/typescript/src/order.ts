@@ -137,7 +137,7 @@ export class Order {
     const news = (source.news ?? source.events).call(source, this.id, this.user, following);
     for await (const { event, at, n } of news) if (is(event)) return { status: event, at, n };
     const what = `order ${this.id}: no such state behind event ${options.after ?? -1}`;
-    throw new Unfinished(what, "closed", "none", undefined, this.id);
+    throw new Unfinished(what, "closed", "unknown", undefined, this.id);
   }
 }
 

@@ -93,7 +93,10 @@ export class Unfinished extends SluiceError {
   constructor(
     what: string,
     readonly reason: Ending,
-    /** `unknown`: the request may have had an effect. Send the same again to find out. */
+    /**
+     * `unknown`: the request may have had an effect. Send the same again to find out. An order
+     * whose events ended early was placed, and is still being processed: that is `unknown` too.
+     */
     readonly effect: "none" | "unknown",
     /** The last answer, if there was one. */
     readonly problem?: Problem,
@@ -115,7 +118,7 @@ function unfinishedText(
   const end = ENDINGS[reason];
   const why = cause instanceof Error ? cause.message : undefined;
   const last = problem ? textOf(problem) : why;
-  const known = effect === "none" ? "it had no effect" : "whether it had an effect is unknown";
+  const known = effect === "none" ? "it had no effect" : "its result is unknown";
   return `${what}: ${end}; ${known}${last === undefined ? "" : ` (${last})`}`;
 }
 

@@ -63,6 +63,16 @@ test("an order that no broker ever took had no effect, and the error says so", a
   expect(failed).toMatchObject({ effect: "none", problem: { code: "unavailable" } });
 });
 
+test("an accepted order whose outcome came too late is never called without effect", async () => {
+  const sluice = await client();
+  live = await sluice.live();
+  for (const order of [await sluice.place(LAMP), await live.place(LAMP)]) {
+    const late = order.outcome({ deadlineMs: 200 }).catch((error) => error);
+    expect(await late).toMatchObject({ reason: "deadline", effect: "unknown", orderId: order.id });
+    expect((await late).message).toContain("its result is unknown");
+  }
+});
+
 test("an aborted order may have had an effect, and the error says so", async () => {
   const sluice = await client();
   t.broker.answer = undefined;
