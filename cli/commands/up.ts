@@ -196,7 +196,9 @@ async function welcome(
     ),
     "",
     ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`] : []),
-    ...(settings.jwtAlgorithm === "HS256" ? await trialLines(env, url) : issuerLines(settings, url)),
+    ...(settings.jwtAlgorithm === "HS256"
+      ? await trialLines(env, url)
+      : issuerLines(settings, url)),
     `Logs: ${settings.dataDir}/roles/*.log. ` +
       "Ctrl-C stops everything, and so does ./sluice down.",
     "",
