@@ -12,8 +12,7 @@ export type Range = readonly [least: number, most: number];
 interface Lasting {
   readonly kind: FaultKind;
   readonly forMs: Range;
-  /** Default: at once. */
-  readonly afterMs?: Range;
+  readonly afterMs: Range;
 }
 
 /** Faults that belong together: they begin at the same moment, or else at the same time. */
@@ -51,6 +50,11 @@ export interface Profile {
   readonly targets?: true;
 }
 
+const lasts = (kind: FaultKind, forMs: Range, afterMs: Range = [0, 0]) => ({
+  kind,
+  forMs,
+  afterMs,
+});
 const at = (moment: Moment, ...faults: Burst["faults"]): Burst => ({ at: moment, nth: 6, faults });
 const anyTime = (...faults: Burst["faults"]): Burst => ({ faults });
 
@@ -72,11 +76,11 @@ export const PROFILES = {
       at("recorded", "kill_worker"),
       at("acknowledging", "kill_worker"),
       at("following", "kill_worker"),
-      at("deciding", { kind: "freeze_worker", forMs: [3_500, 7_000] }),
-      at("decided", { kind: "freeze_worker", forMs: [3_500, 7_000] }),
-      at("recorded", { kind: "freeze_worker", forMs: [3_500, 7_000] }),
+      at("deciding", lasts("freeze_worker", [3_500, 7_000])),
+      at("decided", lasts("freeze_worker", [3_500, 7_000])),
+      at("recorded", lasts("freeze_worker", [3_500, 7_000])),
       at("decided", "stop_worker"),
-      at("decided", { kind: "ledger_silent", forMs: [500, 4_000] }),
+      at("decided", lasts("ledger_silent", [500, 4_000])),
     ],
   },
   /** A worker and what Redis knew end together, or Redis becomes what it was a moment ago. */
@@ -87,19 +91,19 @@ export const PROFILES = {
       at("deciding", "kill_worker", "redis_wipe"),
       at("decided", "kill_worker", "redis_wipe"),
       at("recording", "kill_worker", "redis_wipe"),
-      at("decided", { kind: "redis_failover", forMs: [1, 300] }),
-      at("recorded", { kind: "redis_failover", forMs: [1, 300] }),
-      at("acknowledging", { kind: "redis_rollback", forMs: [1, 300] }),
+      at("decided", lasts("redis_failover", [1, 300])),
+      at("recorded", lasts("redis_failover", [1, 300])),
+      at("acknowledging", lasts("redis_rollback", [1, 300])),
       // Decided and not recorded for a while; then nobody but the broker knows of it.
       at(
         "decided",
-        { kind: "ledger_silent", forMs: [1_000, 3_000] },
-        { kind: "kill_worker", forMs: [20, 2_000], afterMs: [50, 500] },
-        { kind: "redis_wipe", forMs: [1, 1], afterMs: [50, 500] },
+        lasts("ledger_silent", [1_000, 3_000]),
+        lasts("kill_worker", [20, 2_000], [50, 500]),
+        lasts("redis_wipe", [1, 1], [50, 500]),
       ),
-      at("decided", "kill_worker", { kind: "redis_rollback", forMs: [1, 50] }),
+      at("decided", "kill_worker", lasts("redis_rollback", [1, 50])),
       anyTime("redis_wipe"),
-      anyTime({ kind: "redis_rollback", forMs: [20, 1_500] }),
+      anyTime(lasts("redis_rollback", [20, 1_500])),
     ],
   },
   /** Rebuilds lose what they load, stop in the middle, and overtake one another. */
@@ -109,11 +113,11 @@ export const PROFILES = {
     bursts: [
       anyTime("redis_wipe"),
       anyTime("redis_wipe", "kill_worker"),
-      { at: "loading", nth: 20, faults: [{ kind: "redis_failover", forMs: [0, 15] }] },
-      { at: "loading", nth: 20, faults: [{ kind: "redis_failover", forMs: [0, 15] }] },
+      { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 15])] },
+      { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 15])] },
       { at: "loading", nth: 12, faults: ["kill_worker"] },
-      { at: "loading", nth: 12, faults: [{ kind: "freeze_worker", forMs: [5_200, 7_000] }] },
-      { at: "loading", nth: 12, faults: [{ kind: "redis_slow", forMs: [300, 2_000] }] },
+      { at: "loading", nth: 12, faults: [lasts("freeze_worker", [5_200, 7_000])] },
+      { at: "loading", nth: 12, faults: [lasts("redis_slow", [300, 2_000])] },
     ],
   },
   /** One rebuild loses a few of the pieces that it has loaded, while lanes and numbers wait. */
@@ -124,7 +128,7 @@ export const PROFILES = {
     bursts: [
       {
         faults: ["redis_wipe"],
-        next: { at: "loading", nth: 20, faults: [{ kind: "redis_failover", forMs: [0, 5] }] },
+        next: { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 5])] },
       },
     ],
   },
@@ -135,8 +139,8 @@ export const PROFILES = {
     ...{ weight: 1, rushMs: 16_000, ordersMs: 3_000, faultsMs: 2_500, count: [1, 1] },
     bursts: [
       {
-        faults: ["redis_wipe", { kind: "redis_crawls", forMs: [14_000, 15_000] }],
-        next: { at: "loading", nth: 8, faults: [{ kind: "freeze_worker", forMs: [5_500, 9_000] }] },
+        faults: ["redis_wipe", lasts("redis_crawls", [14_000, 15_000])],
+        next: { at: "loading", nth: 8, faults: [lasts("freeze_worker", [5_500, 9_000])] },
       },
     ],
   },
@@ -145,9 +149,9 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 3, count: [3, 6], orders: [12, 24] },
     bursts: [
-      anyTime({ kind: "confirms_lost", forMs: [1_500, 4_000] }),
-      anyTime({ kind: "publications_lost", forMs: [1_500, 4_000] }),
-      at("answering", "kill_payments", { kind: "publications_lost", forMs: [500, 2_000] }),
+      anyTime(lasts("confirms_lost", [1_500, 4_000])),
+      anyTime(lasts("publications_lost", [1_500, 4_000])),
+      at("answering", "kill_payments", lasts("publications_lost", [500, 2_000])),
       at("ordering", "broker_reset"),
       at("ordering", "broker_crash"),
       at("following", "broker_reset"),
@@ -166,8 +170,8 @@ export const PROFILES = {
     bursts: [
       at(
         "charged",
-        { kind: "broker_alarm", forMs: [64_000, 66_000] },
-        { kind: "broker_alarm", forMs: [64_000, 66_000] },
+        lasts("broker_alarm", [64_000, 66_000]),
+        lasts("broker_alarm", [64_000, 66_000]),
       ),
     ],
   },
@@ -181,12 +185,12 @@ export const PROFILES = {
       anyTime("ask_again"),
       anyTime("redrive"),
       anyTime(
-        { kind: "provider_outage", forMs: [2_000, 9_000] },
-        { kind: "ask_again", forMs: [50, 4_000], afterMs: [1_000, 6_000] },
+        lasts("provider_outage", [2_000, 9_000]),
+        lasts("ask_again", [50, 4_000], [1_000, 6_000]),
       ),
       anyTime(
-        { kind: "provider_unreachable", forMs: [2_000, 9_000] },
-        { kind: "ask_again", forMs: [50, 4_000], afterMs: [1_000, 6_000] },
+        lasts("provider_unreachable", [2_000, 9_000]),
+        lasts("ask_again", [50, 4_000], [1_000, 6_000]),
       ),
       at("charged", "kill_payments"),
       at("answering", "kill_payments"),
@@ -200,22 +204,10 @@ export const PROFILES = {
     shape: { ...SMALL.shape, services: [2, 4] },
     count: [4, 8],
     bursts: [
-      at("claiming", { kind: "kill_service", forMs: [1, 60] }),
-      at(
-        "claiming",
-        { kind: "kill_service", forMs: [1, 60] },
-        { kind: "ledger_slow", forMs: [500, 2_000] },
-      ),
-      at(
-        "claiming",
-        { kind: "kill_service", forMs: [1, 60] },
-        { kind: "redis_slow", forMs: [500, 2_000] },
-      ),
-      at(
-        "claiming",
-        { kind: "kill_service", forMs: [1, 60] },
-        { kind: "ledger_crawls", forMs: [1_000, 3_000] },
-      ),
+      at("claiming", lasts("kill_service", [1, 60])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("ledger_slow", [500, 2_000])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("redis_slow", [500, 2_000])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("ledger_crawls", [1_000, 3_000])),
       at("claiming", "freeze_service"),
       at("decided", "kill_worker"),
     ],
@@ -226,8 +218,8 @@ export const PROFILES = {
     ...{ weight: 1, cancels: 0.8, stock: [8, 16], moods: { share: 0, ways: 1 } },
     shape: { ...SMALL.shape, services: [4, 4] },
     ...{ orders: [20, 30], rushMs: 7_000, ordersMs: 3_000, faultsMs: 5_000, count: [5, 8] },
-    always: [{ faults: [{ kind: "ledger_crawls", forMs: [7_000, 7_000] }] }],
-    bursts: [{ at: "claiming", nth: 2, faults: [{ kind: "kill_service", forMs: [1, 40] }] }],
+    always: [{ faults: [lasts("ledger_crawls", [7_000, 7_000])] }],
+    bursts: [{ at: "claiming", nth: 2, faults: [lasts("kill_service", [1, 40])] }],
   },
   /** Hardly any units, which come back again and again, in several shards. Nothing is lost. */
   "units come back": {
@@ -235,13 +227,13 @@ export const PROFILES = {
     ...{ weight: 3, cancels: 0.6, stock: [1, 2], orders: [20, 36], users: 10 },
     ...{ rushMs: 5_000, ordersMs: 3_000, shape: { ...SMALL.shape, shards: [2, 3] } },
     bursts: [
-      anyTime({ kind: "ledger_slow", forMs: [1_000, 4_000] }),
-      anyTime({ kind: "ledger_crawls", forMs: [1_500, 4_000] }),
-      anyTime({ kind: "ledger_crawls", forMs: [1_500, 4_000] }),
-      anyTime({ kind: "commits_in_doubt", forMs: [500, 2_000] }),
-      at("decided", { kind: "freeze_worker", forMs: [200, 2_500] }),
-      at("marking", { kind: "freeze_worker", forMs: [200, 2_500] }),
-      at("marking", { kind: "freeze_worker", forMs: [200, 2_500] }),
+      anyTime(lasts("ledger_slow", [1_000, 4_000])),
+      anyTime(lasts("ledger_crawls", [1_500, 4_000])),
+      anyTime(lasts("ledger_crawls", [1_500, 4_000])),
+      anyTime(lasts("commits_in_doubt", [500, 2_000])),
+      at("decided", lasts("freeze_worker", [200, 2_500])),
+      at("marking", lasts("freeze_worker", [200, 2_500])),
+      at("marking", lasts("freeze_worker", [200, 2_500])),
       at("marking", "kill_worker"),
       at("decided", "kill_worker"),
       at("recording", "kill_worker"),
@@ -254,8 +246,8 @@ export const PROFILES = {
     ...{ rushMs: 6_000, ordersMs: 4_500, faultsMs: 2_000, count: [1, 2] },
     shape: { ...SMALL.shape, shards: [2, 3] },
     bursts: [
-      at("decided", { kind: "ledger_crawls_one", forMs: [2_000, 4_000] }),
-      anyTime({ kind: "ledger_crawls_one", forMs: [2_000, 4_000] }),
+      at("decided", lasts("ledger_crawls_one", [2_000, 4_000])),
+      anyTime(lasts("ledger_crawls_one", [2_000, 4_000])),
     ],
   },
   /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
@@ -263,31 +255,23 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 18, rushMs: 9_000, orders: [14, 24], count: [60, 84] },
     bursts: [
-      at("deciding", { kind: "kill_worker", forMs: [1, 400] }),
-      at("decided", { kind: "kill_worker", forMs: [1, 400] }),
-      at(
-        "decided",
-        { kind: "kill_worker", forMs: [1, 400] },
-        { kind: "broker_crash", forMs: [20, 400] },
-      ),
-      at("recording", { kind: "kill_worker", forMs: [1, 400] }),
-      at(
-        "recorded",
-        { kind: "kill_worker", forMs: [1, 400] },
-        { kind: "redis_failover", forMs: [1, 50] },
-      ),
-      at("acknowledging", { kind: "kill_worker", forMs: [1, 400] }),
-      at("following", { kind: "kill_worker", forMs: [1, 400] }),
-      at("following", { kind: "broker_crash", forMs: [20, 400] }),
-      at("ordering", { kind: "kill_gateway", forMs: [1, 400] }),
-      at("ordering", { kind: "broker_crash", forMs: [20, 400] }),
-      at("charged", { kind: "kill_payments", forMs: [1, 400] }),
-      at("answering", { kind: "kill_payments", forMs: [1, 400] }),
-      at("claiming", { kind: "kill_service", forMs: [1, 400] }),
-      at("loading", { kind: "kill_worker", forMs: [1, 400] }),
-      at("loading", { kind: "redis_failover", forMs: [0, 15] }),
-      anyTime({ kind: "kill_worker", forMs: [1, 400] }, "redis_wipe"),
-      anyTime({ kind: "redis_away", forMs: [50, 400] }, { kind: "kill_payments", forMs: [1, 400] }),
+      at("deciding", lasts("kill_worker", [1, 400])),
+      at("decided", lasts("kill_worker", [1, 400])),
+      at("decided", lasts("kill_worker", [1, 400]), lasts("broker_crash", [20, 400])),
+      at("recording", lasts("kill_worker", [1, 400])),
+      at("recorded", lasts("kill_worker", [1, 400]), lasts("redis_failover", [1, 50])),
+      at("acknowledging", lasts("kill_worker", [1, 400])),
+      at("following", lasts("kill_worker", [1, 400])),
+      at("following", lasts("broker_crash", [20, 400])),
+      at("ordering", lasts("kill_gateway", [1, 400])),
+      at("ordering", lasts("broker_crash", [20, 400])),
+      at("charged", lasts("kill_payments", [1, 400])),
+      at("answering", lasts("kill_payments", [1, 400])),
+      at("claiming", lasts("kill_service", [1, 400])),
+      at("loading", lasts("kill_worker", [1, 400])),
+      at("loading", lasts("redis_failover", [0, 15])),
+      anyTime(lasts("kill_worker", [1, 400]), "redis_wipe"),
+      anyTime(lasts("redis_away", [50, 400]), lasts("kill_payments", [1, 400])),
     ],
   },
   /** A service's queue takes nothing, soon after the start; nothing else is wrong. */
@@ -295,15 +279,15 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 1, cancels: 0, stock: [12, 20], orders: [16, 28] },
     ...{ rushMs: 14_000, faultsMs: 1_500, count: [1, 1], moods: { share: 0, ways: 1 } },
-    ...{ targets: true, bursts: [{ faults: [{ kind: "queue_refuses", forMs: [7_000, 12_000] }] }] },
+    ...{ targets: true, bursts: [{ faults: [lasts("queue_refuses", [7_000, 12_000])] }] },
   },
   /** A backup takes the ledger's place right after a commit, in a rush or behind it. */
   "the ledger goes back": {
     ...SMALL,
     ...{ weight: 1, count: [1, 1], rushMs: 7_000, ordersMs: 4_000, faultsMs: 4_000 },
     bursts: [
-      at("recorded", { kind: "ledger_restored", forMs: [20, 2_500] }),
-      at("recording", { kind: "ledger_restored", forMs: [20, 2_500] }),
+      at("recorded", lasts("ledger_restored", [20, 2_500])),
+      at("recording", lasts("ledger_restored", [20, 2_500])),
     ],
   },
 } as const satisfies Record<string, Profile>;
@@ -356,7 +340,7 @@ function drawBurst(burst: Burst, atMs: number, random: () => number): Fault[] {
   const nth = 1 + Math.floor(random() * (burst.nth ?? 1));
   const soonMs = burst.at ? random() ** 3 * 10 : 0;
   const faults = burst.faults.map((one, i): Fault => {
-    const { kind, forMs, afterMs: later = [0, 0] } = lasting(one);
+    const { kind, forMs, afterMs: later } = lasting(one);
     const [least, most] = forMs;
     const [after, afterMost] = later;
     const afterMs = soonMs + after + random() * (afterMost - after);
@@ -374,7 +358,7 @@ function lasting(one: FaultKind | Lasting): Lasting {
 
 function lastingOf(kind: FaultKind): Lasting {
   const { leastMs, mostMs } = FAULTS[kind];
-  return { kind, forMs: [leastMs, Math.min(mostMs, 4_000)] };
+  return lasts(kind, [leastMs, Math.min(mostMs, 4_000)]);
 }
 
 export function between([least, most]: Range, random: () => number): number {
