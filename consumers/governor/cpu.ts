@@ -4,7 +4,8 @@
 // were started together, their starter with its private services; and every descendant of these.
 //
 // Reading about every process of the machine is most of a sample's cost. So a process's parent is
-// read once, and none is looked for unless one was started (docs/decisions/0025-idle-cost.md).
+// read once, and new processes are sought only after one was started
+// (docs/decisions/0025-idle-cost.md).
 import { readdirSync, readFileSync } from "node:fs";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
