@@ -8,7 +8,7 @@
 //   3. One that a signal has stopped is left alone: somebody did that on purpose.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { endKept, type Kept, writeKept } from "./kept.ts";
+import { type Kept, removeKept, writeKept } from "./kept.ts";
 import { isFrozen } from "./probes.ts";
 import type { Child } from "./processes.ts";
 
@@ -40,7 +40,7 @@ const PAUSE_MAX_MS = 10_000;
 /** One that ran for this long ended for a new reason. */
 const STEADY_MS = 60_000;
 /** Failed probes before one is logged: a single one may have met a busy moment. */
-const TOLD_AFTER = 2;
+const LOGGED_AFTER = 2;
 
 export interface KeeperOptions {
   readonly say: (line: string) => void;
@@ -76,7 +76,7 @@ export class Keeper {
     this.stopping.resolve();
     await Promise.all([...this.current.values()].map((service) => service.stop()));
     await Promise.all(this.watches);
-    endKept(this.options.dir);
+    removeKept(this.options.dir);
   }
 
   private get stopped(): boolean {
@@ -90,16 +90,16 @@ export class Keeper {
     for (let attempt = 0; ; attempt++) {
       const startedMs = realRuntime.monotonicMs();
       this.note(name, { state: "serves" });
-      let ill: string | undefined;
-      void this.untilIll(name, service, doublings, (why) => {
-        ill = why;
+      let unhealthy: string | undefined;
+      void this.watchHealth(name, service, doublings, (why) => {
+        unhealthy = why;
       });
       const code = await service.exited;
       if (this.stopped) return;
       const ranMs = realRuntime.monotonicMs() - startedMs;
       if (ranMs > FORGIVEN_MS) doublings = 0;
-      if (ill !== undefined) doublings++;
-      const why = ill ?? `it exited with code ${code}`;
+      if (unhealthy !== undefined) doublings++;
+      const why = unhealthy ?? `it exited with code ${code}`;
       if (ranMs > STEADY_MS) attempt = 0;
       say(`${name} exited with code ${code}; starting it again (log: ${log})`);
       this.note(name, { state: "down", why });
@@ -115,7 +115,7 @@ export class Keeper {
   }
 
   /** 2. Probes a service until it ends, on its own or because it does not serve. Never rejects. */
-  private async untilIll(
+  private async watchHealth(
     name: string,
     service: Restartable,
     doublings: number,
@@ -129,7 +129,7 @@ export class Keeper {
     for (;;) {
       await realRuntime.sleep(everyMs, gone);
       if (gone.aborted || !service.probe) return;
-      const why = await this.look(name, service);
+      const why = await this.check(name, service);
       if (gone.aborted) return;
       if (why === undefined) {
         failed = 0;
@@ -137,7 +137,7 @@ export class Keeper {
       }
       if (failed++ === 0) sinceMs = realRuntime.monotonicMs();
       const seconds = Math.round(patienceMs / 1_000);
-      if (failed === TOLD_AFTER) {
+      if (failed === LOGGED_AFTER) {
         this.options.say(`${name} does not serve; after ${seconds} s it is restarted: ${why}`);
         this.note(name, { state: "fails", why });
       }
@@ -149,7 +149,7 @@ export class Keeper {
   }
 
   /** Why a service does not serve; undefined: it does, or a signal has stopped it (3). */
-  private async look(name: string, service: Restartable): Promise<string | undefined> {
+  private async check(name: string, service: Restartable): Promise<string | undefined> {
     const before = this.kept.get(name)?.state;
     if (isFrozen(service.pid)) {
       if (before !== "frozen") {

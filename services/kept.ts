@@ -30,7 +30,7 @@ export function writeKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
   }
 }
 
-export function endKept(dir: string): void {
+export function removeKept(dir: string): void {
   rmSync(fileIn(dir), { force: true });
 }
 
@@ -40,8 +40,8 @@ export function endKept(dir: string): void {
  */
 export function readKept(dir: string): ReadonlyMap<string, Kept> {
   try {
-    const told = Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object);
-    return new Map(told.filter((entry): entry is [string, Kept] => isKept(entry[1])));
+    const entries = Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object);
+    return new Map(entries.filter((entry): entry is [string, Kept] => isKept(entry[1])));
   } catch {
     return new Map();
   }

@@ -169,7 +169,7 @@ export class Worker {
       ).finally(ended);
       this.lastBeatMs = started;
       this.parts.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
-      this.parts.governing.mustGoOn(isLast(id, membership.workers));
+      this.parts.governing.decidesAlone(isLast(id, membership.workers));
       if (this.parts.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {
