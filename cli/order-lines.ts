@@ -5,6 +5,7 @@ import { plain } from "../core/domain/plain.ts";
 import { traceIdOf } from "../core/domain/trace.ts";
 import { subjectOf } from "../core/domain/user-name.ts";
 import { rfc3339 } from "../gateway/admin/sale-form.ts";
+import { eventsOf } from "../gateway/http/read-orders.ts";
 import type { Bill, OrderEvent, StoredOrder } from "../ledger/contract.ts";
 import type { OrderStory } from "../ledger/order-search.ts";
 import { table } from "./table.ts";
@@ -31,7 +32,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ...(traceparent === "" ? [] : [["trace", traceIdOf(traceparent)] as [string, string]]),
   ];
   const lines = facts.map(([name, value]) => `${name.padEnd(9)} ${plain(value)}\n`);
-  const shown = events.map(({ atMs, event, detail: text }) => {
+  const shown = eventsOf(order, events).map(({ atMs, event, detail: text }) => {
     const detail = eventDetailText(event, text);
     return { at: rfc3339(atMs), event, detail };
   });

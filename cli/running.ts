@@ -78,9 +78,12 @@ export function joinRunning(command: string, args: readonly string[]): void {
   const role = roleEnv(command, args, { roles, services });
   // The default port is taken by a gateway of `up`.
   const port = command === "gateway" ? { SLUICE_HTTP_PORT: "0" } : {};
+  // The demo shop signs tokens with the secret of `up`: not for a gateway with another issuer.
+  const { SLUICE_JWT_ALGORITHM: algorithm = "HS256" } = process.env;
+  const shop = algorithm === "HS256" ? {} : { SLUICE_SHOP: "no" };
   // Its private services are no strangers to a role of ours.
   const starter = { SLUICE_STARTER: String(pid) };
-  for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...starter }))
+  for (const [name, value] of Object.entries({ ...env, ...role, ...port, ...shop, ...starter }))
     if (!process.env[name]) process.env[name] = value;
 }
 

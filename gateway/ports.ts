@@ -168,6 +168,7 @@ export interface StoresPort {
     | "orderPage"
     | "events"
     | "bill"
+    | "bills"
     | "attempt"
     | "followed"
     | "feed"

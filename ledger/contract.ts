@@ -190,6 +190,10 @@ export interface Ledger extends TimelineReads, OrderSearch, RevenueReads {
   /** Oldest first; of its conflicts only the first ten. */
   events(user: string, id: string): Promise<OrderEvent[]>;
   bill(user: string, id: string): Promise<Bill | undefined>;
+  /** Of a page of orders, in their order. */
+  bills(
+    of: readonly { readonly user: string; readonly id: string }[],
+  ): Promise<(Bill | undefined)[]>;
   /** undefined: no such attempt is recorded. */
   attempt(
     user: string,

@@ -96,6 +96,13 @@ describe.each(databases)("%s", (_, freshUrl) => {
     expect(await record([orderRow(USER, two, 2)], "reserved", [step])).toBe("recorded");
     expect(await ledger.bill(USER, one)).toMatchObject({ amount: 200 });
     expect(await ledger.bill(USER, two)).toMatchObject({ amount: 140 });
+    const page = [
+      { user: USER, id: two },
+      { user: "nobody", id: one },
+      { user: USER, id: one },
+    ];
+    const amounts = (await ledger.bills(page)).map((bill) => bill?.amount);
+    expect(amounts).toEqual([140, undefined, 200]);
     expect((await ledger.sales())[0]?.items[0]).toMatchObject({
       ...{ priceMinor: 100, prices: [{ fromMs: 5_000, priceMinor: 70 }] },
     });

@@ -11,6 +11,8 @@ export interface StoredOrder extends Order {
   readonly acceptedAtMs: number;
   /** Redis's clock, Unix ms. undefined: it is parked. */
   readonly decidedAtMs: number | undefined;
+  /** What was decided first, `parked` included, and when. */
+  readonly first: { readonly state: OrderState; readonly atMs: number };
   readonly shard: number;
   /** The trace of its request; empty if the request named none. */
   readonly traceparent: Traceparent;

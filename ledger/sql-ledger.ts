@@ -14,6 +14,7 @@ import {
   auditEnd,
   auditLog,
 } from "./audit-log.ts";
+import { bills } from "./bills.ts";
 import type {
   Bill,
   Correction,
@@ -123,13 +124,11 @@ export class SqlLedger implements Ledger {
   }
 
   async bill(user: string, id: string): Promise<Bill | undefined> {
-    const text = `SELECT amount, currency, rate_id, rate, status FROM charges
-      WHERE id = ? AND usr = ? ORDER BY generation DESC, attempt DESC LIMIT 1`;
-    const [r] = await this.db.run(text, [id, user]);
-    if (!r) return undefined;
-    const rate = r.rate_id === "" ? {} : { rate: { id: String(r.rate_id), value: String(r.rate) } };
-    const waits = r.status === "waiting";
-    return { amount: Number(r.amount), currency: String(r.currency), ...rate, waits };
+    return (await bills(this.db, [{ user, id }]))[0];
+  }
+
+  bills(of: Parameters<Ledger["bills"]>[0]): ReturnType<Ledger["bills"]> {
+    return bills(this.db, of);
   }
 
   async attempt(

@@ -84,6 +84,7 @@ export function selectOrders(dialect: Dialect): string {
   const released = `SELECT v.at_ms FROM events v WHERE v.id = o.id AND v.usr = o.usr
     AND v.event IN (${DECIDED}) ORDER BY v.seq LIMIT 1`;
   return `SELECT o.state, m.shard, ${PLACE},
+    ${outcome} AS first, e.at_ms AS first_ms,
     CASE WHEN ${outcome} = 'parked' THEN (${released}) ELSE e.at_ms END AS decided_ms
     FROM orders o JOIN messages m ON m.id = o.message
     JOIN entries e ON e.shard = m.shard AND e.n = m.n`;
@@ -114,6 +115,7 @@ function asStored(r: Record<string, unknown>, placed: PlacedOrder): StoredOrder 
     fingerprint,
     acceptedAtMs: atMs,
     decidedAtMs: r.decided_ms === null ? undefined : Number(r.decided_ms),
+    first: { state: String(r.first) as OrderState, atMs: Number(r.first_ms) },
     shard: Number(r.shard),
     traceparent: trace,
   };

@@ -15,6 +15,7 @@ export const MAX_READS_WAITING = 512;
 type Read =
   | "order"
   | "ordersOf"
+  | "bills"
   | "orderPage"
   | "events"
   | "bill"
@@ -69,6 +70,10 @@ export class ThreadedReader extends SqlLedger {
 
   override bill(...of: Parameters<Ledger["bill"]>): ReturnType<Ledger["bill"]> {
     return this.ask("bill", of);
+  }
+
+  override bills(...of: Parameters<Ledger["bills"]>): ReturnType<Ledger["bills"]> {
+    return this.ask("bills", of);
   }
 
   override attempt(...of: Parameters<Ledger["attempt"]>): ReturnType<Ledger["attempt"]> {

@@ -113,6 +113,8 @@ export const NOT_RUN: readonly NotRun[] = [
   ),
   ...not("users of a broker of one's own; test/publishers.test.ts has them", "rabbitmqctl"),
   ...not("it changes a cluster of an earlier release", "rabbitmq-queues"),
+  ...not("sdk/typescript/test/test-package.ts packs and installs it elsewhere", "npm"),
+  ...not("it installs into the reader's Python; sdk/python/test imports the folder", "pip"),
   ...not("SQLite's own tool, which CI does not install", "sqlite3"),
   ...not("a load of minutes on the reader's installation; bench/k6/rehearsal.test.ts", "k6 run"),
   ...not("Alertmanager's own tool, for an Alertmanager of one's own", "amtool"),

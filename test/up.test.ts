@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { exportJWK, generateKeyPair } from "jose";
 import { Receiver } from "../consumers/webhooks/testing.ts";
 import { UP_PAGES } from "./doc-commands-run.ts";
 import { endUps, processesOf, runPage, told, up } from "./running-up.ts";
@@ -23,6 +24,15 @@ async function placeOrder(dir: string, gateway: string): Promise<string> {
   });
   expect(response.status).toBe(202);
   return id;
+}
+
+/** Settings of an identity provider whose tokens nobody here can sign. */
+async function issuer(dir: string): Promise<Record<string, string>> {
+  const { publicKey } = await generateKeyPair("RS256");
+  const keys = [{ ...(await exportJWK(publicKey)), kid: "one", alg: "RS256", use: "sig" }];
+  const SLUICE_JWKS = `${dir}-keys.json`;
+  await Bun.write(SLUICE_JWKS, JSON.stringify({ keys }));
+  return { SLUICE_JWT_ALGORITHM: "RS256", SLUICE_JWKS, SLUICE_JWT_ISSUER: "https://id.example" };
 }
 
 async function untilDispatched(dir: string, id: string): Promise<boolean> {
@@ -64,7 +74,8 @@ test(
     expect(await second.process.exited).toBe(1);
     expect(second.said).toContain(`already runs here (process ${first.process.pid})`);
 
-    const other = await up(otherDir, ENV, "--http-port", "0");
+    const other = await up(otherDir, { ...ENV, ...(await issuer(otherDir)) }, "--http-port", "0");
+    expect(other.said).toContain("Tokens: https://id.example signs them, for the audience sluice.");
     expect(Object.keys(other.gateways)).toEqual(["eu", "us"]);
     expect(JSON.parse(await told(otherDir, "orders", "--user", "ann", "--json"))).toEqual({
       orders: [],

@@ -4,11 +4,11 @@ import { OPEN_STATES, type OrderState, TERMINAL_STATES } from "../../core/domain
 import { nameOfUser, subjectOf, USER_RULE } from "../../core/domain/user-name.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import { rfc3339 } from "../../gateway/admin/sale-form.ts";
-import { showOrder, waitOf } from "../../gateway/http/read-orders.ts";
-import type { Ledger, StoredOrder } from "../../ledger/contract.ts";
+import { showOrder, showOrders, waitOf } from "../../gateway/http/read-orders.ts";
+import type { Bill, Ledger, StoredOrder } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
-import { type OrderInFull, storyLines } from "../order-lines.ts";
+import { amountText, type OrderInFull, storyLines } from "../order-lines.ts";
 import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
@@ -53,8 +53,11 @@ async function list(options: Options): Promise<void> {
   await withLedger(async ({ ledger }) => {
     const { orders, before } = await pageOf(ledger, options);
     const more = before === undefined ? {} : { before };
-    if (options.json) printJson({ orders: orders.map((order) => showOrder(order)), ...more });
-    else print(table(orders.map(rowOf)));
+    if (options.json) printJson({ orders: await showOrders(ledger, orders), ...more });
+    else {
+      const bills = await ledger.bills(orders.map(({ user, id }) => ({ user, id })));
+      print(table(orders.map((order, i) => rowOf(order, bills[i]))));
+    }
     if (before !== undefined && !options.json)
       process.stderr.write(`older ones: add --before '${before}'\n`);
   });
@@ -73,7 +76,7 @@ async function pageOf(ledger: Ledger, options: Options) {
   return ledger.orderPage(userOf(user), filter);
 }
 
-function rowOf(o: StoredOrder) {
+function rowOf(o: StoredOrder, bill: Bill | undefined) {
   return {
     id: o.id,
     sale: o.saleId,
@@ -81,6 +84,7 @@ function rowOf(o: StoredOrder) {
     status: o.state,
     user: subjectOf(o.user),
     items: o.lines.map((l) => `${l.qty}×${l.sku}`).join(" "),
+    amount: bill === undefined ? "" : amountText(bill),
     accepted: rfc3339(o.acceptedAtMs),
     "ms to decide": o.decidedAtMs === undefined ? "-" : o.decidedAtMs - o.acceptedAtMs,
   };

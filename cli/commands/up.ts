@@ -186,7 +186,6 @@ async function welcome(
   env: Record<string, string | undefined>,
   settings: Settings,
 ): Promise<string> {
-  const token = await mintToken(readSettings(env), { user: "ann", scope: "", hours: 1 });
   const url = gateways[0]?.url ?? "";
   return [
     "",
@@ -197,6 +196,21 @@ async function welcome(
     ),
     "",
     ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`] : []),
+    ...(settings.jwtAlgorithm === "HS256"
+      ? await trialLines(env, url)
+      : issuerLines(settings, url)),
+    `Logs: ${settings.dataDir}/roles/*.log. ` +
+      "Ctrl-C stops everything, and so does ./sluice down.",
+    "",
+  ].join("\n");
+}
+
+async function trialLines(
+  env: Record<string, string | undefined>,
+  url: string,
+): Promise<readonly string[]> {
+  const token = await mintToken(readSettings(env), { user: "ann", scope: "", hours: 1 });
+  return [
     `The console: ${url}/console, with a token from: ./sluice token --user ops --scope operator`,
     "",
     "Place an order (each time with a new id):",
@@ -209,8 +223,15 @@ async function welcome(
     "Then: ./sluice orders --user ann    ./sluice stock    ./sluice workers    " +
       "./sluice verify --partial",
     `A token for trials (user ann, one hour): ${token}`,
-    `Logs: ${settings.dataDir}/roles/*.log. ` +
-      "Ctrl-C stops everything, and so does ./sluice down.",
-    "",
-  ].join("\n");
+  ];
+}
+
+/** Nobody here can sign for an issuer of one's own. */
+function issuerLines({ jwtIssuer, jwtAudience }: Settings, url: string): readonly string[] {
+  return [
+    `The console: ${url}/console`,
+    `Tokens: ${jwtIssuer} signs them, for the audience ${jwtAudience}. './sluice token' and the ` +
+      "demo shop need SLUICE_JWT_ALGORITHM=HS256.",
+    "Then: ./sluice orders    ./sluice stock    ./sluice workers    ./sluice verify --partial",
+  ];
 }

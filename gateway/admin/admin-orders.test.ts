@@ -44,7 +44,7 @@ test("an order is found by its id alone, by user and by state, and tells its sto
   const { body } = await get(t, `/v1/admin/orders/${id}`);
   expect(body).toMatchObject({ id, user: "ann", charges: [], parts: [], deliveries: [] });
   expect(body.entry).toMatchObject({ n: 1, id: "entry-0" });
-  expect(body.events).toEqual([]);
+  expect(body.events).toEqual([{ at: expect.any(String), event: "sold_out" }]);
   expect(JSON.stringify(body)).not.toContain("tok_secret");
 });
 

@@ -11,6 +11,7 @@ import {
   ORDERS_A_PAGE,
   SALE_ID,
   showOrder,
+  showOrders,
 } from "../http/read-orders.ts";
 import { matching, object, optional, orderId, read, user } from "../http/shape.ts";
 import { rfc3339 } from "./sale-form.ts";
@@ -37,7 +38,7 @@ export function addAdminOrders(app: App, { options }: AppParts): void {
     if (id !== undefined) {
       const found = await ledger.ordersWithId(id);
       const orders = found.filter((order) => user === undefined || order.user === user);
-      return c.json({ orders: orders.map((o) => showOrder(o)) });
+      return c.json({ orders: await showOrders(ledger, orders) });
     }
     const page =
       user === undefined
@@ -49,7 +50,7 @@ export function addAdminOrders(app: App, { options }: AppParts): void {
             ...(saleId === undefined ? {} : { saleId }),
           });
     const next = page.before === undefined ? {} : { before: page.before };
-    return c.json({ orders: page.orders.map((o) => showOrder(o)), ...next });
+    return c.json({ orders: await showOrders(ledger, page.orders), ...next });
   });
 
   app.get("/v1/admin/orders/:id", async (c) => {

@@ -83,7 +83,8 @@ const LINES = list(
   1,
   MAX_LINES,
 );
-const STALLED = { const: true, description: "Nothing is decided at present: an outage" };
+/** No `const`: openapi-python-client makes invalid code of an optional one that is no text. */
+const STALLED = { type: "boolean", description: "Nothing is decided at present: an outage" };
 const ESTIMATE = object(
   {
     position: { type: "integer", minimum: 0, description: "Undecided orders ahead in its shard" },

@@ -6,7 +6,7 @@ import { OPEN_STATES, TERMINAL_STATES, type WaitsFor } from "../../core/domain/o
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
-import type { Bill, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
+import type { Bill, Ledger, OrderEvent, StoredOrder } from "../../ledger/contract.ts";
 import type { Principal } from "../access/auth.ts";
 import { may } from "../access/rights.ts";
 import { rfc3339 } from "../admin/sale-form.ts";
@@ -51,7 +51,7 @@ export function addOrderReads(app: App, parts: AppParts): void {
     const { user, status: state, limit = ORDERS_A_PAGE, ...more } = query;
     const page = { limit, ...more, ...(state === undefined ? {} : { state }) };
     const { orders, before } = await ledger.orderPage(whose(principal, user), page);
-    return c.json({ orders: orders.map((o) => showOrder(o)), ...(before ? { before } : {}) });
+    return c.json({ orders: await showOrders(ledger, orders), ...(before ? { before } : {}) });
   });
 
   app.get("/v1/orders/:id", async (c) => {
@@ -125,6 +125,24 @@ export function showOrder(
     ...(order.traceparent === "" ? {} : { traceId: traceIdOf(order.traceparent) }),
     acceptedAt: rfc3339(order.acceptedAtMs),
     ...(order.decidedAtMs === undefined ? {} : { decidedAt: rfc3339(order.decidedAtMs) }),
-    ...(events ? { events: events.map(showEvent) } : {}),
+    ...(events ? { events: eventsOf(order, events).map(showEvent) } : {}),
   };
 }
+
+/** A page of orders, with what each costs. */
+export async function showOrders(
+  ledger: Pick<Ledger, "bills">,
+  orders: readonly StoredOrder[],
+): Promise<Record<string, unknown>[]> {
+  const bills = await ledger.bills(orders.map(({ user, id }) => ({ user, id })));
+  return orders.map((order, i) => showOrder(order, undefined, bills[i]));
+}
+
+/** Begins with the decision, as the stream of the order's events does. */
+export function eventsOf(
+  { first }: StoredOrder,
+  events: readonly OrderEvent[],
+): readonly OrderEvent[] {
+  return [{ atMs: first.atMs, event: first.state, detail: "" }, ...events];
+}
+

@@ -23,6 +23,7 @@ function stored(user: string, count: number): StoredOrder[] {
     fingerprint: "f",
     acceptedAtMs: 1_000,
     decidedAtMs: 2_000,
+    first: { state: "reserved" as const, atMs: 2_000 },
     shard: 0,
   };
   const rest = {
@@ -94,13 +95,16 @@ test("a decided order is shown from the ledger with its events, without its toke
   const t = await start();
   const [mine] = stored("ann", 1) as [StoredOrder];
   ledgerWith(t, [mine]);
-  t.ledger.events = () => Promise.resolve([{ atMs: 2_000, event: "reserved", detail: "" }]);
+  t.ledger.events = () => Promise.resolve([{ atMs: 3_000, event: "paid", detail: "" }]);
   const { body } = await get(t, `/v1/orders/${mine.id}`, await bearer("ann"));
   expect(body).toMatchObject({
     id: mine.id,
     status: "reserved",
     metadata: { a: 1 },
-    events: [{ at: "1970-01-01T00:00:02.000Z", event: "reserved" }],
+    events: [
+      { at: "1970-01-01T00:00:02.000Z", event: "reserved" },
+      { at: "1970-01-01T00:00:03.000Z", event: "paid" },
+    ],
   });
   expect(JSON.stringify(body)).not.toContain("secret");
 });
@@ -144,12 +148,16 @@ test("a user's orders come in pages, newest first", async () => {
   const t = await start();
   const orders = stored("ann", 5);
   ledgerWith(t, [...orders, ...stored("bob", 3)]);
+  t.ledger.bills = (of) =>
+    Promise.resolve(of.map(() => ({ amount: 100, currency: "EUR", waits: false })));
   const headers = await bearer("ann");
   const seen: unknown[] = [];
   let query = "";
   for (;;) {
     const { body } = await get(t, `/v1/orders?limit=2${query}`, headers);
-    seen.push(...(body.orders as { id: string }[]).map((o) => o.id));
+    const page = body.orders as { id: string; amount: number }[];
+    expect(page.every(({ amount }) => amount === 100)).toBe(true);
+    seen.push(...page.map(({ id }) => id));
     if (body.before === undefined) break;
     query = `&before=${body.before}`;
   }

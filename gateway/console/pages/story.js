@@ -49,18 +49,9 @@ function factsOf(o) {
   return facts.filter(([, value]) => value !== undefined && value !== "");
 }
 
-/** The decision is no event on record. What it was shows in what follows, or in the status. */
-function decision({ decidedAt, status, charges = [] }) {
-  if (!decidedAt) return [];
-  const later = status === "cancelled" || status === "expired";
-  return [{ at: decidedAt, event: charges.length > 0 ? "reserved" : later ? "decided" : status }];
-}
-
 function Events({ order }) {
   const { acceptedAt, events = [] } = order;
-  const rest = [...decision(order), ...events].toSorted(
-    (a, b) => Date.parse(a.at) - Date.parse(b.at),
-  );
+  const rest = events.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at));
   const story = [...(acceptedAt ? [{ at: acceptedAt, event: "accepted" }] : []), ...rest];
   if (story.length === 0) return html`<p class="empty">Nothing is on record yet.</p>`;
   const since = Date.parse(story[0].at);

@@ -45,8 +45,10 @@ export class Gateways {
 
   constructor(private readonly options: GatewaysOptions) {
     const { gateways } = options;
-    this.urls = (typeof gateways === "string" ? [gateways] : gateways).map(checkUrl);
-    if (this.urls.length === 0) throw new TypeError("gateways: at least one address");
+    const addresses = typeof gateways === "string" ? [gateways] : gateways;
+    if (!Array.isArray(addresses) || addresses.length === 0)
+      throw new TypeError("gateways: at least one address");
+    this.urls = addresses.map(checkUrl);
   }
 
   /** The address of the present gateway, for a WebSocket or a stream. */
