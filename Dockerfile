@@ -1,7 +1,7 @@
 # One image for every role; docker-compose.yml or the chart says which role a container runs. Bun
-# comes from npm, with the lock file, as everywhere else. deploy/README.md says how to pin both base
-# images by digest.
-FROM node:22.21.1-bookworm-slim AS packages
+# comes from npm, with the lock file, as everywhere else. Both base images are pinned by digest, for
+# all their platforms; deploy/README.md says how to renew them.
+FROM node:22.21.1-bookworm-slim@sha256:25b3eb23a00590b7499f2a2ce939322727fcce1b15fdd69754fcd09536a3ae2c AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 # Runs Bun once: a Bun that does not fit this machine fails the build and not the first start. Its
@@ -12,7 +12,7 @@ RUN npm ci --omit=dev --no-audit --no-fund \
   && rm -f node_modules/.bin/bunx node_modules/bun/bin/bunx* \
   && node_modules/.bin/bun --version
 
-FROM debian:bookworm-20260824-slim
+FROM debian:bookworm-20260824-slim@sha256:88200866dfff7ea7f5cbcb6ec7c8a701889efe6fe859fe64d6990e4b07ea4171
 # As process 1, tini passes signals on, also before a role listens to them, and collects what health
 # checks leave behind.
 RUN apt-get update \

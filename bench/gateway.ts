@@ -86,7 +86,7 @@ class Bench {
   readonly http: OrderHttp;
   private readonly known = new KnownBodies();
   private readonly undecided = new Undecided(DEFAULT_LIMITS.undecidedOrders, {
-    onDecided: (batch, words) => this.known.learn(batch, words),
+    onDecided: (batch, words) => this.known.decided(batch, words),
   });
 
   private constructor(
@@ -132,7 +132,10 @@ class Bench {
         this.undecided.add(batch);
         this.sent.push(batch);
       },
-      onSettled: (batch) => this.undecided.settled(batch),
+      onSettled: (batch) => {
+        this.known.accepted(batch);
+        this.undecided.settled(batch);
+      },
     });
     const counters = new Counters();
     const parts = { runtime, shards: 1, clock, catalogue, lanes, counters, admission };

@@ -71,7 +71,7 @@ interface Place extends FailoverRegion {
 
 /** How often the regions are looked at. */
 const LOOK_MS = 500;
-/** A region that has less time left than this would be blamed for nothing. */
+/** With less time left than this, a region would be blamed without reason. */
 const LEAST_MS = 50;
 
 export class Failover {

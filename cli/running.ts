@@ -45,7 +45,7 @@ const OWN = new Set([
 
 const fileIn = (dir: string) => join(dir, "current.json");
 
-export function tellRunning(dir: string, running: Running): void {
+export function writeRunning(dir: string, running: Running): void {
   const { env, roleEnv, processing, metricsDir, url } = running;
   const roles = ROLES.map((kind) => [kind, { SLUICE_METRICS_DIR: metricsDir, ...roleEnv(kind) }]);
   const recorded: Recorded = {

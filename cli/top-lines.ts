@@ -13,7 +13,7 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   const paint = (code: number, text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text);
   const refused = f.refusedByReason.map(([reason, n]) => `${reason} ${count(n)}`).join(", ");
   const lines = [
-    ...verdictLines(now, paint),
+    ...verdictLines(now, width, paint),
     "",
     `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   ` +
       `paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   ` +
@@ -74,11 +74,12 @@ const LEVELS = {
 /** What is wrong, since when, and what to do: the most serious first. */
 function verdictLines(
   { verdict: { level, findings }, atMs }: Overview,
+  width: number,
   paint: (code: number, text: string) => string,
 ): string[] {
   const shown = findings.slice(0, MAX_FINDINGS).flatMap(({ level: own, what, next, sinceMs }) => {
     const since = sinceMs === null ? "" : ` (for ${ageWords(atMs - sinceMs)})`;
-    return [`  ${paint(LEVELS[own][0], what)}${since}`, `    → ${next}`];
+    return [`  ${paint(LEVELS[own][0], what)}${since}`, ...wrapped(next, width)];
   });
   const more = findings.length - MAX_FINDINGS;
   const [code, words] = LEVELS[level];
@@ -87,6 +88,18 @@ function verdictLines(
     ...shown,
     ...(more > 0 ? [`  … and ${more} more`] : []),
   ];
+}
+
+/** What to do next is read to its end. */
+function wrapped(next: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of next.split(" ")) {
+    const line = lines.at(-1);
+    if (line === undefined) lines.push(`    → ${word}`);
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(`      ${word}`);
+  }
+  return lines;
 }
 
 /** Which orders a gateway publishes in another region. Earlier releases do not report that. */

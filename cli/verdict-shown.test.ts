@@ -41,6 +41,17 @@ test("top names each finding with its age and what to do next, and how many are 
   ]);
 });
 
+test("top shows all of what to do next, and no zero for letters that nobody counted", () => {
+  const asOf = { ...overviewOf().asOf, dead: null };
+  const findings = [finding("halted", "everything is halted: it is behind", null)];
+  const now = { ...overviewOf({ atMs: NOW_MS, asOf }), verdict: { level: "trouble", findings } };
+  const lines = topLines(figures(undefined, now as never), now as never, 80, false);
+  expect(lines.every((line) => line.length <= 80)).toBe(true);
+  const shown = lines.slice(2, lines.indexOf("")).map((line) => line.trim());
+  expect(shown.join(" ")).toBe(`→ ${FINDINGS.halted.next}`);
+  expect(lines.join()).toContain("dead letters –");
+});
+
 test("doctor fails for trouble, warns of what is due, and repeats no other check's finding", () => {
   const shown = verdictFindings({ level: "trouble", findings: FOUND }, NOW_MS);
   expect(shown.map(({ what, state }) => [what, state])).toEqual([

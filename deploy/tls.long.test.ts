@@ -4,14 +4,17 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import { ClientAddress } from "../gateway/access/client-address.ts";
-import { bearer, closeGateways, order, start } from "../gateway/testing.ts";
+import { bearer, closeGateways, order, start, startTestGateway } from "../gateway/testing.ts";
 import { freePorts, untilListening } from "../services/ports.ts";
 import { type Child, spawnRecorded } from "../services/processes.ts";
 import { testDir } from "../test/services.ts";
 import { until } from "../test/until.ts";
 
 const LIMIT_MS = 120_000;
+/** How long a gateway that stops still accepts orders: SLUICE_DRAIN_NOTICE. */
+const NOTICE_MS = 5_000;
 const PATH = `${process.env.PATH}:/usr/sbin`;
 const certificate = { key: "", crt: "" };
 const ends: (() => Promise<unknown>)[] = [];
@@ -251,6 +254,47 @@ describe.each(Object.keys(EXAMPLES) as Kind[])("%s", (kind) => {
       expect(broken.orders()).toBe(1);
       expect(statuses.at(-1)).toBe(502);
       expect(broken.orders() + other.seen.length).toBe(statuses.length);
+    },
+    LIMIT_MS,
+  );
+
+  there(
+    "a rolling restart of both gateways fails no order",
+    async () => {
+      const ports = (await freePorts(2)) as [number, number];
+      const launch = (i: 0 | 1) => startTestGateway({ id: `gw-${i}`, port: ports[i] });
+      const running = [await launch(0), await launch(1)];
+      ends.push(() => Promise.all(running.map((one) => one.close())));
+      const { url } = await front(kind, ports);
+      const answers = new Map<number, number>();
+      let going = true;
+      const buyer = async (name: string) => {
+        const headers = { ...(await bearer(name)), "content-type": "application/json" };
+        while (going) {
+          const body = JSON.stringify(order());
+          const { status } = await fetch(`${url}/v1/orders`, {
+            method: "POST",
+            headers,
+            body,
+            tls,
+          });
+          answers.set(status, (answers.get(status) ?? 0) + 1);
+          await realRuntime.sleep(20);
+        }
+      };
+      const buyers = ["ann", "ben", "cid", "dee", "eve", "fay"].map(buyer);
+      for (const i of [0, 1] as const) {
+        running[i]?.gateway.leave();
+        // Two rounds of the proxy's question, and one that finds the new one well.
+        await realRuntime.sleep(NOTICE_MS);
+        await running[i]?.close();
+        running[i] = await launch(i);
+        await realRuntime.sleep(NOTICE_MS);
+      }
+      going = false;
+      await Promise.all(buyers);
+      expect([...answers.keys()]).toEqual([202]);
+      expect(answers.get(202)).toBeGreaterThan(500);
     },
     LIMIT_MS,
   );

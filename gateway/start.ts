@@ -98,7 +98,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const bodies = new KnownBodies();
   const undecided = new Undecided(limits.undecidedOrders, {
     onDecided: (batch, words) => {
-      bodies.learn(batch, words);
+      bodies.decided(batch, words);
       counters.outcome.observe((runtime.monotonicMs() - batch.bornMs) / 1_000, batch.size);
       admission.settled(batch, true);
     },
@@ -129,7 +129,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     onSettled: (batch, verdict) => {
       counters.settled(verdict, batch.size, (runtime.monotonicMs() - batch.sentMs) / 1_000);
-      if (verdict !== "confirmed") admission.settled(batch, false);
+      if (verdict === "confirmed") bodies.accepted(batch);
+      else admission.settled(batch, false);
       undecided.settled(batch);
     },
   });

@@ -8,7 +8,7 @@
 //   3. One that a signal has stopped is left alone, since somebody wants it so.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { endKept, type Kept, tellKept } from "./kept.ts";
+import { endKept, type Kept, writeKept } from "./kept.ts";
 import { isFrozen } from "./probes.ts";
 import type { Child } from "./processes.ts";
 
@@ -202,7 +202,7 @@ export class Keeper {
 
   private write(name: string, kept: Kept): void {
     this.kept.set(name, kept);
-    tellKept(this.options.dir, this.kept);
+    writeKept(this.options.dir, this.kept);
   }
 }
 

@@ -22,7 +22,7 @@ const STATES: ReadonlySet<unknown> = new Set<Kept["state"]>(["serves", "fails", 
 const fileIn = (dir: string) => join(dir, "kept.json");
 
 /** A full disk does not keep anybody from being started again. */
-export function tellKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
+export function writeKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
   try {
     writeWhole(fileIn(dir), JSON.stringify(Object.fromEntries(kept)));
   } catch {

@@ -114,7 +114,9 @@ describe("docker-compose.yml", () => {
     expect(ALL.slice(ROLES.length)).toEqual([...STORES, "prometheus", "grafana"]);
     // One service builds the image: several builds that export one name at once fail.
     expect(ALL.filter((name) => serviceOf(name).build)).toEqual(["gateway-eu"]);
-    for (const name of ALL) expect(serviceOf(name).image).toMatch(/:v?\d+\.\d+(\.\d+)?$/);
+    for (const name of ROLES) expect(serviceOf(name).image).toMatch(/:\d+\.\d+\.\d+$/);
+    for (const name of ALL.slice(ROLES.length))
+      expect(serviceOf(name).image).toMatch(/:v?\d+\.\d+(\.\d+)?@sha256:[0-9a-f]{64}$/);
   });
 
   test("contains no password, not even a default", () => {
@@ -292,8 +294,9 @@ describe("Dockerfile", () => {
     expect(ignores("# core\n*.ts", "core/domain/shard.ts")).toBe(false);
   });
 
-  test("pins its base images' versions, and runs without root", () => {
-    for (const [from] of stages) expect(from?.rest).toMatch(/^[a-z]+:[\w.-]*\d[\w.]*-[\w-]*slim/);
+  test("pins its base images by digest, and runs without root", () => {
+    for (const [from] of stages)
+      expect(from?.rest).toMatch(/^[a-z]+:[\w.-]*\d[\w.]*-[\w-]*slim@sha256:[0-9a-f]{64}( AS |$)/);
     const last = (word: string) =>
       stages.at(-1)?.flatMap((i) => (i.word === word ? [i.rest] : [])) ?? [];
     expect(last("USER")).toEqual(["10001"]);

@@ -116,6 +116,8 @@ export const NOT_RUN: readonly NotRun[] = [
   ...not("sdk/typescript/test/test-package.ts packs and installs it elsewhere", "npm"),
   ...not("it installs into the reader's Python; sdk/python/test imports the folder", "pip"),
   ...not("SQLite's own tool, which CI does not install", "sqlite3"),
+  ...not("a load of minutes on the reader's installation; bench/k6/rehearsal.test.ts", "k6 run"),
+  ...not("Alertmanager's own tool, for an Alertmanager of one's own", "amtool"),
 ];
 
 /** The program and its arguments, then the variables that were set before it. */

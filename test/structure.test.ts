@@ -212,6 +212,9 @@ test.each(["docs/a.md", "docker-compose.yml", "Dockerfile", "sluice", ".ci/run"]
     expect(wide(full)).toEqual([]);
     expect(wide(`${full}.`)).toEqual([`${path}:2: 101 columns, at most 100`]);
     expect(wide(`- https://${full.slice(2)}`)).toEqual([]);
+    const pinned = `FROM ${"a".repeat(30)}:1@sha256:${"0".repeat(64)}`;
+    expect([wide(pinned), wide(`${pinned} AS packages`)]).toEqual([[], []]);
+    expect(wide(`${pinned}.`)).toHaveLength(1);
   },
 );
 

@@ -1,9 +1,10 @@
 // The systemd units: what they start exists, they fit together, and systemd accepts them.
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { secretVariables } from "../core/settings/secret-files.ts";
 import { readSettings } from "../core/settings/settings.ts";
+import { outputOf } from "./output-of.ts";
 import { testDir } from "./services.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -58,11 +59,43 @@ test.each(UNITS)("%s starts again whatever happens, and has limits", (unit) => {
   expect(linesOf(unit, "MemoryDenyWriteExecute")).toEqual(["no"]);
 });
 
+test("the page that installs them names every secret, and who gets it", () => {
+  const page = readFileSync(join(ROOT, "deploy", "README.md"), "utf8");
+  const rows = [...page.matchAll(/^\| `([a-z-]+(?:<role>)?)` \|.*\| (.*) \|$/gm)];
+  const named = new Map(rows.map(([, file = "", roles = ""]) => [file, roles]));
+  const missing = UNITS.flatMap((unit) =>
+    linesOf(unit, "LoadCredential").flatMap((line) => {
+      const file = line.split(":")[0] ?? "";
+      const role = roleOf(unit);
+      const roles = named.get(file === `regions-${role}` ? "regions-<role>" : file);
+      return roles?.includes(role) ? [] : [`${file} of ${role}`];
+    }),
+  );
+  expect(missing).toEqual([]);
+});
+
+test("the operator's command reads the secrets and settings that are there", async () => {
+  const etc = testDir("etc");
+  mkdirSync(join(etc, "secrets"));
+  writeFileSync(join(etc, "secrets", "redis-url"), "redis://10.9.9.9:1\n");
+  writeFileSync(join(etc, "secrets", "regions-operator"), "eu=amqp://operator:x@10.9.9.8/v\n");
+  writeFileSync(join(etc, "sluice.env"), "SLUICE_GAP_TIMEOUT=11s\n");
+  const script = join(etc, "sluice");
+  const text = readFileSync(join(DIR, "sluice.sh"), "utf8");
+  const here = text.replaceAll("/etc/sluice", etc).replaceAll("/opt/sluice", ROOT);
+  writeFileSync(script, here, { mode: 0o755 });
+  const { code, out } = await outputOf([script, "config"], {
+    env: { PATH: process.env.PATH ?? "", HOME: "/" },
+  });
+  expect(code).toBe(0);
+  for (const found of ["redis://10.9.9.9:1", "10.9.9.8", "11s"]) expect(out).toContain(found);
+}, 30_000);
+
 const analyze = Bun.which("systemd-analyze");
 
 test.skipIf(!analyze)("systemd accepts the units, and finds them well protected", () => {
   const dir = testDir("units");
-  for (const name of readdirSync(DIR)) {
+  for (const name of [...UNITS, "sluice.target"]) {
     const text = readFileSync(join(DIR, name), "utf8").replaceAll("/opt/sluice", ROOT);
     writeFileSync(join(dir, name.replace("@.", "@one.")), text);
   }

@@ -1,6 +1,7 @@
 // sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
 // one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { and } from "../../core/domain/finding-words.ts";
 import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -18,7 +19,7 @@ import {
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
-import { UsageError } from "../usage.ts";
+import { Unavailable, UsageError } from "../usage.ts";
 
 interface Options {
   readonly queue?: string;
@@ -70,8 +71,10 @@ export function register(program: Command): void {
 
 async function list(options: Options): Promise<void> {
   await withLetters(async (letters) => {
-    const found = await letters.list(filterOf(undefined, options), options.limit);
-    if (options.json) return printJson({ letters: found.map(shown) });
+    const found = await letters.list(filterOf(undefined, options), options.limit, "present");
+    const { away } = letters;
+    const unasked = away.length === 0 ? {} : { unasked: away };
+    if (options.json) printJson({ letters: found.map(shown), ...unasked });
     const rows = found.map(({ id, region, queue, reason, user, order }) => ({
       id,
       region,
@@ -80,7 +83,9 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    print(table(rows));
+    if (!options.json) print(table(rows));
+    if (away.length > 0)
+      throw new Unavailable(`${and(away)} did not answer: letters there are not listed`);
   });
 }
 

@@ -26,8 +26,8 @@ async function examine(): Promise<Finding[]> {
   try {
     const settings = readSettings(process.env);
     const machine = checkMachine(settings);
-    const { findings, unread } = await checkVerdict(settings);
-    return [...machine, ...(await checkServices(settings, unread)), ...findings];
+    const { findings, ...known } = await checkVerdict(settings);
+    return [...machine, ...(await checkServices(settings, known)), ...findings];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];

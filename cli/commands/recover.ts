@@ -87,7 +87,7 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   const { region } = settings;
   const redis = await openRedis(realRuntime, settings, () => undefined);
   try {
-    const operator = token || (await mintToken(settings, OPERATOR));
+    const operator = token || (await ownToken(settings));
     const look = { runtime: realRuntime, settings, ledger, redis, region, token: operator };
     await mustBeAway(look);
     const found = await lookAtLost(look);
@@ -106,7 +106,15 @@ async function lose(open: OpenLedger, { yes, json, token }: Options): Promise<vo
   });
 }
 
-const OPERATOR = { user: "recover", scope: "operator", hours: 1 };
+/** A token of its own, where there is the secret that gateways check tokens with. */
+async function ownToken(settings: Settings): Promise<string> {
+  if (settings.jwtAlgorithm !== "HS256" || settings.jwtSecret === "")
+    throw new UsageError(
+      "gateways tell an operator alone, and there is no SLUICE_JWT_SECRET here to make a token " +
+        "with: add --token TOKEN, from your identity provider",
+    );
+  return mintToken(settings, { user: "recover", scope: "operator", hours: 1 });
+}
 
 async function declare(
   open: OpenLedger,

@@ -49,7 +49,8 @@ async function show({ limit, before, kind, follow, json }: Options): Promise<voi
     if (follow) return goOn(ledger, page, isOf, json);
     const next = page.length === limit ? { next: page.at(-1)?.seq } : {};
     if (json) return printJson({ entries, ...next });
-    print(table(entries.map(rowOf)));
+    // Some are noticed late: who was lost, after what it led to.
+    print(table(entries.toSorted((a, b) => b.atMs - a.atMs).map(rowOf)));
     if (next.next !== undefined)
       process.stderr.write(`older ones: sluice timeline --before ${next.next}\n`);
   });

@@ -18,7 +18,7 @@ import { boundLogs } from "../../services/log-files.ts";
 import { canListen, freePort } from "../../services/ports.ts";
 import { recordedPid, recordProcess } from "../../services/processes.ts";
 import { demoSale } from "../demo-sale.ts";
-import { endRunning, tellRunning } from "../running.ts";
+import { endRunning, writeRunning } from "../running.ts";
 import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
 
@@ -75,7 +75,7 @@ async function up(): Promise<void> {
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
     const { metricsDir } = fleet;
-    tellRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
+    writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     const signal = await stopSignal.promise;
     say(`stopping (${signal}): orders in flight are finished first`);

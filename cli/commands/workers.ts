@@ -59,6 +59,8 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
   ];
   if (json) printJson({ workers: shown });
   else print(table(shown.map(rowOf)));
+  if (shown.length === 0)
+    process.stderr.write("nobody has reported in the last seconds: see 'sluice doctor'\n");
 }
 
 /** As its report has it. What its kind does not have is null. */

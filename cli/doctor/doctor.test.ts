@@ -13,6 +13,8 @@ import { checkMachine } from "./machine.ts";
 import { checkServices } from "./services.ts";
 import { checkVerdict } from "./verdict.ts";
 
+const SERVES = { unread: new Set<string>(), insteadOfWorkers: undefined };
+
 test("each unreachable service is named with its setting", async () => {
   const found = await checkServices(
     readSettings({
@@ -20,7 +22,7 @@ test("each unreachable service is named with its setting", async () => {
       SLUICE_REGIONS: "eu=amqp://127.0.0.1:1",
       SLUICE_LEDGER_URL: "sqlite:/proc/none",
     }),
-    new Set(),
+    SERVES,
   );
   expect(found.map(({ what, state }) => [what, state])).toEqual([
     ["Redis", "fail"],
@@ -39,7 +41,7 @@ test("a broker without queues is inspected and not changed", async () => {
     SLUICE_REGIONS: `eu=${url}`,
   });
   for (let look = 0; look < 2; look++) {
-    const found = await checkServices(settings, new Set());
+    const found = await checkServices(settings, SERVES);
     expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues do not exist");
     // The tests' Redis keeps nothing on disk, and need not.
     const redis = found.filter(({ what }) => what === "Redis").map(({ detail }) => detail);

@@ -5,6 +5,7 @@ import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WaitingRate } from "../../core/domain/rate.ts";
+import { refusalWords, remedyWords } from "../../core/domain/reason-words.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
@@ -13,6 +14,7 @@ import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { checkAccount } from "./accounts.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
+import { type Judged, LEDGER_FIRST } from "./verdict.ts";
 import { webhookFindings } from "./webhooks.ts";
 
 const OLDEST_REDIS = 7;
@@ -22,24 +24,28 @@ const OLDEST_REDIS = 7;
  */
 const CLOCK_APART_MS = 60_000;
 
-/** `unread`: services whose queues nobody need read. */
+/**
+ * `unread`: services whose queues nobody need read. `insteadOfWorkers`: what to do about shards
+ * without a worker, where another worker would not help.
+ */
 export async function checkServices(
   settings: Settings,
-  unread: ReadonlySet<string>,
+  { unread, insteadOfWorkers }: Omit<Judged, "findings">,
 ): Promise<Finding[]> {
   const looks: Promise<Finding[]>[] = [];
   if (settings.redisUrl !== "") looks.push(checkRedis(settings));
   for (const region of settings.regions) looks.push(checkRegion(region, settings, unread));
   if (settings.ledgerUrl !== "") looks.push(checkLedger(settings));
   const found = (await Promise.all(looks)).flat();
-  const noRedis = found.some(({ what, state }) => what === "Redis" && state === "fail");
-  return noRedis ? found.map(forWantOfRedis) : found;
+  const fails = (name: string) => found.some((f) => f.what === name && f.state === "fail");
+  if (fails("Redis")) return found.map(fixing("bring Redis back: workers own shards through it"));
+  if (fails("ledger")) return found.map(fixing(LEDGER_FIRST));
+  return insteadOfWorkers === undefined ? found : found.map(fixing(insteadOfWorkers));
 }
 
-/** Without Redis no worker owns a shard: another worker would not help. */
-function forWantOfRedis(finding: Finding): Finding {
-  if (finding.fix !== START_WORKER) return finding;
-  return { ...finding, fix: "bring Redis back first: workers own shards through it" };
+/** Another worker would not help. */
+function fixing(fix: string): (finding: Finding) => Finding {
+  return (finding) => (finding.fix === START_WORKER ? { ...finding, fix } : finding);
 }
 
 const START_WORKER = "start one: 'sluice worker', or 'sluice up'";
@@ -96,6 +102,9 @@ async function checkRedis(settings: Settings): Promise<Finding[]> {
     found.push(...(await waitingRates(redis)).filter(isHeld).map(heldRate));
     return found;
   } catch (error) {
+    const remedy = remedyWords(redis.state);
+    if (remedy !== undefined)
+      return [fail(what, `takes no writes: ${refusalWords(redis.state)}`, remedy)];
     return [fail(what, messageOf(error), "check that it runs and that SLUICE_REDIS_URL is right")];
   } finally {
     await redis.close();

@@ -1,5 +1,10 @@
 // The verdict on the running system, as the console and `sluice top` show it.
-import type { FindingCode, Level, Verdict } from "../../core/domain/finding.ts";
+import type {
+  FindingCode,
+  Level,
+  Verdict,
+  Finding as VerdictFinding,
+} from "../../core/domain/finding.ts";
 import { ageWords } from "../../core/domain/finding-words.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
@@ -27,26 +32,37 @@ export interface Judged {
   readonly findings: readonly Finding[];
   /** Nobody reads their queue, and none need: they are paused, or claim their parts over HTTP. */
   readonly unread: ReadonlySet<string>;
+  /** What to do about shards without a worker, if another worker would not help. */
+  readonly insteadOfWorkers: string | undefined;
 }
+
+const NOTHING: Judged = { findings: [], unread: new Set(), insteadOfWorkers: undefined };
 
 /**
  * Nothing if a store is not named: the other checks say so. While one does not answer, what the
  * other one tells: a halt is recorded in the ledger, and workers report it in Redis.
  */
 export async function checkVerdict(settings: Settings): Promise<Judged> {
-  const { redisUrl, ledgerUrl: url, shards, redisMemory, rateMaxAgeMs } = settings;
-  if (redisUrl === "" || url === "") return { findings: [], unread: new Set() };
+  const { redisUrl, ledgerUrl: url, shards, ...rest } = settings;
+  if (redisUrl === "" || url === "") return NOTHING;
   const opened = await openLedger({ runtime: realRuntime, url, shards }).catch(() => undefined);
   const redis = await redisOf(settings);
   try {
     const ledger = opened ?? ledgerAway(shards);
-    const look = { runtime: realRuntime, redis, ledger, redisMemory, rateMaxAgeMs };
-    const { verdict, atMs, roles } = await overview(look);
+    const { redisMemory, rateMaxAgeMs, withoutGateway } = rest;
+    const limits = { redisMemory, rateMaxAgeMs, withoutGateway };
+    const look = { runtime: realRuntime, redis, ledger, ...limits };
+    const now = await overview(look);
+    const { verdict, atMs, roles } = now;
+    const { state } = now.ledger;
     const paused = roles.flatMap((role) =>
       role.kind === "fulfil" && role.governor.state === "paused" ? [role.service] : [],
     );
-    const unread = new Set([...paused, ...servedOverHttp(roles)]);
-    return { findings: verdictFindings(verdict, atMs), unread };
+    return {
+      findings: verdictFindings(verdict, atMs, state === "up"),
+      unread: new Set([...paused, ...servedOverHttp(roles)]),
+      insteadOfWorkers: verdict.findings.flatMap(insteadOf)[0],
+    };
   } finally {
     await redis.close();
     await opened?.close();
@@ -68,9 +84,18 @@ async function redisOf(settings: Settings): Promise<RedisStore> {
   return openRedis(realRuntime, settings, silent).catch(refused);
 }
 
-export function verdictFindings({ findings }: Verdict, nowMs: number): Finding[] {
+export const LEDGER_FIRST = "bring the ledger back: workers own no shards without it";
+
+function insteadOf({ code, subject }: VerdictFinding): string[] {
+  if (code === "halted") return ["decide about the halt below: no worker owns a shard until then"];
+  if (code === "ledger_away") return [LEDGER_FIRST];
+  return code === "all_paused" && subject === "worker" ? ["see below why all are paused"] : [];
+}
+
+/** `ledgerUp`: it answers here, so who else misses it is news. */
+export function verdictFindings({ findings }: Verdict, nowMs: number, ledgerUp = false): Finding[] {
   return findings
-    .filter(({ code }) => !REPORTED.has(code))
+    .filter(({ code }) => !REPORTED.has(code) || (code === "ledger_away" && ledgerUp))
     .map(({ code, level, what, affects, next, sinceMs }) => {
       const age = sinceMs === null ? 0 : nowMs - sinceMs;
       const since = age < NEW_MS ? "" : `, for ${ageWords(age)}`;

@@ -98,10 +98,24 @@ export class Letters {
     for (const { connection } of this.regions) await connection.close();
   }
 
-  /** The matching letters among the first `limit` of each queue, oldest first. */
-  async list(filter: LetterFilter, limit: number): Promise<Letter[]> {
+  /** Regions whose broker does not answer. */
+  get away(): readonly string[] {
+    return this.regions.flatMap(({ connection: c }) => (c.up ? [] : [c.region]));
+  }
+
+  /**
+   * The matching letters among the first `limit` of each queue, oldest first. Rejects if a region
+   * is away, unless `present` asks for those of the others.
+   */
+  async list(
+    filter: LetterFilter,
+    limit: number,
+    which: "all" | "present" = "all",
+  ): Promise<Letter[]> {
     const found: Letter[] = [];
-    await this.walk(filter, limit, async (letter) => {
+    const regions =
+      which === "all" ? this.regions : this.regions.filter(({ connection }) => connection.up);
+    await this.walk(regions, filter, limit, async (letter) => {
       found.push(letter);
       return "keep";
     });
@@ -146,7 +160,7 @@ export class Letters {
   ): Promise<Dealt> {
     const left: { id: string; why: string }[] = [];
     let matched = 0;
-    await this.walk(filter, limit, async (letter, raw, region) => {
+    await this.walk(this.regions, filter, limit, async (letter, raw, region) => {
       matched++;
       const why = await work(letter, raw, region);
       if (why === undefined) return "drop";
@@ -184,11 +198,12 @@ export class Letters {
   }
 
   private async walk(
+    regions: readonly Region[],
     filter: LetterFilter,
     limit: number,
     judge: (letter: Letter, raw: DeadLetter, region: Region) => Promise<"keep" | "drop">,
   ): Promise<void> {
-    for (const region of this.regions) {
+    for (const region of regions) {
       for (const queue of LETTER_QUEUES) {
         // Parts without a route are not failures: only a filter that names their queue includes
         // them.

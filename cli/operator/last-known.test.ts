@@ -1,7 +1,7 @@
 // What an overview remembers: who was lost and who left, and dead letters while a shard moves.
 import { expect, test } from "bun:test";
 import { workerReport } from "../../core/domain/test-reports.ts";
-import { DeadMemory, LastKnown, LostRoles } from "./last-known.ts";
+import { Board, DeadMemory, LastKnown, LostRoles } from "./last-known.ts";
 
 const w = (id: string, endsMs: number) => ({ report: workerReport({ id }), endsMs });
 
@@ -20,10 +20,28 @@ test("a role that says goodbye is not lost; one whose lease ended is, until it i
   expect(lost.list(4_500)).toEqual([]);
   // One that only paused for a moment, say with Redis, is back in time.
   lost.look([w("slow", 9_000)], 5_000);
-  const gone = { id: "killed", kind: "worker" as const, lastSeenMs: 2_000 };
+  // At 2,000 it was still the report of 1,000.
+  const gone = { id: "killed", kind: "worker" as const, lastSeenMs: 1_000 };
   expect(lost.list(8_000)).toEqual([gone]);
   lost.look([w("slow", 99_000_000), w("killed", 99_000_000)], 8_500);
   expect(lost.list(99_000)).toEqual([]);
+});
+
+test("a list without its reader is not whole, and neither are those right after it", () => {
+  let nowMs = 0;
+  const board = new Board(() => nowMs);
+  const at = (ms: number, list: readonly ReturnType<typeof w>[] | undefined) => {
+    nowMs = ms;
+    return board.isWhole(list, "me");
+  };
+  expect(at(0, [w("me", 9_000), w("other", 9_000)])).toBe(true);
+  expect(at(1_000, [])).toBe(false);
+  expect(at(2_000, [w("me", 9_000)])).toBe(false);
+  expect(at(3_600, [w("me", 9_000), w("other", 9_000)])).toBe(true);
+  expect(at(5_000, undefined)).toBe(false);
+  expect(at(6_000, [w("me", 9_000)])).toBe(false);
+  // A reader that is never on the list, such as doctor.
+  expect(new Board(() => 0).isWhole([], undefined)).toBe(true);
 });
 
 test("a lost role is forgotten after ten minutes", () => {

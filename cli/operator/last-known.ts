@@ -26,6 +26,27 @@ export interface Present {
   readonly endsMs: number;
 }
 
+/** Every role reports once a second; a late one within two. */
+const REPORTS_AGAIN_MS = 2_500;
+
+/**
+ * Whether the list of roles is whole. After Redis was away, lost its content or took no writes, the
+ * roles need a moment to report again: a list without the reader itself is of such a moment.
+ */
+export class Board {
+  private wholeAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly nowMs: () => number) {}
+
+  /** `own`: the reader, if it is on the list while all is well. */
+  isWhole(list: readonly Present[] | undefined, own: string | undefined): boolean {
+    const nowMs = this.nowMs();
+    const whole = list && (own === undefined || list.some(({ report: { id } }) => id === own));
+    if (!whole && own !== undefined) this.wholeAtMs = nowMs + REPORTS_AGAIN_MS;
+    return whole === true && nowMs >= this.wholeAtMs;
+  }
+}
+
 /** A role that is missing for this long did not only pause for a moment, say with Redis. */
 const MISSING_MS = 3_000;
 const REMEMBERED_MS = 600_000;
@@ -42,7 +63,12 @@ export class LostRoles {
   /** Called with every list that Redis gave. */
   look(list: readonly Present[], nowMs: number): void {
     const now = new Map(
-      list.map(({ report: { id, kind }, endsMs }) => [id, { kind, seenMs: nowMs, endsMs }]),
+      list.map(({ report: { id, kind }, endsMs }) => {
+        const before = this.present.get(id);
+        // A lease with the same end is the same report.
+        const seenMs = before?.endsMs === endsMs ? before.seenMs : nowMs;
+        return [id, { kind, seenMs, endsMs }];
+      }),
     );
     for (const [id, { kind, seenMs, endsMs }] of this.present)
       if (!now.has(id) && nowMs >= endsMs && this.missing.size < MOST_LOST)

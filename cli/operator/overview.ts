@@ -7,7 +7,7 @@ import type { WaitingRate } from "../../core/domain/rate.ts";
 import type { RoleReport } from "../../core/domain/report.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { Selling } from "../../core/domain/selling.ts";
-import { verdict } from "../../core/domain/verdict.ts";
+import { owedOf, verdict } from "../../core/domain/verdict.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { Members } from "../../core/stores/members.ts";
@@ -15,10 +15,11 @@ import { allRates, type HeldRate, waitingRates } from "../../core/stores/rate-st
 import type { RedisStore } from "../../core/stores/redis.ts";
 import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
-import { DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
+import { Board, DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
 import { type Paid, RevenueMemory } from "./revenue-memory.ts";
 import { routingOf } from "./routing.ts";
 import { Since } from "./since.ts";
+import { Standing } from "./standing.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
 
 export interface OverviewOptions {
@@ -28,6 +29,7 @@ export interface OverviewOptions {
   /** MB; 0: as Redis reports. */
   readonly redisMemory: number;
   readonly rateMaxAgeMs: number;
+  readonly withoutGateway?: readonly string[];
   /** Redis's clock as far as it is known, Unix ms; absent: this machine's. */
   readonly now?: () => number;
   /** The gateway's own report: known even while Redis is away. */
@@ -49,7 +51,7 @@ const ANSWER_MS = 600;
 
 /** One overview, without anything to remember: what cannot be asked is unknown. */
 export function overview(options: OverviewOptions): Promise<Overview> {
-  return new Overviews(options).look();
+  return new Overviews(options, true).look();
 }
 
 /** Overviews one after the other; each knows what the ones before it knew. */
@@ -66,6 +68,7 @@ export class Overviews {
     routes: new LastKnown<Awaited<ReturnType<Ledger["routes"]>>>(),
     webhooks: new LastKnown<Overview["webhooks"]>(),
     revenue: new LastKnown<Paid>(),
+    owed: new LastKnown<number>(),
     dead: new DeadMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
@@ -73,11 +76,19 @@ export class Overviews {
   private readonly looks = new Looks<Reported>();
   private readonly selling = new Selling();
   private readonly since = new Since();
+  private readonly board: Board;
+  private readonly standing: Standing | undefined;
   private readonly revenue: RevenueMemory;
   private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  constructor(private readonly options: OverviewOptions) {
+  /** `once`: there is one look, so what is wrong now is all that can be told. */
+  constructor(
+    private readonly options: OverviewOptions,
+    once = false,
+  ) {
     this.revenue = new RevenueMemory(options.ledger, options.runtime.monotonicMs);
+    this.board = new Board(options.runtime.monotonicMs);
+    this.standing = once ? undefined : new Standing(options.runtime.monotonicMs);
   }
 
   /** Never rejects. */
@@ -102,16 +113,19 @@ export class Overviews {
       this.ask(this.revenue.look()),
     ]);
     const atMs = everyone?.nowMs ?? (this.options.now ?? runtime.wallMs)();
-    const present = everyone?.running.map(({ report, endsMs }) => ({
+    const refuses = everyone && redis.state !== "up" && redis.state !== "away" ? redis.state : null;
+    const own = this.options.own?.();
+    const listed = everyone?.running.map(({ report, endsMs }) => ({
       report: JSON.parse(report) as RoleReport,
       endsMs,
     }));
+    const present = refuses === null && this.board.isWhole(listed, own?.id) ? listed : undefined;
     const owners = [...(everyone?.owners ?? [])].map(([shard, worker]) => ({ shard, worker }));
     if (present) this.lost.look(present, atMs);
-    const listed = known.roles.keep(present && { owners, present }, atMs);
+    const shownRoles = known.roles.keep(present && { owners, present }, atMs);
     const shown = shownOf(known.sales.keep(sales, atMs) ?? []);
-    const unasked = [...(everyone ? [] : ["redis"]), ...(sales ? [] : ["ledger"])];
-    const roles = withOwn(listed?.present ?? [], this.options.own?.());
+    const unasked = [...(present ? [] : ["redis"]), ...(sales ? [] : ["ledger"])];
+    const roles = withOwn(shownRoles?.present ?? [], own);
     const stock = await this.stockOf(shown, everyone !== undefined, atMs);
     const paid = known.revenue.keep(revenue, atMs);
     const reported = { atMs, unasked, roles };
@@ -126,13 +140,14 @@ export class Overviews {
       unasked: [...unasked, ...brokersAway(reported)],
       redis: {
         state: everyone ? ("up" as const) : ("away" as const),
+        refuses,
         usedBytes: kept?.usedBytes ?? null,
         maxBytes: kept?.maxBytes ?? null,
       },
       ledger: { state: sales ? ("up" as const) : ("away" as const) },
       halt: known.halt.keep(halt, atMs) ?? null,
       shardCount: ledger.shards,
-      owners: listed?.owners ?? [],
+      owners: shownRoles?.owners ?? [],
       sales: stock.map((sale) => ({ ...sale, revenue: paid?.of(sale.id) ?? null })),
       lost: this.lost.list(atMs),
       dead,
@@ -148,7 +163,10 @@ export class Overviews {
       flow: flowOf(before, reported, orders),
       asOf: this.asOf(),
     };
-    return { ...facts, verdict: this.since.fill(verdict(facts, this.options), atMs) };
+    // While the shard of the worker that counts them moves, nobody does.
+    const owed = known.owed.keep(owedOf(workersOf(reported)), atMs);
+    const found = this.since.fill(verdict({ ...facts, owed }, this.options), atMs);
+    return { ...facts, verdict: this.standing ? this.standing.of(found) : found };
   }
 
   private asOf(): Overview["asOf"] {

@@ -8,7 +8,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { refusalOf, SELLS, SOLD, saleOf } from "../../gateway/admin/changes.ts";
 import { type Problem, Refused, titleOf } from "../../gateway/http/problem.ts";
-import type { OperationResult, SaleOperation } from "../../ledger/contract.ts";
+import type { SaleOperation } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { openRedis } from "../roles/parts.ts";
 import { UsageError } from "../usage.ts";

@@ -1,6 +1,8 @@
-// Pauses and resumes workers manually, including payment workers and services: one by name, or `*`
-// for all that are running. A worker follows at its next beat, within a second.
+// Pauses and resumes workers manually, including payment workers and services: one by its id
+// (`worker-1-c8c4ed02`), those that were started as `worker-1`, or `*` for all that are running. A
+// worker follows at its next beat, within a second.
 import type { RoleReport } from "../../core/domain/report.ts";
+import { startedAs } from "../../core/domain/role-name.ts";
 import { Members } from "../../core/stores/members.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 
@@ -19,7 +21,9 @@ export function workersByHand(redis: RedisStore): WorkersByHand {
     return [...(await members.list()).workers.keys(), ...others.map(([id]) => id)];
   };
   const each = async (worker: string, act: (id: string) => Promise<boolean>): Promise<string[]> => {
-    const ids = worker === "*" ? await all() : [worker];
+    const named = (id: string) => worker === "*" || startedAs(id) === worker;
+    const running = await all();
+    const ids = running.includes(worker) ? [worker] : running.filter(named);
     const done = await Promise.all(ids.map(act));
     return ids.filter((_, i) => done[i]);
   };

@@ -51,9 +51,9 @@ export async function startGatewayRole(
   const stock = new StockStore(redis);
   const pulse = new LedgerPulse(runtime, ledger, log);
   const spans = await openSpans(settings, "gateway", id);
-  const { redisMemory, rateMaxAgeMs } = settings;
+  const { redisMemory, rateMaxAgeMs, withoutGateway } = settings;
   const overviews = new Overviews({
-    ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, now: clock.now },
+    ...{ runtime, redis, ledger, redisMemory, rateMaxAgeMs, withoutGateway, now: clock.now },
     own: () => gateway.report(),
   });
   const { links } = brokers;

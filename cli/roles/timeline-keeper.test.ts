@@ -29,12 +29,15 @@ async function rig() {
     answers: true,
     leaseEnds: false,
   };
+  /** A write waits for it. */
+  const locked: { until: PromiseWithResolvers<void> | undefined } = { until: undefined };
   const startMs = Date.now();
   const look = async (): Promise<Overview> => {
     const facts = overviewOf({ atMs: startMs + runtime.monotonicMs(), ...world.change });
     return { ...facts, verdict: verdict(facts, { rateMaxAgeMs: 60_000 }) };
   };
   const through: LedgerWriter["keepTimeline"] = async (addition) => {
+    await locked.until?.promise;
     if (!world.writable) throw new Error("the ledger is away");
     const leaseMs = world.leaseEnds ? 0 : addition.leaseMs;
     const kept = await writer.keepTimeline({ ...addition, leaseMs });
@@ -57,7 +60,7 @@ async function rig() {
     (await ledger.timeline({ limit: 100 }))
       .toReversed()
       .map(({ kind, subject }) => [kind, subject]);
-  return { ledger, world, gateway, rounds, recorded };
+  return { ledger, world, gateway, rounds, recorded, runtime, locked };
 }
 
 const NOW = Date.now();
@@ -161,3 +164,35 @@ test("a minute has its figures, and an operator's change is in the list once", a
   expect(minutes.find((m) => m.accepted === 90)?.unitsLeft).toEqual({ spring: 4 });
   expect((await recorded()).filter(([kind]) => kind === "operator")).toEqual([["operator", "ops"]]);
 }, 30_000);
+
+test("while a write waits for the ledger, what happens is noticed and written later", async () => {
+  const { world, gateway, rounds, recorded, runtime, locked } = await rig();
+  const keeper = gateway("a");
+  await rounds(4, keeper);
+  locked.until = Promise.withResolvers();
+  const away = { region: "eu", state: "away" as const };
+  const without = { roles: [GATEWAY, { ...WORKER, brokers: [away] }] };
+  await settle(runtime, 8_000);
+  world.change = without;
+  await settle(runtime, 20_000);
+  world.change = { roles: [GATEWAY, WORKER] };
+  await settle(runtime, 20_000);
+  locked.until.resolve();
+  locked.until = undefined;
+  await settle(runtime, 20_000);
+  expect(await recorded()).toEqual(
+    expect.arrayContaining([
+      ["region_away", "eu"],
+      ["region_back", "eu"],
+    ]),
+  );
+  keeper.stop();
+});
+
+/** Time passes by a second at a time; the real ledger has a moment for each. */
+async function settle(runtime: VirtualRuntime, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    await runtime.advance(1_000);
+    await Bun.sleep(5);
+  }
+}

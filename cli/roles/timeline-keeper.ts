@@ -56,6 +56,9 @@ export class TimelineKeeper {
   /** The last write of a holder, as the ledger has it and as this process saw it. */
   private writtenMs = 0;
   private writtenAtMs = Number.NEGATIVE_INFINITY;
+  /** The latest overview before the state on record was read. */
+  private first: Overview | undefined;
+  private saving = false;
   private timer: Timer | undefined;
   private stopped = false;
 
@@ -73,21 +76,41 @@ export class TimelineKeeper {
     const { runtime } = this.options;
     this.timer = runtime.startTimer(() => {
       const startedMs = runtime.monotonicMs();
-      void ignore(this.look(), "timeline").then(() =>
-        this.again(Math.max(EVERY_MS, REST * (runtime.monotonicMs() - startedMs))),
-      );
+      void ignore(this.see(), "timeline").then(() => {
+        this.again(Math.max(EVERY_MS, REST * (runtime.monotonicMs() - startedMs)));
+        // A ledger that is away answers late: what happens meanwhile is noticed all the same.
+        void ignore(this.save(), "timeline");
+      });
     }, afterMs);
   }
 
   /** One round. Rejects if the ledger cannot be written; then what was noticed waits. */
   async look(): Promise<void> {
+    await this.see();
+    await this.save();
+  }
+
+  private async see(): Promise<void> {
     const now = await this.options.overview();
     this.endMinute(now);
-    if (!this.watch) return this.begin(now);
-    this.notice(this.watch, now);
-    const due = this.options.runtime.monotonicMs() - this.keptAtMs >= RENEW_MS;
-    if (due || (this.lease === "held" && this.changes.length + this.minutes.length > 0))
-      await this.keep(this.watch);
+    if (this.watch) this.notice(this.watch, now);
+    else this.first = now;
+  }
+
+  private async save(): Promise<void> {
+    if (this.saving) return;
+    this.saving = true;
+    try {
+      if (!this.watch) {
+        if (this.first) await this.begin(this.first);
+        return;
+      }
+      const due = this.options.runtime.monotonicMs() - this.keptAtMs >= RENEW_MS;
+      if (due || (this.lease === "held" && this.changes.length + this.minutes.length > 0))
+        await this.keep(this.watch);
+    } finally {
+      this.saving = false;
+    }
   }
 
   /** Continues from what is on record, written by this gateway or another. */
@@ -110,7 +133,7 @@ export class TimelineKeeper {
     if (this.unsure) await this.ask(this.unsure);
     const mine = this.lease !== "elsewhere";
     const actions = mine ? await this.options.actions.since() : { events: [], state: {} };
-    const [changes, minutes] = [this.changes, this.minutes];
+    const [changes, minutes] = [[...this.changes], [...this.minutes]];
     const write = this.options.runtime.uuid();
     const state = { ...watch.state, ...actions.state, write };
     const events = [...eventsOf(changes), ...actions.events];
@@ -121,8 +144,7 @@ export class TimelineKeeper {
     this.unsure = undefined;
     this.lease = kept.lease;
     if (kept.lease === "held" && mine) {
-      this.changes = this.changes.slice(changes.length);
-      this.minutes = this.minutes.slice(minutes.length);
+      this.leaveOut({ changes: new Set(changes), minutes: new Set(minutes) });
       this.options.actions.from(actions.state);
     } else this.adopt(kept);
   }
@@ -133,12 +155,14 @@ export class TimelineKeeper {
     this.unsure = undefined;
     this.lease = kept.lease;
     const onRecord = stateOf(kept.state);
-    if (onRecord.write === write) {
-      this.changes = this.changes.filter((change) => !changes.has(change));
-      this.minutes = this.minutes.filter((minute) => !minutes.has(minute));
-    }
+    if (onRecord.write === write) this.leaveOut({ changes, minutes });
     if (kept.lease === "held") this.options.actions.from(onRecord);
     else this.adopt(kept);
+  }
+
+  private leaveOut({ changes, minutes }: Pick<Unsure, "changes" | "minutes">): void {
+    this.changes = this.changes.filter((change) => !changes.has(change));
+    this.minutes = this.minutes.filter((minute) => !minutes.has(minute));
   }
 
   /** Another gateway has written, or did until now: leaves out what it has recorded. */

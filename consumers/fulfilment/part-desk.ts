@@ -70,9 +70,9 @@ export type Reported =
 /** Callers that wait here for parts, in all and of one service. */
 export const MAX_WAITING = 100;
 export const MAX_WAITING_OF_SERVICE = 50;
-/** How often waiting callers of a service look at its queue; together, whatever their number. */
+/** How often the waiting callers of a service look at its queue, all together. */
 const LOOK_MS = 250;
-/** How often they look at leases that have ended, likewise. */
+/** How often they look for leases that have ended, all together. */
 const LEASES_EVERY_MS = 2_000;
 /** A shard answers within milliseconds, or its worker is being replaced. */
 const ASK_MS = 10_000;
@@ -97,7 +97,7 @@ export class PartDesk {
   private readonly queues: PartQueues;
   /** How many callers of each service wait, or are being served. */
   private readonly callers = new Map<string, number>();
-  /** The looks at each service's queue take turns. */
+  /** Looks at one service's queue take turns. */
   private readonly turns = new Map<string, Promise<unknown>>();
   /** When a caller of each service last looked at its leases, monotonic ms. */
   private readonly looks = new Map<string, number>();
@@ -143,7 +143,7 @@ export class PartDesk {
     this.timer = runtime.startInterval(() => void this.returnLapsed(), RETURN_EVERY_MS);
   }
 
-  /** Waiting callers get their answer, and nobody waits any more. */
+  /** Answers all waiting callers; later ones do not wait. */
   quiet(): void {
     this.stops.abort();
     this.options.runtime.stopTimer(this.timer);
@@ -154,7 +154,7 @@ export class PartDesk {
     await this.lanes.stop();
   }
 
-  /** Waits no longer than the caller wants, or is there. */
+  /** Waits until the caller's time is up or the caller has left. */
   async claim(claim: Claim, gone: AbortSignal): Promise<Claimed> {
     const { service } = claim;
     const own = this.callers.get(service) ?? 0;
@@ -216,7 +216,7 @@ export class PartDesk {
     }
   }
 
-  /** What the ledger has, else what is in the queues. `late`: the caller wants no look any more. */
+  /** What the ledger has, else what is in the queues. `late`: the caller no longer wants any. */
   private async lease(
     claim: Claim,
     first: boolean,
@@ -284,7 +284,7 @@ export class PartDesk {
     return word === undefined ? undefined : fateOf(word);
   }
 
-  /** The shard's word without the sign of its newness; undefined without one in time. */
+  /** The shard's word without its leading sign; undefined if none came in time. */
   private async tell(part: Part, word: PartWord, service: string): Promise<string | undefined> {
     const row = partRow(part, word, service, this.options.runtime.wallMs());
     try {

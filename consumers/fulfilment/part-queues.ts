@@ -27,7 +27,7 @@ const PULL_MS = 1_000;
 const NONE = { kind: "none" } as const;
 
 export class PartQueues {
-  /** Until when a queue is not looked for, monotonic ms, by region and service. */
+  /** When a missing queue may be looked for again, monotonic ms, by region and service. */
   private readonly absent = new Map<string, number>();
 
   constructor(private readonly options: PartQueuesOptions) {}
@@ -85,7 +85,7 @@ export class PartQueues {
     this.absent.delete(place);
     if (exists) return;
     this.absent.set(place, this.options.runtime.monotonicMs() + ABSENT_MS);
-    // The bound is for names that somebody makes up.
+    // A bound, because callers may invent names.
     if (this.absent.size > MAX_ABSENT) this.absent.delete([...this.absent.keys()][0] as string);
   }
 }

@@ -1,5 +1,5 @@
 // How many messages of a shard's queue go into one call to Redis, and which are sifted first.
-import { isOdd } from "./sift.ts";
+import { isUnsafeForRedis } from "./sift.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -53,5 +53,5 @@ function isAlone({ deliveries }: Work): boolean {
 
 /** Whether to sift a message before Redis sees it. */
 export function isSuspect({ rights, deliveries, body }: Work): boolean {
-  return rights !== undefined || deliveries >= POISON_DELIVERIES || isOdd(body);
+  return rights !== undefined || deliveries >= POISON_DELIVERIES || isUnsafeForRedis(body);
 }

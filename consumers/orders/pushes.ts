@@ -8,7 +8,7 @@ import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { RegionLink } from "./relay.ts";
 
-/** The bound is for a broker that makes up gateways. */
+/** A bound, in case a broker invents gateways. */
 const MAX_GATEWAYS = 1_000;
 /** A gateway that has published nothing for this long may have left its region meanwhile. */
 const FRESH_MS = 2_000;
@@ -55,7 +55,7 @@ export class Pushes {
    * Pushes through the region in which the gateway published just now, or through every region: the
    * region of an order that waited is not recorded.
    */
-  tellReleased(released: readonly Released[]): void {
+  pushReleased(released: readonly Released[]): void {
     for (const [gateway, user, id, state] of released)
       for (const link of this.waysTo(gateway))
         this.pushTo(link, gateway).released.push([user, id, state]);

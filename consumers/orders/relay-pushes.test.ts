@@ -41,7 +41,7 @@ function rig() {
     return pushed.map(({ region }) => region);
   };
   const release = (gateway: string) =>
-    ways(() => relay.tellReleased([[gateway, "ann", "id", "reserved"]]));
+    ways(() => relay.pushReleased([[gateway, "ann", "id", "reserved"]]));
   const tell = (region: string) => ways(() => relay.tell(region, "eu.g", "b1", "parked"));
   return { runtime, ready, queues, release, tell };
 }

@@ -112,8 +112,8 @@ export class Relay {
   }
 
   /** Pushes later states of orders. */
-  tellReleased(released: readonly Released[]): void {
-    this.pushes.tellReleased(released);
+  pushReleased(released: readonly Released[]): void {
+    this.pushes.pushReleased(released);
   }
 
   /**

@@ -49,7 +49,7 @@ const OPENING_BRACE = 0x7b;
 const OPENING_BRACKET = 0x5b;
 
 /** Whether Redis may accept a text that is not JSON, or cannot read its format. */
-export function isOdd(body: string): boolean {
+export function isUnsafeForRedis(body: string): boolean {
   return body.charCodeAt(0) !== OPENING_BRACE || CONTROL.test(body) || DECIMAL.test(body);
 }
 

@@ -8,7 +8,7 @@ import { type Attempt, isAttempt } from "../../core/domain/charge.ts";
 const KEPT_TEXT = 1_024;
 
 /** Whether the dead letters have it. */
-export async function buryRequest(publisher: Publisher, value: unknown): Promise<boolean> {
+export async function deadLetterRequest(publisher: Publisher, value: unknown): Promise<boolean> {
   const named = (typeof value === "object" && value !== null ? value : {}) as Partial<Attempt>;
   const { user, id, generation, attempt } = named;
   const letter = {

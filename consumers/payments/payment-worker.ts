@@ -27,7 +27,7 @@ import { Competing } from "../governor/competing.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { RegionLink } from "../orders/relay.ts";
 import { RowLanes } from "../orders/row-lanes.ts";
-import { buryRequest } from "./bad-request.ts";
+import { deadLetterRequest } from "./bad-request.ts";
 import { Breaker } from "./breaker.ts";
 import { Gate } from "./gate.ts";
 import type { PaymentProvider } from "./provider.ts";
@@ -158,7 +158,7 @@ export class PaymentWorker {
     this.underWay++;
     try {
       const request = readPaymentRequest(value);
-      if (!request) return await buryRequest(held.link.publisher, value); // 3
+      if (!request) return await deadLetterRequest(held.link.publisher, value); // 3
       return await this.settle(held, request);
     } catch (error) {
       const request = readPaymentRequest(value);

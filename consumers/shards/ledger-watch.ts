@@ -34,7 +34,7 @@ export class LedgerWatch<O extends Owner = AcquiredShard> {
    * commits nothing finds out in no other way.
    */
   state = "up";
-  /** It has been silent for too long: this worker keeps its heartbeat, but owns nothing. */
+  /** The ledger has been silent for too long: this worker keeps its heartbeat, but owns nothing. */
   lost = false;
   private heardMs: number;
 

@@ -200,7 +200,7 @@ export class AcquiredShard {
         recorded: (entry, words) => mark.recorded(entry, words),
         unreadable: (entry) => mark.unreadable(entry),
         decided: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
-        released: (released) => relay.tellReleased(released),
+        released: (released) => relay.pushReleased(released),
         stopped: (reason, detail) => options.onStop(this, reason, detail),
       },
     });

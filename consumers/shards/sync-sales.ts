@@ -51,7 +51,7 @@ export async function syncSale(
     if (word === "not_ready" || word === "halted") return word;
     const open = correctionsIn(stock);
     if (open.length === 0) return "synced";
-    // Somebody else is ahead, and knows more.
+    // Another process is ahead, and knows more.
     if (word === "older") continue;
     for (const { sku, ref } of open)
       await ledger.settleCorrection(ref, short.includes(sku) ? "refused" : "done");

@@ -36,7 +36,8 @@ export interface Figures {
   /** null: unknown. */
   readonly available: number | null;
   readonly total: number | null;
-  readonly dead: number;
+  /** null: nobody has counted since this gateway started. */
+  readonly dead: number | null;
   readonly shards: readonly ShardFigure[];
   readonly verdict: { readonly level: "ok" | "pressure" | "trouble"; readonly words: string };
 }
@@ -115,7 +116,7 @@ export function figures(before: Overview | undefined, now: Overview): Figures {
     worstLagMs: Math.max(0, ...shards.map((s) => s.lagMs)),
     available: sumKnown(items.map((i) => i.available)),
     total: sumKnown(items.map((i) => i.total)),
-    dead: sum(now.dead.map((d) => d.messages)),
+    dead: now.asOf.dead === null ? null : sum(now.dead.map((d) => d.messages)),
     shards,
     verdict: verdictOf(now),
   };

@@ -24,8 +24,8 @@ export const FINDINGS = {
     title: "Sluice is halted",
     affects: "everybody: orders are accepted up to a bound, and none is decided",
     next:
-      "bring the right ledger or Redis back and restart workers and gateways; or, to continue " +
-      "with the present ledger, run 'sluice recover --accept-ledger'",
+      "bring the right ledger back if you can, and restart workers and gateways; then, with " +
+      "whichever ledger is there, run 'sluice recover --accept-ledger'",
     alerts: ["SluiceHalted"],
   },
   redis_away: {
@@ -34,6 +34,13 @@ export const FINDINGS = {
     affects: "everybody: orders are accepted up to a bound, and none is decided",
     next: "bring Redis back; whatever it has lost is rebuilt from the ledger",
     alerts: ["SluiceRedisAway"],
+  },
+  redis_refuses: {
+    level: "trouble",
+    title: "Redis takes no writes",
+    affects: "everybody: none of the accepted orders is decided, and no process can report",
+    next: "make Redis take writes again; everything resumes on its own",
+    alerts: ["SluiceRedisRefuses"],
   },
   ledger_away: {
     level: "trouble",
@@ -47,6 +54,7 @@ export const FINDINGS = {
     title: "No gateway is running",
     affects: "customers: nobody can order",
     next: "start one: 'sluice gateway', or 'sluice up'",
+    alerts: ["SluiceNoGateway"],
   },
   no_gateway_open: {
     level: "trouble",
@@ -93,12 +101,13 @@ export const FINDINGS = {
     title: "No payment worker is running",
     affects: "customers with reserved orders: their charge waits",
     next: "start one: 'sluice payments', or 'sluice up'",
+    alerts: ["SluiceNoPayments"],
   },
   all_paused: {
     level: "trouble",
-    title: "Everybody who does a kind of work is paused",
-    affects: "customers: what these do waits until one of them resumes",
-    next: "'sluice workers resume ID' if an operator paused them; otherwise relieve what is named",
+    title: "All processes of a kind are paused",
+    affects: "customers: their work waits until one of them resumes",
+    next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
   rebuilding: {
     level: "warning",
@@ -165,7 +174,7 @@ export const FINDINGS = {
     level: "warning",
     title: "A category has no route",
     affects: "customers who will buy it: their paid parts will wait",
-    next: "'sluice routes set CATEGORY SERVICE', before the sale opens",
+    next: "'sluice routes set CATEGORY SERVICE'",
   },
   no_consumer: {
     level: "warning",
@@ -190,7 +199,7 @@ export const FINDINGS = {
   shedding: {
     level: "warning",
     title: "A gateway holds orders back",
-    affects: "customers: some orders are answered 503, and their clients try again",
+    affects: "customers, if more orders arrive than it takes: these get 503 and try again",
     next: "nothing in a rush; if it lasts, add workers or raise SLUICE_TARGET_WAIT",
     alerts: ["SluiceShedding"],
   },
@@ -226,6 +235,12 @@ export const FINDINGS = {
     affects: "customers, if it lasts: outcomes take longer",
     next: "remove the cause if it lasts; it resumes on its own",
     alerts: ["SluiceWorkerEased"],
+  },
+  role_restarted: {
+    level: "notice",
+    title: "A process was started again",
+    affects: "nobody any more: its work goes on",
+    next: "its log may say why it ended",
   },
   no_sale: {
     level: "notice",

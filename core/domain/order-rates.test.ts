@@ -99,3 +99,14 @@ test("an item's end follows from its measured rate, and is unknown until there i
   expect(at(105_000, 0).soldOutAtMs).toBe(105_000);
   expect(at(109_000, 0).soldOutAtMs).toBe(105_000);
 });
+
+test("a unit or two foretell nothing, unless no more are left", () => {
+  const after = (sold: number, total: number) => {
+    const selling = new Selling();
+    selling.look(new Map([["s lamp", { total, available: total }]]), 0);
+    const shelf = { total, available: total - sold };
+    return selling.figures("s lamp", shelf, { atMs: 20_000, closesAtMs: 1e9 }).soldOutAtMs;
+  };
+  expect([after(1, 100), after(4, 100), after(5, 100)]).toEqual([null, null, 400_000]);
+  expect(after(2, 4)).toBe(40_000);
+});

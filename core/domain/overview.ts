@@ -61,6 +61,12 @@ export interface Overview {
   readonly verdict: Verdict;
   readonly redis: {
     readonly state: "up" | "away";
+    /**
+     * It answers and takes no writes: why, in a word of docs/operations.md (`full`). Nobody can
+     * report then, so `roles` is as of `asOf.roles` and `unasked` has `redis`. null: it takes them.
+     * Absent: a gateway of an earlier release.
+     */
+    readonly refuses?: string | null;
     readonly usedBytes: number | null;
     /** 0: no limit is known to Redis. */
     readonly maxBytes: number | null;

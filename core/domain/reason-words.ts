@@ -11,6 +11,27 @@ const SIGNALS: Readonly<Record<string, string>> = {
   outbox_ms: "entries wait for the ledger",
 };
 
+/** What relieves it. The role resumes on its own then. */
+const RELIEF: Readonly<Record<string, string>> = {
+  cpu_others_percent: "stop other programs on its machine, or move them",
+  loop_delay_ms: "give it more CPU",
+  redis_ms: "find out why Redis is slow",
+  ledger_ms: "find out why the ledger is slow",
+  outbox_ms: "find out why the ledger is slow",
+};
+
+/** Why Redis takes no writes: the words of docs/operations.md. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  full: "it is full",
+  read_only: "it is a replica, or a former primary",
+  primary_down: "it is a replica whose primary is down",
+  loading: "it is loading its file",
+  busy: "a script does not end",
+  disk_failed: "it cannot write its file",
+  no_replicas: "it has too few replicas",
+  no_permission: "its user may not",
+};
+
 const REASONS: Readonly<Record<string, string>> = {
   wait: "orders would wait too long",
   stalled: "nothing is decided",
@@ -28,6 +49,27 @@ const wordsFor = (known: Readonly<Record<string, string>>) => (reason: string) =
 export function signalWords({ reasons }: Pick<GovernorReport, "reasons">): string[] {
   return reasons.map(wordsFor(SIGNALS));
 }
+
+/** What an operator does about it; empty: nothing. */
+export function reliefWords({ reasons }: Pick<GovernorReport, "reasons">): string[] {
+  return [...new Set(reasons.flatMap((reason) => RELIEF[reason] ?? []))];
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  full: "give Redis more memory (CONFIG SET maxmemory), or shorten SLUICE_DEDUP_WINDOW",
+  read_only: "let SLUICE_REDIS_URL lead to the primary",
+  primary_down: "let SLUICE_REDIS_URL lead to the primary",
+  loading: "wait: it serves once its file is loaded",
+  busy: "end the script: SCRIPT KILL or FUNCTION KILL",
+  disk_failed: "make room on its disk or repair it, or switch its snapshots off",
+  no_replicas: "bring its replicas back, or lower min-replicas-to-write",
+  no_permission: "give its user the rights that it needs",
+};
+
+export const refusalWords = wordsFor(REFUSALS);
+
+/** undefined: nothing in particular. */
+export const remedyWords = (refusal: string): string | undefined => REMEDIES[refusal];
 
 /** Why a gateway does not accept all orders. */
 export function admissionWords({ reasons }: { readonly reasons: readonly string[] }): string[] {

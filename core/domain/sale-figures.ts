@@ -13,7 +13,7 @@ export interface ItemFigures {
   readonly unitsPerS: number | null;
   /**
    * When the item will be sold out at this rate, Unix ms; a time that has passed: since then it is.
-   * null: nothing sells, or the rate is unknown, or the sale closes before.
+   * null: nothing or too little sells, or the rate is unknown, or the sale closes before.
    */
   readonly soldOutAtMs: number | null;
 }

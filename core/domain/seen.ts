@@ -4,7 +4,10 @@ import type { Overview } from "./overview.ts";
 import type { RoleReport } from "./report.ts";
 
 /** What a verdict is made of. */
-export type Facts = Omit<Overview, "verdict">;
+export type Facts = Omit<Overview, "verdict"> & {
+  /** Refunds and charges to be settled by hand, as last counted; absent: as the reports say. */
+  readonly owed?: number | undefined;
+};
 
 /** A finding before its table's part is added. */
 export interface Seen {
@@ -12,6 +15,9 @@ export interface Seen {
   readonly subject?: string;
   readonly what: string;
   readonly sinceMs?: number | null;
+  /** Where this case differs from its kind in the table. */
+  readonly affects?: string;
+  readonly next?: string;
 }
 
 export const ofKind = <K extends RoleReport["kind"]>({ roles }: Facts, kind: K) =>

@@ -6,6 +6,8 @@ const OVER_MS = 60_000;
 const EVERY_MS = 5_000;
 /** A rate over less than this is chance. */
 const LEAST_MS = 10_000;
+/** Fewer units in that time say nothing of when the rest will go. */
+const LEAST_UNITS = 5;
 
 export interface Shelf {
   readonly total: number;
@@ -47,7 +49,9 @@ export class Selling {
     const left = shelf.total - shelf.available - (first.gone.get(name) ?? 0);
     const unitsPerS = (1_000 * Math.max(0, left)) / (atMs - first.atMs);
     if (shelf.available === 0) return { unitsPerS, soldOutAtMs: this.soldOut.get(name) ?? null };
-    const endMs = unitsPerS > 0 ? atMs + (1_000 * shelf.available) / unitsPerS : Number.NaN;
+    const tells = left >= Math.min(LEAST_UNITS, shelf.available);
+    const endMs =
+      unitsPerS > 0 && tells ? atMs + (1_000 * shelf.available) / unitsPerS : Number.NaN;
     return { unitsPerS, soldOutAtMs: endMs <= closesAtMs ? Math.round(endMs) : null };
   }
 }

@@ -99,7 +99,7 @@ export function overviewOf(change: Partial<Overview> = {}): Overview {
     asOf: asOf as Record<OverviewPart, number>,
     unasked: [],
     verdict: { level: "ok", findings: [] },
-    redis: { state: "up", usedBytes: 1, maxBytes: 0 },
+    redis: { state: "up", refuses: null, usedBytes: 1, maxBytes: 0 },
     ledger: { state: "up" },
     halt: null,
     shardCount: 1,

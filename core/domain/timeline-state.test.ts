@@ -133,3 +133,48 @@ test("a new writer leaves out what its predecessor has recorded, and nothing els
   expect(left({ "shard 0": "c", "shard 1": "b" }, 40)).toEqual([]);
   expect(left({ "shard 0": "a", "shard 1": "a" }, 5)).toHaveLength(3);
 });
+
+test("a worker that was frozen reports again; it does not start", () => {
+  const watch = settled();
+  const frozen = { roles: [gatewayReport({}), paymentsReport()] };
+  const lost = [{ id: "worker-1", kind: "worker" as const, lastSeenMs: START + 59_000 }];
+  expect(words(watch, at(60, { ...frozen, lost }))).toEqual([]);
+  expect(words(watch, at(70, { ...frozen, lost }))).toContain(
+    "role_lost: the worker worker-1 has stopped reporting",
+  );
+  expect(words(watch, at(80))).toContain("role_back: the worker worker-1 reports again");
+});
+
+test("a rebuild that nobody saw begin or end is on record: its worker counts it", () => {
+  const watch = settled();
+  const rebuilt = (rebuilds: number) => ({
+    roles: [gatewayReport({}), paymentsReport(), workerReport({ rebuilds })],
+  });
+  const what = "rebuild_ended: Redis was rebuilt from the ledger by worker-1";
+  expect(words(watch, at(2, rebuilt(1)))).toEqual([what]);
+  expect(words(watch, at(4, rebuilt(1)))).toEqual([]);
+  expect(words(watch, at(6, rebuilt(2)))).toEqual([what]);
+});
+
+test("what a gateway that has just started does not know is not over", () => {
+  const dead = [{ queue: "orders.dead", region: "eu", messages: 2, atMs: START, sinceMs: START }];
+  const watch = settled();
+  watch.look(at(1, { dead }));
+  watch.look(at(4, { dead }));
+  const asOf = { ...overviewOf().asOf, dead: null };
+  expect(words(watch, at(6, { asOf }))).toEqual([]);
+  expect(words(watch, at(30, { asOf }))).toEqual([]);
+  expect(words(watch, at(40, { dead }))).toEqual([]);
+  expect(words(watch, at(42))).toEqual([]);
+  expect(words(watch, at(60))).toEqual(["alarm_ended: over: 2 dead letters in orders.dead of eu"]);
+});
+
+test("of a role that no gateway saw end, the next one does not say that it has stopped", () => {
+  const record = settled().state;
+  const watch = new TimelineWatch(record);
+  const roles = [gatewayReport({}), paymentsReport()];
+  watch.look(at(60, { roles }));
+  expect(words(watch, at(70, { roles }))).toContain(
+    "role_stopped: the worker worker-1 is gone; no gateway saw how it ended",
+  );
+});

@@ -5,9 +5,11 @@
 //   admission ID       of a gateway
 //   finding CODE ID    of the verdict, in words
 //   sale ID            before, open or closed
+//   rebuilds ID        how often a worker has rebuilt Redis
 //
 // 1. What is unknown changes nothing: while Redis is away no role is gone and no finding ends.
-// 2. A change must stand for a moment, so that what flickers does not fill the day.
+// 2. A change must stand for a moment, so that what flickers does not fill the day. A rebuild that
+//    takes less is counted by its worker.
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { and, KIND_WORDS } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
@@ -36,9 +38,14 @@ const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]
 const SLOWED_STANDS_MS = [30_000, 30_000] as const;
 const AT_ONCE = [0, 0] as const;
 const MAX_NAMES = 2_000;
+/** A role that started longer ago, and was not there in the last look, was there before. */
+const STARTS_MS = 30_000;
 
 export class TimelineWatch {
   private current: Record<string, string>;
+  /** Roles that this watch has seen: it knows how they left. */
+  private readonly seen = new Set<string>();
+  private lastMs: number | undefined;
   private readonly pending = new Map<string, { readonly to: string; readonly sinceMs: number }>();
 
   constructor(state: TimelineState) {
@@ -51,6 +58,7 @@ export class TimelineWatch {
 
   look(overview: Overview): Change[] {
     const values = valuesOf(overview);
+    for (const { id } of overview.roles) this.seen.add(id);
     const changes: Change[] = [];
     for (const [name, to] of values)
       if (this.settles(name, to, overview.atMs)) changes.push(this.change(name, to, overview));
@@ -59,6 +67,8 @@ export class TimelineWatch {
         changes.push(this.change(name, "", overview));
     for (const name of this.pending.keys())
       if (!values.has(name) && this.current[name] === undefined) this.pending.delete(name);
+    this.lastMs = overview.atMs;
+    for (const id of this.seen) if (!this.current[`role ${id}`]) this.seen.delete(id);
     return changes.filter(({ event }) => event.what !== "");
   }
 
@@ -85,8 +95,19 @@ export class TimelineWatch {
     if (to === "") delete this.current[name];
     else if (!full) this.current[name] = to;
     // What is not remembered would be news in every round.
-    const event = full ? NOTHING : eventOf(name, from, to, overview, sinceMs);
+    const event = full ? NOTHING : this.eventOf(name, from, to, overview, sinceMs);
     return { name, from, to, event };
+  }
+
+  private eventOf(name: string, from: string, to: string, overview: Overview, sinceMs: number) {
+    const event = eventOf(name, from, to, overview, sinceMs);
+    const { kind, subject, atMs } = event;
+    const who = whoOf(subject, to || from);
+    if (kind === "role_started" && this.lastMs !== undefined && atMs < this.lastMs - STARTS_MS)
+      return { ...event, atMs: sinceMs, kind: "role_back" as const, what: `${who} reports again` };
+    if (kind === "role_stopped" && !this.seen.has(subject))
+      return { ...event, what: `${who} is gone; no gateway saw how it ended` };
+    return event;
   }
 }
 
@@ -147,6 +168,9 @@ function valuesOf(o: Overview): Map<string, string> {
     for (const { id, kind, sinceMs } of o.roles) values.set(`role ${id}`, `${kind} ${sinceMs}`);
     for (const { shard, worker } of o.owners) values.set(`shard ${shard}`, worker);
     for (const role of o.roles)
+      if (role.kind === "worker" && role.rebuilds > 0)
+        values.set(`rebuilds ${role.id}`, String(role.rebuilds));
+    for (const role of o.roles)
       if (role.kind === "gateway") values.set(`admission ${role.id}`, role.admission);
   }
   for (const { code, subject, what } of o.verdict.findings)
@@ -161,18 +185,39 @@ function valuesOf(o: Overview): Map<string, string> {
 }
 
 /** Whether a name that is missing is over; 1. */
-function endsNow(name: string, { unasked }: Overview): boolean {
+function endsNow(name: string, overview: Overview): boolean {
+  const { unasked } = overview;
   switch (kindOf(name)) {
     case "shard":
       return false;
     case "sale":
       return !unasked.includes("ledger");
     case "finding":
+      if (!isKnown(name.split(" ")[1] as FindingCode, overview)) return false;
       if (name.startsWith("finding redis_away")) return !unasked.includes("redis");
       if (name.startsWith("finding ledger_away")) return !unasked.includes("ledger");
       return !unasked.includes("redis") && !unasked.includes("ledger");
     default:
       return !unasked.includes("redis");
+  }
+}
+
+/** Some parts are unknown to a gateway that has just started. */
+function isKnown(code: FindingCode, { asOf, roles }: Overview): boolean {
+  switch (code) {
+    case "dead_letters":
+    case "unrouted_parts":
+      return asOf.dead !== null;
+    case "money_owed":
+      return roles.some((role) => role.kind === "worker" && role.owed !== undefined);
+    case "no_route":
+    case "no_consumer":
+      return asOf.routes !== null;
+    case "webhooks_paused":
+    case "no_sender":
+      return asOf.webhooks !== null;
+    default:
+      return true;
   }
 }
 
@@ -202,9 +247,21 @@ function eventOf(
       return { atMs, kind: "admission", subject, what: `${subject}: admission ${to}` };
     case "finding":
       return findingEvent(subject, from, to, atMs);
+    case "rebuilds":
+      // A worker that is gone.
+      if (to === "") return NOTHING;
+      return {
+        ...{ atMs, kind: "rebuild_ended", subject },
+        what: `Redis was rebuilt from the ledger by ${subject}`,
+      };
     default:
       return saleEvent(subject, from, to, overview);
   }
+}
+
+function whoOf(id: string, value: string): string {
+  const [kind = ""] = value.split(" ");
+  return `the ${KIND_WORDS[kind as RoleReport["kind"]] ?? kind} ${id}`;
 }
 
 function roleEvent(
@@ -214,8 +271,8 @@ function roleEvent(
   { lost, atMs: nowMs }: Overview,
   atMs: number,
 ): TimelineEvent {
-  const [kind = "", sinceMs = "0"] = (to || from).split(" ");
-  const role = `the ${KIND_WORDS[kind as RoleReport["kind"]] ?? kind} ${id}`;
+  const [, sinceMs = "0"] = (to || from).split(" ");
+  const role = whoOf(id, to || from);
   if (to !== "") {
     const startedMs = Math.min(Number(sinceMs), nowMs);
     return { atMs: startedMs, kind: "role_started", subject: id, what: `${role} has started` };
@@ -231,7 +288,7 @@ function roleEvent(
 
 /** A lost role and admission have events of their own. */
 const ELSEWHERE: ReadonlySet<string> = new Set<FindingCode>([
-  ...(["role_lost", "no_sale", "shedding", "gateway_closed"] as const),
+  ...(["role_lost", "role_restarted", "no_sale", "shedding", "gateway_closed"] as const),
 ]);
 
 function findingEvent(name: string, from: string, to: string, atMs: number): TimelineEvent {
@@ -242,6 +299,8 @@ function findingEvent(name: string, from: string, to: string, atMs: number): Tim
   const about = rest.join(" ");
   const subject = own || about !== "" ? about : code.replaceAll("_", " ");
   if (to !== "") return { atMs, kind: begins, subject, what: to };
+  // The worker's count says that it ended, and how.
+  if (code === "rebuilding") return NOTHING;
   return { atMs, kind: ends, subject, what: `over: ${from}` };
 }
 

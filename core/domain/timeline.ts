@@ -5,6 +5,7 @@ export const TIMELINE_KINDS = [
   "role_started",
   "role_stopped",
   "role_lost",
+  "role_back",
   "shard_moved",
   "alarm_raised",
   "alarm_ended",

@@ -1,7 +1,7 @@
 // What the reports of gateways and workers show: brokers, admission, where gateways publish.
 import { and, countWords } from "./finding-words.ts";
 import { admissionWords, heldBack } from "./reason-words.ts";
-import type { GatewayReport } from "./report.ts";
+import type { GatewayReport, Publishing } from "./report.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
 
 export function gateways(facts: Facts): Seen[] {
@@ -20,6 +20,8 @@ function nobodyAccepts(all: readonly GatewayReport[]): Seen {
   return { code: "no_gateway_open", what: `no gateway accepts orders: ${why}` };
 }
 
+const STALLED = "see why no worker decides: the findings above, or 'sluice workers'";
+
 /** A gateway that only stops, beside others, is no finding. */
 function holdingBack(gateway: GatewayReport): Seen[] {
   const { id, reasons } = gateway;
@@ -28,7 +30,10 @@ function holdingBack(gateway: GatewayReport): Seen[] {
   if (orders === "none") return [];
   if (orders === "some") {
     const which = shards.length === 0 ? "" : ` of ${countWords(shards.length, "shard")}`;
-    return [{ code: "shedding", subject: id, what: `${id} holds orders${which} back${why}` }];
+    const about = { subject: id, what: `${id} holds orders${which} back${why}` };
+    // Nothing to do about the gateway then: what stalls the workers has a finding of its own.
+    const next = reasons.includes("stalled") ? { next: STALLED } : {};
+    return [{ ...about, code: "shedding", ...next }];
   }
   if (reasons.every((r) => r === "draining")) return [];
   return [{ code: "gateway_closed", subject: id, what: `${id} accepts no orders${why}` }];
@@ -41,7 +46,7 @@ function elsewhere({ id, region, publishing }: GatewayReport): Seen[] {
   const orders =
     publishesTo === region ? `orders of shard ${and(home?.queues ?? [])}` : "its orders";
   const where = publishesTo === region ? "another region" : publishesTo;
-  const why = home && publishesTo !== region ? `: ${home.why}` : "";
+  const why = publishesTo === region ? "" : `: its own broker ${brokerWords(home)}`;
   return [
     {
       code: "publishes_elsewhere",
@@ -52,8 +57,14 @@ function elsewhere({ id, region, publishing }: GatewayReport): Seen[] {
   ];
 }
 
+function brokerWords(home: Publishing["regions"][number] | undefined): string {
+  if (home?.broker === "away" || home?.why === "away") return "does not answer";
+  if (home?.broker === "blocked") return "has an alarm";
+  return home && home.why !== "" ? `failed (${home.why})` : "is not ready yet";
+}
+
 /** The regions are those whose brokers the roles use. */
-export function regionsWithoutGateway(facts: Facts): Seen[] {
+export function regionsWithoutGateway(facts: Facts, onPurpose: readonly string[]): Seen[] {
   const all = ofKind(facts, "gateway");
   const served = new Set(all.map(({ region }) => region));
   const regions = [
@@ -61,7 +72,7 @@ export function regionsWithoutGateway(facts: Facts): Seen[] {
     ...ofKind(facts, "worker").flatMap(({ brokers: own }) => own),
   ].map(({ region }) => region);
   return [...new Set(regions)]
-    .filter((region) => !served.has(region))
+    .filter((region) => !served.has(region) && !onPurpose.includes(region))
     .map((region) => ({
       code: "region_without_gateway",
       subject: region,

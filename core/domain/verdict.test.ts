@@ -49,6 +49,45 @@ test("while Redis is away, nothing is concluded from who does not report", () =>
   expect(never?.what).toContain("its figures are unknown");
 });
 
+test("a Redis that takes no writes is what is wrong, not the processes that cannot report", () => {
+  const redis = { state: "up", refuses: "full", usedBytes: 150, maxBytes: 100 } as const;
+  const lost = [{ id: "worker-1", kind: "worker" as const, lastSeenMs: 1 }];
+  const seen = found({ redis, unasked: ["redis"], roles: [], owners: [], lost });
+  expect(seen.map(({ code, level, what }) => [code, level, what])).toEqual([
+    ["redis_refuses", "trouble", "Redis takes no writes: it is full"],
+  ]);
+  const replica = { ...redis, refuses: "read_only" };
+  expect(codes({ redis: replica, unasked: ["redis"] })).toEqual(["redis_refuses", "redis_memory"]);
+});
+
+test("while Redis, which has the rates, is away, none of them is said to be old", () => {
+  const rates = { pairs: 2, newestAtMs: NOW - 61_000 };
+  expect(codes({ rates })).toEqual(["rates_stale"]);
+  const redis = { state: "away", usedBytes: null, maxBytes: null } as const;
+  expect(codes({ rates, redis, unasked: ["redis"] })).toEqual(["redis_away"]);
+});
+
+test("a process that was started again is no trouble; one that was not is lost", () => {
+  const lost = [{ id: "worker-1-aaaaaaaa", kind: "worker" as const, lastSeenMs: NOW - 9_000 }];
+  const of = (id: string, sinceMs: number) =>
+    found({ lost, roles: withWorker({ id, sinceMs }) }).map(({ code, what, next }) => [
+      ...[code, what, next],
+    ]);
+  expect(of("worker-1-bbbbbbbb", NOW - 8_000)).toEqual([
+    [
+      "role_restarted",
+      "the worker worker-1-aaaaaaaa ended, and worker-1-bbbbbbbb took its place",
+      "'sluice logs worker-1' may say why it ended",
+    ],
+  ]);
+  const gateway = { id: "eu.gateway-eu-aaaaaaaa", kind: "gateway" as const, lastSeenMs: 1 };
+  const again = [gatewayReport({ id: "eu.gateway-eu-bbbbbbbb", sinceMs: 5 }), ...withWorker({})];
+  expect(found({ lost: [gateway], roles: again })[0]?.next).toMatch(/^'sluice logs gateway-eu'/);
+  expect(of("worker-2-bbbbbbbb", NOW - 8_000)[0]?.[0]).toBe("role_lost");
+  // It ran before, beside the one that is lost.
+  expect(of("worker-1-bbbbbbbb", NOW - 60_000)[0]?.[0]).toBe("role_lost");
+});
+
 test("while the ledger is away, the sales it last knew are no reason to say there is none", () => {
   const asOf = { ...overviewOf().asOf, sales: null };
   expect(codes({ ledger: { state: "away" }, unasked: ["ledger"], sales: [], asOf })).toEqual([
@@ -64,6 +103,11 @@ test("a halt has its cause, its time and both ways out; the shards it stops are 
   expect(halt?.sinceMs).toBe(7);
   expect(halt?.next).toMatch(/bring the right ledger.*sluice recover --accept-ledger/);
   expect(codes({ roles, owners: [] })).toEqual(["halted"]);
+  // The right ledger alone does not end it.
+  expect(halt?.next).toContain("; then, with whichever ledger is there, run");
+  const reason = "this Redis belongs to another ledger";
+  const [other] = found({ halt: { reason, atMs: 7 } });
+  expect(other?.next).toMatch(/^correct SLUICE_REDIS_URL or SLUICE_LEDGER_URL/);
 });
 
 test("without a worker its shards are not reported apart; with one they are", () => {
@@ -143,8 +187,25 @@ test("a gateway that publishes elsewhere says why, and since when", () => {
   const gateway = gatewayReport({ publishing: { publishesTo: "us", regions } });
   const all = found({ roles: [gateway, paymentsReport(), workerReport({})] });
   expect(all.map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
-    ["publishes_elsewhere", "eu.gateway sends its orders to us: no confirm", 42],
+    [
+      "publishes_elsewhere",
+      "eu.gateway sends its orders to us: its own broker failed (no confirm)",
+      42,
+    ],
   ]);
+});
+
+test("a gateway whose own broker is not there yet says so, and not a reason that is empty", () => {
+  const whatOf = (change: object) => {
+    const home = { region: "eu", broker: "up", breaker: "open", why: "", sinceMs: 1, confirmed: 0 };
+    const regions = [{ ...home, ...change }] as never;
+    const gateway = gatewayReport({ publishing: { publishesTo: "us", regions } });
+    return found({ roles: [gateway, paymentsReport(), workerReport({})] })[0]?.what;
+  };
+  const to = "eu.gateway sends its orders to us: its own broker";
+  expect(whatOf({})).toBe(`${to} is not ready yet`);
+  expect(whatOf({ broker: "away", why: "away" })).toBe(`${to} does not answer`);
+  expect(whatOf({ broker: "blocked", why: "blocked" })).toBe(`${to} has an alarm`);
 });
 
 const withGateways = (...gateways: Partial<GatewayReport>[]) => ({
@@ -209,6 +270,8 @@ test("a region whose broker is used and that has no gateway is named", () => {
     ["region_without_gateway", "warning", "no gateway is running in us"],
   ]);
   expect(codes({ roles: [workerReport({ brokers }), paymentsReport()] })).toEqual(["no_gateway"]);
+  const onPurpose = { ...LIMITS, withoutGateway: ["us"] };
+  expect(verdict(overviewOf({ roles: withWorker({ brokers }) }), onPurpose).level).toBe("ok");
 });
 
 const JUMPED = { id: "r", pair: "EUR/USD", value: "15", last: "1.5", atMs: 1, sinceMs: 2 };
@@ -238,6 +301,7 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
   ]);
   const by = (code: FindingCode) => all.find((f) => f.code === code);
   expect(by("all_paused")?.what).toBe("the only worker, worker-1, is paused: by an operator");
+  expect(by("all_paused")?.next).toBe("'sluice workers resume worker-1'");
   expect(by("orders_wait")).toMatchObject({ sinceMs: NOW - 9_000 });
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
 });
@@ -255,6 +319,8 @@ test("one who is paused troubles nobody while another has its work; the last one
   expect(of("paused", "running")).toEqual([
     ["worker_paused", "warning", expect.stringMatching(/^w0 is paused: /)],
   ]);
+  const next = "find out why Redis is slow; then it resumes on its own";
+  expect(found({ roles: [...withWorker({}), worker("w9", "paused")] })[0]).toMatchObject({ next });
   expect(of("paused", "slowed").map(([code]) => code)).toEqual(["worker_paused", "slowed"]);
   expect(of("paused", "paused")).toEqual([
     ["all_paused", "trouble", `every worker, w0 and w1, is paused: ${why}`],
@@ -300,4 +366,16 @@ test("each alert that a finding names says what to do next in the table's words"
       if (!table.has(alert)) table.set(alert, kind.next);
   expect(table.size).toBeGreaterThan(15);
   expect([...table].filter(([alert, next]) => said.get(alert) !== next)).toEqual([]);
+});
+
+test("roles that cannot reach the ledger are one finding; what is owed was counted before", () => {
+  const roles = [
+    ...[gatewayReport({}), paymentsReport(), workerReport({ ledger: "away" })],
+    workerReport({ id: "worker-2", ledger: "away" }),
+  ];
+  expect(found({ roles }).map(({ what }) => what)).toEqual([
+    "the ledger does not answer the worker worker-1 and the worker worker-2",
+  ]);
+  const owed = verdict({ ...overviewOf(), owed: 2 }, LIMITS);
+  expect(owed.findings.map(({ code }) => code)).toEqual(["money_owed"]);
 });

@@ -2,16 +2,26 @@
 // be asked, nothing is concluded from what it last told, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
-import { signalWords } from "./reason-words.ts";
-import type { DeadCount, GovernorReport, RoleReport, WorkerReport } from "./report.ts";
+import type { LostRole } from "./overview.ts";
+import { refusalWords, remedyWords } from "./reason-words.ts";
+import type { DeadCount, RoleReport, WorkerReport } from "./report.ts";
+import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
+import { eased } from "./verdict-eased.ts";
 import { brokers, gateways, regionsWithoutGateway } from "./verdict-gateways.ts";
 
 export interface VerdictLimits {
   /** Rates older than this are not used (SLUICE_RATE_MAX_AGE). */
   readonly rateMaxAgeMs: number;
+  /** Regions that have no gateway on purpose (SLUICE_WITHOUT_GATEWAY). */
+  readonly withoutGateway?: readonly string[];
 }
 
+/** Clocks of two machines may differ: one that began this much earlier took a lost one's place. */
+const STARTS_MS = 2_000;
+const OTHER_LEDGER =
+  "correct SLUICE_REDIS_URL or SLUICE_LEDGER_URL and restart workers and gateways; or, if both " +
+  "are right, run 'sluice recover --accept-ledger'";
 const MANY_ATTEMPTS = "refunds or charges";
 /** Orders that wait longer are late; as in the alert SluiceQueueLag. */
 const LATE_MS = 5_000;
@@ -26,7 +36,7 @@ export function verdict(facts: Facts, limits: VerdictLimits): Verdict {
   const seen = [
     ...stores(facts),
     ...halts(facts),
-    ...(facts.unasked.includes("redis") ? [] : roles(facts)),
+    ...(facts.unasked.includes("redis") ? [] : roles(facts, limits)),
     ...brokers(facts),
     ...payments(facts),
     ...workers(facts),
@@ -48,8 +58,9 @@ export function verdictOfFindings(findings: readonly Finding[]): Verdict {
   return { level: findings[0]?.level ?? "ok", findings };
 }
 
-function findingOf({ code, subject = "", what, sinceMs = null }: Seen): Finding {
-  const { level, affects, next } = FINDINGS[code];
+function findingOf({ code, subject = "", what, sinceMs = null, ...own }: Seen): Finding {
+  const { level, ...kind } = FINDINGS[code];
+  const { affects = kind.affects, next = kind.next } = own;
   return { code, level, subject, what, affects, sinceMs, next, anchor: anchorOf(code) };
 }
 
@@ -61,27 +72,45 @@ function stores({ atMs, asOf, redis, ledger, unasked, ...facts }: Facts): Seen[]
       what: `Redis does not answer: its figures are ${lastKnown(asOf.roles, atMs)}`,
       sinceMs: asOf.roles,
     });
+  else if (redis.refuses)
+    seen.push({
+      code: "redis_refuses",
+      what: `Redis takes no writes: ${refusalWords(redis.refuses)}`,
+      ...remedyOf(redis.refuses),
+      sinceMs: asOf.roles,
+    });
   if (ledger.state === "away")
     seen.push({
       code: "ledger_away",
       what: `the ledger does not answer: its figures are ${lastKnown(asOf.sales, atMs)}`,
       sinceMs: asOf.sales,
     });
-  else if (!unasked.includes("redis"))
-    for (const { id, kind, ...role } of facts.roles)
-      if ("ledger" in role && role.ledger === "away")
-        seen.push({
-          code: "ledger_away",
-          subject: id,
-          what: `the ledger does not answer the ${KIND_WORDS[kind]} ${id}`,
-        });
+  else if (!unasked.includes("redis")) seen.push(...ledgerOf(facts.roles));
   const { usedBytes, maxBytes } = redis;
-  if (usedBytes !== null && maxBytes && usedBytes > FULL_SHARE * maxBytes)
+  if (
+    redis.refuses !== "full" &&
+    usedBytes !== null &&
+    maxBytes &&
+    usedBytes > FULL_SHARE * maxBytes
+  )
     seen.push({
       code: "redis_memory",
       what: `Redis uses ${Math.round((100 * usedBytes) / maxBytes)}% of its memory`,
     });
   return seen;
+}
+
+function remedyOf(refusal: string): { readonly next?: string } {
+  const next = remedyWords(refusal);
+  return next === undefined ? {} : { next };
+}
+
+/** For roles that cannot reach it, while the gateway that tells it can. */
+function ledgerOf(all: readonly RoleReport[]): Seen[] {
+  const without = all.filter((role) => "ledger" in role && role.ledger === "away");
+  if (without.length === 0) return [];
+  const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+  return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
 }
 
 function lastKnown(asOfMs: number | null, atMs: number): string {
@@ -93,21 +122,18 @@ function halts(facts: Facts): Seen[] {
   const halted = ofKind(facts, "worker").find(({ state }) => state.startsWith("halted"));
   if (!halt && !halted) return [];
   const reason = halt?.reason ?? halted?.state.replace(/^halted: ?/, "") ?? "";
-  return [{ code: "halted", what: `everything is halted: ${reason}`, sinceMs: halt?.atMs ?? null }];
+  const what = `everything is halted: ${reason}`;
+  const other = /another ledger/.test(reason) ? { next: OTHER_LEDGER } : {};
+  return [{ code: "halted", what, sinceMs: halt?.atMs ?? null, ...other }];
 }
 
 /** Who should be there and is not. Only while Redis, which lists them, answers. */
-function roles(facts: Facts): Seen[] {
+function roles(facts: Facts, { withoutGateway = [] }: VerdictLimits): Seen[] {
   const { roles: all, owners, shardCount, lost, sales, unasked } = facts;
   const has = (kind: RoleReport["kind"]) => all.some((role) => role.kind === kind);
-  const seen: Seen[] = lost.map(({ id, kind, lastSeenMs }) => ({
-    code: "role_lost",
-    subject: id,
-    what: `the ${KIND_WORDS[kind]} ${id} has stopped reporting`,
-    sinceMs: lastSeenMs,
-  }));
+  const seen: Seen[] = lost.map((role) => lostRole(role, all));
   if (!has("gateway")) seen.push({ code: "no_gateway", what: "no gateway is running" });
-  else seen.push(...regionsWithoutGateway(facts));
+  else seen.push(...regionsWithoutGateway(facts, withoutGateway));
   if (!has("worker")) seen.push({ code: "no_worker", what: "no worker is running" });
   else if (owners.length < shardCount && !isBusyWithItself(facts))
     seen.push({
@@ -123,6 +149,21 @@ function roles(facts: Facts): Seen[] {
     });
   return seen;
 }
+
+function lostRole({ id, kind, lastSeenMs }: LostRole, all: readonly RoleReport[]): Seen {
+  const next = all.find((r) => r.kind === kind && startedAs(r.id) === startedAs(id) && r.id !== id);
+  const who = `the ${KIND_WORDS[kind]} ${id}`;
+  const about = { subject: id, sinceMs: lastSeenMs };
+  if (next && next.sinceMs > lastSeenMs - STARTS_MS)
+    return {
+      ...{ ...about, code: "role_restarted", what: `${who} ended, and ${next.id} took its place` },
+      next: `'sluice logs ${logOf(id)}' may say why it ended`,
+    };
+  return { ...about, code: "role_lost", what: `${who} has stopped reporting` };
+}
+
+/** A gateway's id begins with its region; its log does not. */
+const logOf = (id: string): string => startedAs(id).replace(/^[^.]*\./, "");
 
 /** Halted or rebuilding: shards have no owner then, and that is not what is wrong. */
 function isBusyWithItself(facts: Facts): boolean {
@@ -145,8 +186,7 @@ function workers(facts: Facts): Seen[] {
   if (rebuilding.length > 0)
     seen.push({ code: "rebuilding", what: `Redis is being rebuilt by ${and(rebuilding)}` });
   seen.push(...eased(facts));
-  const owed = all.map(({ owed: o }) => (o?.refund_failed ?? 0) + (o?.unresolved ?? 0));
-  const attempts = Math.max(0, ...owed);
+  const attempts = facts.owed ?? owedOf(all) ?? 0;
   if (attempts > 0)
     seen.push({
       code: "money_owed",
@@ -155,42 +195,11 @@ function workers(facts: Facts): Seen[] {
   return [...seen, ...late(facts, all)];
 }
 
-/** Roles that slow down or pause. Nobody's work is done by others if all who do it are paused. */
-function eased({ roles: all }: Facts): Seen[] {
-  const seen: Seen[] = [];
-  const byWork = new Map<string, Eased[]>();
-  for (const role of all)
-    if ("governor" in role) {
-      const work = role.kind === "fulfil" ? `service '${role.service}'` : KIND_WORDS[role.kind];
-      byWork.set(work, [...(byWork.get(work) ?? []), role]);
-    }
-  for (const [work, those] of byWork) {
-    if (those.every(({ governor }) => governor.state === "paused")) {
-      seen.push({ code: "all_paused", subject: work, what: allPausedWords(work, those) });
-      continue;
-    }
-    for (const { id, governor } of those)
-      if (governor.state !== "running")
-        seen.push({
-          code: governor.state === "paused" ? "worker_paused" : "slowed",
-          subject: id,
-          what: `${id} is ${governor.state}: ${governorWords(governor)}`,
-        });
-  }
-  return seen;
-}
-
-type Eased = Pick<WorkerReport, "id" | "governor">;
-
-function allPausedWords(work: string, those: readonly Eased[]): string {
-  const why = [...new Set(those.map(({ governor }) => governorWords(governor)))];
-  const ids = and(those.map(({ id }) => id));
-  const who = those.length === 1 ? `the only ${work}, ${ids},` : `every ${work}, ${ids},`;
-  return `${who} is paused: ${and(why)}`;
-}
-
-function governorWords(governor: GovernorReport): string {
-  return governor.reasons.length === 0 ? "recovering" : and(signalWords(governor));
+/** Refunds and charges to be settled by hand; undefined: the worker that counts them is unknown. */
+export function owedOf(all: readonly WorkerReport[]): number | undefined {
+  const counts = all.flatMap(({ owed }) => (owed ? [owed] : []));
+  if (counts.length === 0) return undefined;
+  return Math.max(...counts.map((o) => (o.refund_failed ?? 0) + (o.unresolved ?? 0)));
 }
 
 function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
@@ -244,16 +253,19 @@ function routing(facts: Facts): Seen[] {
   );
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
+  const unrouted = new Map<string, string[]>();
   for (const { category, saleId, service } of facts.routing)
-    if (service === null)
-      seen.push({
-        code: "no_route",
-        subject: category,
-        what: `category '${category}' of sale ${saleId} has no route`,
-      });
+    if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // One that is paused has a finding of its own, and starting another is not what helps.
     else if (!paused.has(service))
       unread.set(service, [...(unread.get(service) ?? []), `'${category}'`]);
+  for (const [category, sales] of unrouted)
+    seen.push({
+      code: "no_route",
+      subject: category,
+      what: `category '${category}' of ${saleWords(sales)} has no route`,
+      next: `'sluice routes set ${category} SERVICE'`,
+    });
   for (const [service, categories] of unread)
     seen.push({
       code: "no_consumer",
@@ -263,10 +275,13 @@ function routing(facts: Facts): Seen[] {
   return seen;
 }
 
+const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
+
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
   const { atMs, rates, ratesWaiting, webhooks, sales, asOf } = facts;
   const seen: Seen[] = [];
-  if (rates && atMs - rates.newestAtMs > rateMaxAgeMs)
+  // Redis has the rates.
+  if (rates && !facts.unasked.includes("redis") && atMs - rates.newestAtMs > rateMaxAgeMs)
     seen.push({
       code: "rates_stale",
       what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,

@@ -1,4 +1,5 @@
 // The metric families of gateways.
+import { heldBack } from "../domain/reason-words.ts";
 import type { GatewayReport } from "../domain/report.ts";
 import { by, type Family, family, is, one } from "./family.ts";
 import { BROKER_BLOCKED, BROKER_UP, brokers } from "./shared-families.ts";
@@ -44,6 +45,9 @@ export const GATEWAY: readonly Family<GatewayReport>[] = [
   ),
   family("gauge", "sluice_admission_state", "1 for the current state of admission.", (r) =>
     is(r.admission, ["open", "pressured", "closed"]),
+  ),
+  family("gauge", "sluice_gateway_accepts", "0 while the gateway accepts no order at all.", (r) =>
+    one(heldBack(r).orders === "all" ? 0 : 1),
   ),
   family("gauge", "sluice_broker_up", BROKER_UP, (r) =>
     brokers("up", [{ region: r.region, state: r.broker }]),

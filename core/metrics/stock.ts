@@ -22,6 +22,12 @@ export const STORES: readonly Family<Overview>[] = [
   },
   {
     type: "gauge",
+    name: "sluice_redis_refuses",
+    help: "1 while Redis answers and takes no writes.",
+    samples: (o) => known(o, o.redis.refuses ? 1 : 0),
+  },
+  {
+    type: "gauge",
     name: "sluice_redis_used_memory_bytes",
     help: "Memory Redis uses.",
     samples: (o) => known(o, o.redis.usedBytes),

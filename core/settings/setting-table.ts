@@ -105,6 +105,12 @@ export const SETTINGS = {
     fallback: [] as readonly string[],
     read: list,
   },
+  withoutGateway: {
+    variable: "SLUICE_WITHOUT_GATEWAY",
+    says: "regions that have no gateway on purpose, separated by commas: the verdict misses none",
+    fallback: [] as readonly string[],
+    read: list,
+  },
   shop: {
     variable: "SLUICE_SHOP",
     says: "serve a demo shop at /shop, whose visitors get tokens without signing in",

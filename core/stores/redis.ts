@@ -103,7 +103,7 @@ export class RedisStore {
       await this.client.connect();
     } catch (error) {
       const cause = errorReply(this.refusal)?.treatment === "refuse" ? this.refusal : error;
-      throw unavailable(errorReply(cause), `Redis cannot be reached: ${messageOf(cause)}`);
+      throw unavailable(errorReply(cause), `Redis cannot be reached: ${lostWords(cause)}`);
     }
     await this.loadLibrary();
   }
@@ -172,7 +172,7 @@ export class RedisStore {
   }
 
   private asStoreError(call: string, error: unknown): Error {
-    if (!isReply(error)) return new StoreUnavailable(`Redis: ${messageOf(error)}`);
+    if (!isReply(error)) return new StoreUnavailable(`Redis: ${lostWords(error)}`);
     const known = errorReply(error);
     if (known) {
       this.troubles.failed(call, known);
@@ -181,6 +181,12 @@ export class RedisStore {
     const bad = /^BADROW (\d+) (-?\d+) (.*)/.exec(error.message);
     return bad ? new BadRow(Number(bad[1]), Number(bad[2]), bad[3] ?? "") : error;
   }
+}
+
+/** What the client says of a connection that it does not have is about its own options. */
+function lostWords(error: unknown): string {
+  const text = messageOf(error);
+  return /isn't writeable|Connection is closed/.test(text) ? "it does not answer" : text;
 }
 
 function unavailable(reply: ErrorReply | undefined, text: string): StoreUnavailable {

@@ -25,7 +25,7 @@ export interface AuthOptions {
   readonly issuer: string;
   readonly audience: string;
   readonly key: KeySource;
-  /** What the issuer's clock may differ from ours, for `exp`, `nbf` and `iat`. Default 30 s. */
+  /** How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`. Default 30 s. */
   readonly toleranceMs?: number;
   /** The longest time from now to `exp`. Default 24 h. */
   readonly maxLifeMs?: number;

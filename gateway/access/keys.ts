@@ -20,7 +20,7 @@ export type KeySource =
 export type Algorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
 export type Key = CryptoKey | JWTVerifyGetKey;
 
-/** Whether a token is good cannot be told now. */
+/** The keys are not available now, so no token can be judged. */
 export class KeysUnavailable extends Error {
   override name = "KeysUnavailable";
 }

@@ -183,3 +183,14 @@ test("the audit is read by pages, by subject and by action", async () => {
   ])
     expect(await call(t, `/v1/admin/audit?${query}`)).toMatchObject({ body: { code, field } });
 });
+
+test("a look at the whole does not wait for a ledger that is locked; other reads do", async () => {
+  const t = await start({ overview: async () => ({ at: "a glance" }) as never });
+  const locked = Promise.withResolvers<void>();
+  Object.assign(t.ledger, { audit: () => locked.promise });
+  expect((await call(t, "/v1/admin/overview")).body).toEqual({ at: "a glance" });
+  const read = call(t, "/v1/admin/sales").then(() => "answered");
+  expect(await Promise.race([read, Bun.sleep(1_000)])).toBeUndefined();
+  locked.resolve();
+  expect(await read).toBe("answered");
+});

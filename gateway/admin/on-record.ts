@@ -2,7 +2,8 @@
 //
 //   1. A change is entered in the audit before it happens. If that fails, it does not happen.
 //   2. Its result is added before the answer leaves. If that fails, the entry stays without one.
-//   3. What changes nothing is entered with its result, before the answer leaves.
+//   3. What changes nothing is entered with its result, before the answer leaves. A look at the
+//      whole does not wait for a ledger that is locked or away: that is when it is needed.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -20,6 +21,7 @@ const LOOKS: ReadonlySet<string> = new Set(
   ["overview", "verdict", "timeline", "history", "me"].map((name) => `/v1/admin/${name}`),
 );
 const LOOK_EVERY_MS = 60_000;
+const LOOK_WAITS_MS = 500;
 const MOST_LOOKERS = 1_000;
 
 const UNRECORDED = problem(
@@ -30,7 +32,7 @@ const UNRECORDED = problem(
 
 /** Admits those who may read or change, and audits each call and its answer. */
 export function onRecord(parts: AppParts, audit: Audit) {
-  const { monotonicMs } = parts.options.runtime;
+  const { monotonicMs, sleep } = parts.options.runtime;
   const looked = new Map<string, number>();
   const isLooking = (c: Context<Env>, subject: string): boolean => {
     const { path } = c.req;
@@ -83,9 +85,11 @@ export function onRecord(parts: AppParts, audit: Audit) {
     if (entry !== undefined)
       await audit.end(entry, call(), c.res.status).catch(failed); // 2
     else if (operator === undefined || !isLooking(c, operator)) {
-      const recorded = await audit.record(call(), c.res.status).then(() => true, failed); // 3
+      const recording = audit.record(call(), c.res.status).then(() => true, failed); // 3
       // The overview shows what is away, the ledger too. Looks show no personal data.
-      if (recorded || operator === undefined || LOOKS.has(c.req.path)) return;
+      const isLook = operator !== undefined && LOOKS.has(c.req.path);
+      const recorded = await (isLook ? Promise.race([recording, sleep(LOOK_WAITS_MS)]) : recording);
+      if (recorded || operator === undefined || isLook) return;
       c.res = parts.orders.intake.refuse(UNRECORDED).response();
     }
   });

@@ -93,7 +93,7 @@ export class Pace {
   private taken = 0;
   private takenLately = 0;
   private takenInMs = 0;
-  private turnedAway = 0;
+  private refused = 0;
   private shedPerMs = 0;
   private ticks = 0;
   private calm = 0;
@@ -121,7 +121,7 @@ export class Pace {
     this.left = Math.min(this.perMs * BURST_MS, this.left + (nowMs - this.filledMs) * this.perMs);
     this.filledMs = nowMs;
     if (this.left >= 1) return true;
-    this.turnedAway++;
+    this.refused++;
     return false;
   }
 
@@ -151,7 +151,7 @@ export class Pace {
       WINDOW >> 1,
     );
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
-    const shed = this.turnedAway + this.full;
+    const shed = this.refused + this.full;
     const asked = this.taken + shed;
     this.ahead = Math.max(
       0,
@@ -167,9 +167,9 @@ export class Pace {
     this.donePerMs += (this.done / Math.max(1, elapsedMs) - this.donePerMs) * weight;
     this.can = Math.max(this.can * REMEMBERED, this.donePerMs);
     this.done = 0;
-    this.calm = this.turnedAway === 0 ? this.calm + 1 : 0;
+    this.calm = this.refused === 0 ? this.calm + 1 : 0;
     this.taken = 0;
-    this.turnedAway = 0;
+    this.refused = 0;
     if (!this.bounded) {
       if (this.lateness > this.lateMs * (this.ahead > lead ? 1 : STARVED)) this.bind(nowMs); // 1
     } else if (this.calm >= CALM_TICKS)

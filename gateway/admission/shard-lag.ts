@@ -92,7 +92,7 @@ export class ShardLag {
   private sinceTick = 0;
   private calm = 0;
   /** Since the last tick. */
-  private turnedAway = 0;
+  private refused = 0;
   private wasBusy = false;
   private lastOutcomeMs = 0;
   /** Orders that may be accepted at once, and per ms. */
@@ -112,7 +112,7 @@ export class ShardLag {
   /** Whether one more order may be accepted now. */
   room(nowMs: number): boolean {
     const has = this.hasRoom(nowMs);
-    if (!has) this.turnedAway++;
+    if (!has) this.refused++;
     return has;
   }
 
@@ -229,12 +229,12 @@ export class ShardLag {
       "open",
       this.decidedInMs < KNOWN_MS ? stallOrders : Math.max(stallOrders, most),
     ];
-    const late = this.waitMs(nowMs) > targetMs * MOST || oldestMs > targetMs || this.turnedAway > 0;
+    const late = this.waitMs(nowMs) > targetMs * MOST || oldestMs > targetMs || this.refused > 0;
     const calm =
-      this.turnedAway === 0 &&
+      this.refused === 0 &&
       oldestMs < targetMs * EARLY &&
       this.waitMs(nowMs) < (targetMs * AIM) / 2;
-    this.turnedAway = 0;
+    this.refused = 0;
     this.calm = calm ? this.calm + 1 : 0;
     if (this.state === "open" && !(late && oldestMs > targetMs * EARLY)) return open;
     if (this.calm >= CALM_TICKS) return open;

@@ -31,11 +31,17 @@ const PAGES = [
   { path: "/console/audit", title: "Audit", view: AuditPage },
 ];
 
+const NOWHERE = {
+  ...{ path: "", title: "Page not found" },
+  view: () => html`<p>The console has no page at this address.
+    ${" "}<a href="/console">Go to the overview</a></p>`,
+};
+
 function App() {
   const { me, why, busy, waits } = useStore(session);
   const { path, query } = useStore(place);
   const { known, sinceMs, late } = useStore(live);
-  const page = PAGES.find((p) => p.path === path) ?? PAGES[0];
+  const page = PAGES.find((p) => p.path === path) ?? NOWHERE;
   useEffect(() => {
     document.title = page.path === "/console" ? "Sluice console" : `${page.title} · Sluice`;
   }, [page]);

@@ -3,6 +3,7 @@
 // running it needs no build. Nothing is loaded from elsewhere, and nothing inline runs.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Context } from "hono";
 import { CURRENCIES, minorDigits } from "../../core/domain/currency.ts";
 import type { App } from "../http/calls.ts";
 import type { ConsoleOidc } from "../ports.ts";
@@ -47,6 +48,7 @@ function files(): Record<string, Served> {
     "/console/figures.js": typed("../../core/domain/figures.ts"),
     "/console/reason-words.js": typed("../../core/domain/reason-words.ts"),
     "/console/known.js": typed("known.ts"),
+    "/console/overview/sale-choice.js": typed("overview/sale-choice.ts"),
     "/console/digits.js": digits(),
   };
 }
@@ -92,6 +94,15 @@ export function addConsole(app: App, oidc: ConsoleOidc | undefined): void {
   for (const [path, [type, text]] of Object.entries(files()))
     app.get(path, (c) => c.body(text, 200, { ...headers, "content-type": type }));
   app.get("/console/sign-in.json", (c) => c.json(oidc ? { oidc } : {}, 200, headers));
+  // What people type: the console has one order, or one sale, in the query.
+  app.get("/console/orders/:id", (c) => c.redirect(`/console/orders?${one(c, "id")}`));
+  app.get("/console/sales/:sale", (c) => c.redirect(`/console/sales?${one(c, "sale")}`));
   const guide = guidePage();
   app.get("/console/operations", (c) => c.body(guide, 200, { ...headers, "content-type": PAGE }));
+  // An address that the console has not: its own page says so, and leads on.
+  const document = read(join(HERE, "page.html"));
+  app.get("/console/:page", (c) => c.body(document, 404, { ...headers, "content-type": PAGE }));
 }
+
+const one = (c: Context, name: string) =>
+  new URLSearchParams({ [name]: c.req.param(name) ?? "" }).toString();

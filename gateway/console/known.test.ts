@@ -26,6 +26,15 @@ test("one that could not is as old as it is, and says who did not answer", () =>
   expect(sales.why).toBe("");
 });
 
+test("rates without values do not replace those that were known", () => {
+  const orders = { ...fresh.orders, accepted: null, overMs: null };
+  const away = overviewOf({ orders, unasked: ["redis"] });
+  const before = known(fresh);
+  expect(known(away, before).orders).toEqual({ ...before.orders, why: "no answer from Redis" });
+  expect(known(away, before).flow.value).toEqual(fresh.flow);
+  expect(known(away).orders.value?.accepted).toBeNull();
+});
+
 test("one that the gateway never knew is unknown, or what this page knew before", () => {
   const never = overviewOf({
     ...{ asOf: { ...fresh.asOf, sales: null }, sales: [], unasked: ["ledger"] },

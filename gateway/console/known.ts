@@ -39,19 +39,23 @@ export type Knowledge = { readonly [Name in keyof Parts]: Known<Parts[Name]> };
 interface Reader<T> {
   /** When it was known last, Unix ms; null: never. Absent: it is of the overview's own time. */
   readonly asOf?: (now: Overview) => number | null;
+  /** Whether it says anything now; if not, what was known before stays. Absent: always. */
+  readonly told?: (now: Overview) => boolean;
   /** Throws what keeps it from being read. */
   readonly read: (now: Overview, figures: () => Figures) => T;
 }
 
 const roles = ({ asOf }: Overview) => asOf.roles;
+/** Without reports from Redis the gateway sends rates without values. */
+const reported = ({ unasked }: Overview) => !unasked.includes("redis");
 
 const READERS: { readonly [Name in keyof Parts]: Reader<Parts[Name]> } = {
   stores: { read: ({ redis, ledger }) => ({ redis, ledger }) },
   verdict: { read: (o) => present(o.verdict) },
   sales: { asOf: salesAsOf, read: (o) => present(o.sales) },
   revenue: { asOf: (o) => o.asOf.revenue, read: (o) => present(o.revenue) },
-  orders: { asOf: roles, read: (o) => present(o.orders) },
-  flow: { asOf: roles, read: (o) => present(o.flow) },
+  orders: { asOf: roles, told: reported, read: (o) => present(o.orders) },
+  flow: { asOf: roles, told: reported, read: (o) => present(o.flow) },
   workers: { asOf: roles, read: (o) => o.roles.filter((r) => r.kind === "worker") },
   gateways: { asOf: roles, read: (o) => o.roles.filter((r) => r.kind === "gateway") },
   others: {
@@ -63,7 +67,7 @@ const READERS: { readonly [Name in keyof Parts]: Reader<Parts[Name]> } = {
   lost: { asOf: roles, read: (o) => present(o.lost) },
   pairs: { asOf: (o) => o.asOf.rates, read: (o) => o.rates ?? { pairs: 0, newestAtMs: 0 } },
   routing: { asOf: (o) => o.asOf.routes, read: (o) => present(o.routing) },
-  waits: { asOf: roles, read: (_, figures) => figures() },
+  waits: { asOf: roles, told: reported, read: (_, figures) => figures() },
 };
 
 const NAMES = Object.keys(READERS) as (keyof Parts)[];
@@ -83,10 +87,12 @@ export function learn(
   atMs: number,
 ): Knowledge {
   return eachPart((name) => {
-    const { asOf, read } = READERS[name];
+    const { asOf, told, read } = READERS[name];
     try {
       const knownMs = asOf ? asOf(now) : now.atMs;
       if (knownMs === null) return { ...before[name], why: unaskedOf(now) || "not known yet" };
+      if (told?.(now) === false && before[name].value !== undefined)
+        return { ...before[name], why: unaskedOf(now) };
       const value: unknown = read(now, figures);
       const ageMs = Math.max(0, now.atMs - knownMs);
       const old = unaskedOf(now) || "no newer figures have come";
@@ -112,8 +118,9 @@ function salesAsOf({ asOf, sales }: Overview): number | null {
   return Math.min(asOf.sales, ...sales.map((sale) => sale.stockAsOfMs ?? asOf.sales ?? 0));
 }
 
-function unaskedOf({ unasked }: Overview): string {
+function unaskedOf({ unasked, redis }: Overview): string {
   if (unasked.length === 0) return "";
+  if (redis.refuses) return "nobody can report: Redis takes no writes";
   return `no answer from ${unasked.join(", ").replace("redis", "Redis")}`;
 }
 

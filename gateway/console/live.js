@@ -6,7 +6,7 @@ import { call, session } from "./session.js";
 import { store } from "./ui/store.js";
 
 const EVERY_MS = 1_000;
-/** Longer without an answer is no longer "live". */
+/** After this long without an answer the page is no longer "live". */
 const LATE_MS = 3_000;
 
 const looks = new Looks();
@@ -15,7 +15,7 @@ const NOTHING = { known: nothing("no answer yet"), sinceMs: Number.NaN, late: fa
 /** `known`: see known.ts; `sinceMs`: when an answer came last, on the page's clock. */
 export const live = store(NOTHING);
 let asking = false;
-/** When the first answer, or the next one, was first waited for. */
+/** When the answer that is waited for was first asked for; NaN: none is. */
 let waitingMs = Number.NaN;
 
 async function look() {
@@ -30,14 +30,17 @@ async function look() {
 
 function take(overview) {
   const atMs = performance.now();
-  waitingMs = atMs;
+  waitingMs = Number.NaN;
   const earlier = looks.before(overview);
   const known = learn(live.get().known, overview, () => figures(earlier, overview), atMs);
   past.add(overview.atMs, known);
   live.set({ known, sinceMs: atMs, late: false });
 }
 
-/** Everything ages while no answer comes. */
+/**
+ * Everything ages while no answer comes. A page that is not in sight asks seldom, since browsers
+ * slow its timers down: only an answer that was asked for can be late.
+ */
 function age() {
   if (!session.get().me) return;
   const { known, sinceMs } = live.get();
@@ -46,7 +49,7 @@ function age() {
   live.set({ known: lose(known, "the gateway does not answer"), sinceMs, late });
 }
 
-/** Whoever signs in next starts with nothing, instead of figures that are old. */
+/** The next to sign in starts with nothing, instead of old figures. */
 function forget() {
   waitingMs = Number.NaN;
   looks.clear();
@@ -59,4 +62,5 @@ export function startLive() {
   look();
   setInterval(look, EVERY_MS);
   setInterval(age, EVERY_MS);
+  document.addEventListener("visibilitychange", () => !document.hidden && look());
 }

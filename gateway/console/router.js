@@ -12,7 +12,9 @@ function here() {
 }
 
 export function go(address, { replace = false } = {}) {
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  // A link to where one is leaves nothing to go back to.
+  const same = address === location.pathname + location.search;
+  history[replace || same ? "replaceState" : "pushState"](null, "", address);
   place.set(here());
 }
 

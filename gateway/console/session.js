@@ -41,7 +41,7 @@ export async function call(method, path, body, ref, left) {
 
 function wordsOf({ title, detail, field }, status) {
   const said = [title, detail].filter(Boolean).join(": ") || `HTTP ${status}`;
-  return field && !said.includes(field) ? `${said} (${field})` : said;
+  return field && status !== 401 && !said.includes(field) ? `${said} (${field})` : said;
 }
 
 /** Signs in with a token, or with the one kept for this tab. */

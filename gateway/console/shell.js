@@ -69,7 +69,7 @@ function Stores({ known }) {
   const { value } = known.stores;
   const stores = value
     ? [
-        ["Redis", value.redis.state],
+        ["Redis", value.redis.refuses ?? value.redis.state],
         ["Ledger", value.ledger.state],
       ]
     : [];

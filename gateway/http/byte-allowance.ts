@@ -26,7 +26,7 @@ export class ByteAllowance {
     for (let taken = 0; taken * UNIT < bytes; taken++) {
       const waitMs = this.buckets.take(address, nowMs);
       if (waitMs === 0) continue;
-      // Otherwise who asks again and again would never have enough.
+      // Otherwise a caller that keeps asking would never have enough.
       for (; taken > 0; taken--) this.buckets.giveBack(address);
       const retryAfter = { "retry-after": String(Math.ceil(waitMs / 1_000)) };
       const detail = "too many bytes read from this address";

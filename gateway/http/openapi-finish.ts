@@ -2,7 +2,7 @@
 // headers of each answer, the refusals that any call may get, and examples.
 import { headerParameter, type Json } from "./openapi-schemas.ts";
 
-/** What generated clients name each call. */
+/** Calls whose name does not follow from their path. */
 const NAMES: Record<string, string> = {
   "POST /v1/orders": "placeOrder",
   "GET /v1/orders": "listOrders",
@@ -48,21 +48,21 @@ const NAMES: Record<string, string> = {
   "GET /v1/admin/undecided": "listUndecided",
   "POST /v1/admin/workers/{id}/pause": "pauseWorker",
   "POST /v1/admin/workers/{id}/resume": "resumeWorker",
-  "GET /v1/admin/webhooks": "listWebhooks",
-  "POST /v1/admin/webhooks": "addWebhook",
-  "DELETE /v1/admin/webhooks/{id}": "removeWebhook",
-  "POST /v1/admin/webhooks/{id}/pause": "pauseWebhook",
-  "POST /v1/admin/webhooks/{id}/resume": "resumeWebhook",
-  "POST /v1/admin/webhooks/{id}/redeliver": "redeliverEvent",
-  "GET /v1/admin/webhooks/{id}/deliveries": "listDeliveries",
-  "GET /v1/admin/me": "showCaller",
-  "GET /v1/feed": "readFeed",
   "GET /v1/admin/dead": "listDeadLetters",
   "GET /v1/admin/dead/{id}": "showDeadLetter",
   "POST /v1/admin/dead/redrive": "redriveDeadLetters",
   "POST /v1/admin/dead/drop": "dropDeadLetters",
   "POST /v1/admin/dead/{id}/redrive": "redriveDeadLetter",
   "POST /v1/admin/dead/{id}/drop": "dropDeadLetter",
+  "GET /v1/feed": "readFeed",
+  "GET /v1/admin/webhooks": "listWebhooks",
+  "POST /v1/admin/webhooks": "addWebhook",
+  "DELETE /v1/admin/webhooks/{id}": "removeWebhook",
+  "POST /v1/admin/webhooks/{id}/pause": "pauseWebhook",
+  "POST /v1/admin/webhooks/{id}/resume": "resumeWebhook",
+  "GET /v1/admin/webhooks/{id}/deliveries": "listDeliveries",
+  "POST /v1/admin/webhooks/{id}/redeliver": "redeliverEvent",
+  "GET /v1/admin/me": "showMe",
   "GET /": "showStart",
   "GET /healthz": "checkHealth",
   "GET /readyz": "checkReadiness",
@@ -152,9 +152,7 @@ export function finished(paths: Json, refusals: Refusals): Json {
 }
 
 function finishedCall(call: Call, method: string, path: string, refusals: Refusals): Json {
-  const of = `${method.toUpperCase()} ${path}`;
-  const operationId = NAMES[of];
-  if (operationId === undefined) throw new Error(`${of} needs a name: generated clients have it`);
+  const operationId = NAMES[`${method.toUpperCase()} ${path}`] ?? nameFrom(method, path);
   const tag = TAGS.find(([prefix]) => path.startsWith(prefix))?.[1];
   const more = [
     ...ANY_REFUSAL,
@@ -204,6 +202,11 @@ function withHeaders(response: Json, call: string, status: string): Json {
 }
 
 /** `postAdminSalesSaleWithdraw` for POST /v1/admin/sales/{sale}/withdraw. */
+function nameFrom(method: string, path: string): string {
+  const words = path.replace(/^\/v1/, "").match(/[a-z]+/gi) ?? [];
+  return method + words.map((w) => `${w[0]?.toUpperCase()}${w.slice(1)}`).join("");
+}
+
 function mapped<V, R>(
   record: Readonly<Record<string, V>>,
   to: (value: V, key: string) => R,

@@ -198,7 +198,17 @@ export const schemas: Json = {
           "an exchange rate, or the charges of the user's earlier orders",
       },
       decidedAt: { ...TIME, description: "Absent while it is accepted or parked" },
-      events: list({ type: "object", properties: { at: TIME, event: { type: "string" } } }),
+      events: list({
+        type: "object",
+        properties: {
+          at: TIME,
+          event: { type: "string" },
+          detail: {
+            type: "object",
+            description: "Of a charge or refund: its attempt and the provider's reason; of a part",
+          },
+        },
+      }),
     },
     required: ["id", "user", "status"],
     additionalProperties: false,

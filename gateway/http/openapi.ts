@@ -74,9 +74,9 @@ const paths: Json = {
     post: {
       summary: "Place an order",
       description:
-        "202 once the broker has confirmed it. 503 `shed` (too much is waiting) and `unavailable` " +
-        "(no region takes orders): no effect. 503 `unconfirmed`: it may have been accepted; " +
-        "send the same id again, as often as needed. " +
+        "202 once the broker has confirmed it. 503 `shed` (too much is waiting) and " +
+        "`unavailable` (no region takes orders): no effect. 503 `unconfirmed`: it may have been " +
+        "accepted; send the same id again, as often as needed. " +
         `A body has at most ${DEFAULT_LIMITS.bodyBytes} bytes.`,
       parameters: [
         headerParameter(

@@ -68,16 +68,22 @@ export class OrderHttp {
     if (wrongHost) return this.refuse(wrongHost);
     const header = request.headers.get("authorization");
     const principal = auth.known(header) ?? auth.header(header);
-    if (principal instanceof Problem) return this.turnAway(principal, request, server);
+    if (principal instanceof Problem) return this.refuseByAddress(principal, request, server);
     if (principal instanceof Promise)
       return principal.then((p) =>
-        p instanceof Problem ? this.turnAway(p, request, server) : this.read(request, p, place),
+        p instanceof Problem
+          ? this.refuseByAddress(p, request, server)
+          : this.read(request, p, place),
       );
     return this.read(request, principal, place);
   }
 
-  /** Refuses a caller whom nobody knows. */
-  private turnAway(reason: Problem, request: Request, server: Peers): Response | Promise<Response> {
+  /** Refuses a caller without a valid token. */
+  private refuseByAddress(
+    reason: Problem,
+    request: Request,
+    server: Peers,
+  ): Response | Promise<Response> {
     const { late, addresses } = this.options;
     const peer = server.requestIP(request)?.address ?? "";
     const address = addresses.of(peer, request.headers.get("x-forwarded-for"));

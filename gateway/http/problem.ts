@@ -153,7 +153,7 @@ const AWAY = {
   closing: "no effect: this gateway is closing; send it again",
 } as const;
 
-/** Not accepted, though not for want of room; to be sent again as after shedSoon(). */
+/** Not accepted, though not for lack of room; to be sent again as after shedSoon(). */
 export function awaySoon(why: keyof typeof AWAY, random: () => number): Problem {
   const seconds = 1 + Math.floor(random() * SOON_S);
   const cached = awayBySeconds[why];

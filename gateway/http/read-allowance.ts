@@ -28,7 +28,7 @@ export class ReadAllowance {
     for (let taken = 0; taken < READ_COST[what]; taken++) {
       const waitMs = this.buckets.take(user, nowMs);
       if (waitMs === 0) continue;
-      // Otherwise who asks again and again would never have enough.
+      // Otherwise a caller that keeps asking would never have enough.
       for (; taken > 0; taken--) this.buckets.giveBack(user);
       throw new Refused(tooOften(Math.ceil(waitMs / 1_000)));
     }

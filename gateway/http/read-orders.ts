@@ -1,6 +1,7 @@
 // GET /v1/orders and /v1/orders/:id: a user's own orders, from the ledger; undecided ones from this
 // gateway's memory.
 
+import { eventDetail } from "../../core/domain/event-detail.ts";
 import { OPEN_STATES, TERMINAL_STATES, type WaitsFor } from "../../core/domain/outcome.ts";
 import { shardOf } from "../../core/domain/shard.ts";
 import { traceIdOf } from "../../core/domain/trace.ts";
@@ -98,6 +99,15 @@ export function waitOf(
   return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
 }
 
+/** An event, or the first decision, which is no event on record. */
+type Happened = Omit<OrderEvent, "event"> & { readonly event: string };
+
+/** As in the stream of an order's events. */
+function showEvent({ atMs, event, detail: text }: Happened) {
+  const detail = eventDetail(event, text);
+  return { at: rfc3339(atMs), event, ...(typeof detail === "object" ? { detail } : {}) };
+}
+
 /** An order as all interfaces show it. Its payment token is never shown. */
 export function showOrder(
   order: StoredOrder,
@@ -135,11 +145,6 @@ export async function showOrders(
 export function eventsOf(
   { first }: StoredOrder,
   events: readonly OrderEvent[],
-): readonly { readonly atMs: number; readonly event: string; readonly detail: string }[] {
+): readonly Happened[] {
   return [{ atMs: first.atMs, event: first.state, detail: "" }, ...events];
 }
-
-const showEvent = ({ atMs, event }: { readonly atMs: number; readonly event: string }) => ({
-  at: rfc3339(atMs),
-  event,
-});

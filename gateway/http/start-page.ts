@@ -1,8 +1,9 @@
 // GET /: where to go from a gateway's own address. Browsers get a page, everyone else JSON. It
 // names only what anyone may open, and nothing of the installation: no version, region or id.
 import { accepts } from "hono/accepts";
+import { plainHeaders } from "../docs/docs-page.ts";
+import { STYLE } from "../docs/style.ts";
 import type { App } from "./calls.ts";
-import { plainHeaders, STYLE } from "./docs-page.ts";
 
 interface Place {
   readonly path: string;

@@ -33,9 +33,9 @@ const ORDER_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const LINE_FIELDS: ReadonlySet<string> = new Set(["sku", "qty"]);
 const SKIP_FIELDS: ReadonlySet<string> = new Set(["user", "saleId", "seq"]);
-/** No order is written with fewer characters. */
+/** The shortest order possible has at least this many characters. */
 const MIN_ORDER_CHARS = 64;
-/** So few may be shorter: they are no flood, and each has an answer that names its mistake. */
+/** This few are not checked for it: they are no flood, and each answer names its mistake. */
 const FEW_ORDERS = 8;
 
 /**

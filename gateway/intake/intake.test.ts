@@ -62,7 +62,7 @@ test("202 comes only after the confirm", async () => {
   expect((await response).status).toBe(202);
 });
 
-test("nack, return and no confirm: 503 unconfirmed with the id; unsent: 503 unavailable", async () => {
+test("nack, return, no confirm: 503 unconfirmed with the id; unsent: 503 unavailable", async () => {
   const t = await start();
   const headers = await bearer("ann");
   for (const outcome of ["nacked", "returned", "unknown"] as const) {
@@ -83,7 +83,7 @@ test("nack, return and no confirm: 503 unconfirmed with the id; unsent: 503 unav
   });
 });
 
-test("while the broker is blocked nothing is published, and the answer does not blame the load", async () => {
+test("a blocked broker: nothing is published, and the answer does not blame the load", async () => {
   const t = await start();
   t.broker.isBlocked = true;
   const response = await post(orders(t), order(), await bearer("ann"));

@@ -43,7 +43,7 @@ const SOLD_OUT = problem(
 const ID_IN_USE = problem(
   "conflict",
   "id",
-  "no effect: an earlier request has placed another order under this id",
+  "no effect: this gateway has accepted another order under this id",
 );
 const FUTURE_ID = problem("future_id", "id", "its time is more than 1 minute ahead");
 const BAD_ID = problem("out_of_range", "id", "a UUIDv7 in lower case");

@@ -20,6 +20,11 @@ function batchOf(...orders: readonly (readonly [string, string, string])[]): Bat
   return batch;
 }
 
+function confirmed(batch: Batch): Batch {
+  batch.verdict = "confirmed";
+  return batch;
+}
+
 const [FIRST, OTHER] = ["0123456789abcdef", "fedcba9876543210"];
 const HEAD = "019acdef-0000-7000-8000-";
 
@@ -27,7 +32,7 @@ test("another body under a known id is noticed; the same one, and any new id, ar
   const bodies = new KnownBodies();
   const id = `${HEAD}0123456789af`;
   expect(bodies.isOther("ann", id, OTHER)).toBe(false);
-  bodies.learn(batchOf(["ann", id, FIRST]), ["sold_out"]);
+  bodies.accepted(batchOf(["ann", id, FIRST]));
   expect(bodies.isOther("ann", id, OTHER)).toBe(true);
   expect(bodies.isOther("ann", id, FIRST)).toBe(false);
 });
@@ -35,7 +40,7 @@ test("another body under a known id is noticed; the same one, and any new id, ar
 test("an id is one user's, and all its digits count", () => {
   const bodies = new KnownBodies();
   const id = `${HEAD}fedcba98ffff`;
-  bodies.learn(batchOf(["ann", id, FIRST]), ["reserved"]);
+  bodies.accepted(batchOf(["ann", id, FIRST]));
   for (const [user, other] of [
     ["bob", id],
     ["nn", id],
@@ -49,22 +54,40 @@ test("an id is one user's, and all its digits count", () => {
 test("a later order takes the place of an earlier one, which is not known then", () => {
   const bodies = new KnownBodies();
   const [earlier, later] = [`${HEAD}000000001234`, `${HEAD}a00000001234`];
-  bodies.learn(batchOf(["ann", earlier, FIRST], ["bob", later, FIRST]), ["paid", "reserved"]);
+  bodies.accepted(batchOf(["ann", earlier, FIRST], ["bob", later, FIRST]));
   expect(bodies.isOther("ann", earlier, OTHER)).toBe(false);
   expect(bodies.isOther("bob", later, OTHER)).toBe(true);
 });
 
-test("the body of a conflict is not the first, and is not learnt", () => {
+test("a body that turns out not to be the first is forgotten, and no other one", () => {
   const bodies = new KnownBodies();
-  const id = `${HEAD}0123456789ab`;
-  bodies.learn(batchOf(["ann", id, OTHER]), ["!reserved"]);
+  const [id, next] = [`${HEAD}0123456789ab`, `${HEAD}0123456789ac`];
+  const batch = confirmed(batchOf(["ann", id, OTHER], ["ann", next, OTHER]));
+  bodies.accepted(batch);
+  bodies.decided(batch, ["!reserved", "reserved"]);
   expect(bodies.isOther("ann", id, FIRST)).toBe(false);
+  expect(bodies.isOther("ann", next, FIRST)).toBe(true);
+  // Meanwhile another order may have taken the place.
+  const later = `${HEAD}a123456789ac`;
+  bodies.accepted(batchOf(["bob", later, FIRST]));
+  bodies.decided(batch, ["!reserved", "!reserved"]);
+  expect(bodies.isOther("bob", later, OTHER)).toBe(true);
+});
+
+test("the outcome of an order whose confirm did not come says which body is the first", () => {
+  const bodies = new KnownBodies();
+  const [id, next] = [`${HEAD}0123456789ab`, `${HEAD}0123456789ac`];
+  const batch = batchOf(["ann", id, OTHER], ["ann", next, OTHER]);
+  batch.verdict = "unconfirmed";
+  bodies.decided(batch, ["!reserved", "reserved"]);
+  expect(bodies.isOther("ann", id, FIRST)).toBe(false);
+  expect(bodies.isOther("ann", next, FIRST)).toBe(true);
 });
 
 test("an id whose digits are all zeros is like any other", () => {
   const bodies = new KnownBodies();
   const id = `${HEAD}000000000000`;
   expect(bodies.isOther("ann", id, OTHER)).toBe(false);
-  bodies.learn(batchOf(["ann", id, FIRST]), ["reserved"]);
+  bodies.accepted(batchOf(["ann", id, FIRST]));
   expect(bodies.isOther("ann", id, OTHER)).toBe(true);
 });

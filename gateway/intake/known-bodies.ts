@@ -1,5 +1,5 @@
-// The bodies of orders whose outcome this gateway has received, by user and id: another body under
-// the same id is refused at once. Elsewhere, or before the outcome, the first body still stands,
+// The bodies of orders that this gateway has accepted, by user and id: another body under the same
+// id is refused at once. Elsewhere, or before the first is confirmed, the first body still stands,
 // and the other leaves a `conflict` among its events.
 import type { Batch } from "./batch.ts";
 
@@ -17,17 +17,38 @@ export class KnownBodies {
   private readonly names: string[] = new Array(PLACES).fill("");
   private readonly fingerprints: string[] = new Array(PLACES).fill("");
 
-  /** `words`: the outcomes of the batch. A conflict (`!`) says that the body is not the first. */
-  learn(batch: Batch, words: readonly string[]): void {
-    for (let i = 0; i < words.length; i++) {
-      const fingerprint = batch.fingerprintAt(i);
-      if (fingerprint === "" || words[i]?.charCodeAt(0) === EXCLAMATION) continue;
-      const name = batch.nameAt(i);
-      const place = numberIn(name, name.length - 4, name.length);
-      this.tags[place] = numberIn(name, name.length - 12, name.length - 4);
-      this.names[place] = name;
-      this.fingerprints[place] = fingerprint;
-    }
+  /** The broker has the batch. */
+  accepted(batch: Batch): void {
+    for (let i = 0; i < batch.size; i++) this.learn(batch, i);
+  }
+
+  /**
+   * `words`: the outcomes of the batch. A conflict (`!`) says that the body is not the first, which
+   * another gateway has accepted.
+   */
+  decided(batch: Batch, words: readonly string[]): void {
+    const isKnown = batch.verdict === "confirmed";
+    for (let i = 0; i < words.length; i++)
+      if (words[i]?.charCodeAt(0) === EXCLAMATION) this.forget(batch, i);
+      else if (!isKnown) this.learn(batch, i);
+  }
+
+  private learn(batch: Batch, i: number): void {
+    const fingerprint = batch.fingerprintAt(i);
+    if (fingerprint === "") return;
+    const name = batch.nameAt(i);
+    const place = numberIn(name, name.length - 4, name.length);
+    this.tags[place] = numberIn(name, name.length - 12, name.length - 4);
+    this.names[place] = name;
+    this.fingerprints[place] = fingerprint;
+  }
+
+  private forget(batch: Batch, i: number): void {
+    const name = batch.nameAt(i);
+    const place = numberIn(name, name.length - 4, name.length);
+    if (this.names[place] !== name || this.fingerprints[place] !== batch.fingerprintAt(i)) return;
+    this.names[place] = "";
+    this.fingerprints[place] = "";
   }
 
   /** Whether the id, a UUID in lower case, is known to be another order's. */

@@ -110,7 +110,7 @@ const KEY_UNAVAILABLE = problem(
   "no effect: the ledger, which has the order of each key, is away",
 );
 
-/** Of one length, and no secret that a client may have used as a key. */
+/** A hash: of one length, and without any secret that a client may have used as a key. */
 function hashed(key: string): string {
   return new Bun.CryptoHasher("sha256").update(key).digest("hex").slice(0, HASH_CHARS);
 }

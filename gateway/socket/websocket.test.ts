@@ -191,7 +191,7 @@ test("stock comes in full at first, then as it changes", async () => {
   });
 });
 
-test("closing: orders in flight are acknowledged, later ones refused, then close 1001", async () => {
+test("closing: orders in flight are acknowledged, later ones refused; close 1001", async () => {
   const t = await startTestGateway();
   t.broker.answer = undefined;
   const socket = await TestSocket.open(t.gateway.url, "ann");

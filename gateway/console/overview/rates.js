@@ -6,7 +6,7 @@ import { Figure } from "../ui/parts.js";
 export function Rates({ value: orders, waits }) {
   const wait = waits.why === "" ? waits.value : undefined;
   return html`<dl class="figures six">
-    <${Figure} label="Accepted" value=${brief(orders.accepted)} />
+    <${Figure} label="Accepted" value=${brief(orders.accepted)} note=${arriving(orders)} />
     <${Figure} label="Reserved" value=${brief(reserved(orders))} note="got their units" />
     <${Figure} label="Sold out" value=${brief(orders.soldOut)} note="came too late" />
     <${Figure} label="Rejected" value=${brief(orders.rejected)} note=${reasons(orders)} />
@@ -18,10 +18,18 @@ export function Rates({ value: orders, waits }) {
   </dl>`;
 }
 
+/** Most of a rush is answered at the gateway, once an item is gone. */
+function arriving({ accepted, refused }) {
+  const early = Object.values(refused ?? {}).reduce((sum, n) => sum + n, 0);
+  if (typeof accepted !== "number") return undefined;
+  if (early === 0) return "all that arrive";
+  return `of ${brief(accepted + early)} that arrive`;
+}
+
 function waitNote(wait) {
-  if (wait && Number.isNaN(wait.outcomeP99Ms)) return "nothing was decided lately";
-  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "99 of 100 orders";
-  return `99 of 100 orders; half: ${duration(wait.outcomeP50Ms)}`;
+  if (wait && Number.isNaN(wait.outcomeP99Ms)) return "nothing decided recently";
+  if (!wait || Number.isNaN(wait.outcomeP50Ms)) return "99th percentile";
+  return `99th percentile; median ${duration(wait.outcomeP50Ms)}`;
 }
 
 const waitOf = (ms) => (Number.isNaN(ms) ? "none" : duration(ms));

@@ -1,15 +1,50 @@
 // The verdict, in plain words: what is wrong, whom it affects, since when, and what to do next.
 import { address } from "../router.js";
-import { dateTime, duration, fullTime, plural, timeOfDay } from "../ui/format.js";
+import { count, dateTime, duration, fullTime, plural, timeOfDay } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Sign } from "../ui/parts.js";
 
 /** The one finding itself, or how many there are. */
 function headline({ level, findings }) {
   if (level === "ok" || level === "notice") return "All is well";
-  const serious = findings.filter((f) => f.level === level);
+  const serious = groupsOf(findings).filter((group) => group.level === level);
   if (serious.length === 1) return sentence(serious[0].what);
   return plural(serious.length, level === "trouble" ? "problem" : "warning");
+}
+
+/** What several findings of a kind are called together. */
+const TOGETHER = {
+  worker_paused: "roles are paused",
+  slowed: "roles are slowed",
+  role_lost: "roles have stopped reporting",
+  no_route: "categories on sale have no route",
+  no_consumer: "services have no running process",
+  dead_letters: "queues hold dead letters",
+  unrouted_parts: "regions hold paid parts without a route",
+  shedding: "gateways hold orders back",
+  gateway_closed: "gateways are closed",
+  publishes_elsewhere: "gateways publish to another region",
+  rates_held: "exchange rates jumped",
+  webhooks_paused: "webhook receivers are paused",
+};
+
+/** Findings of one kind are one matter: {level, what, all}. In the order of the verdict. */
+function groupsOf(findings) {
+  const groups = new Map();
+  for (const finding of findings) {
+    const { code, level, subject } = finding;
+    const key = TOGETHER[code] ? `${level} ${code}` : `${level} ${code} ${subject}`;
+    groups.set(key, [...(groups.get(key) ?? []), finding]);
+  }
+  return [...groups].map(([key, all]) => {
+    const [{ level, code, what }] = all;
+    return {
+      key,
+      level,
+      all,
+      what: all.length > 1 ? `${count(all.length)} ${TOGETHER[code]}` : what,
+    };
+  });
 }
 
 /** With a capital letter, unless it begins with a name. */
@@ -38,33 +73,41 @@ export function Verdict({ known }) {
   const { value, why, atMs } = known;
   if (why !== "") return html`<${Unknown} value=${value} why=${why} atMs=${atMs} />`;
   const { level, findings } = value;
+  const groups = groupsOf(findings);
   return html`<section id="verdict" class="verdict ${level}" aria-labelledby="verdict-title">
     <h2 id="verdict-title"><${Sign} level=${level === "notice" ? "ok" : level} />
       <span role="status">${headline(value)}</span></h2>
     ${
-      findings.length > 0 &&
+      groups.length > 0 &&
       html`<ol class="findings">
-      ${findings.map(
-        (f, i) => html`<${Finding} ...${f} key=${`${f.code} ${f.subject}`}
-        open=${i < OPEN || findings.length <= OPEN + 1}
-        titled=${sentence(f.what) !== headline(value)} />`,
+      ${groups.map(
+        (group, i) => html`<${Group} ...${group} key=${group.key}
+        open=${i === 0 && group.level !== "notice"}
+        titled=${sentence(group.what) !== headline(value)} />`,
       )}
     </ol>`
     }
   </section>`;
 }
 
-/** More than these are one line each, until somebody opens them. */
-const OPEN = 2;
-
-function Finding({ level, what, titled, open, ...rest }) {
-  if (!titled) return html`<li class=${level}><${About} what=${what} ...${rest} /></li>`;
+/** The first is open; each other is one line, until somebody opens it. */
+function Group({ level, what, all, titled, open }) {
+  const about =
+    all.length === 1 ? html`<${About} ...${all[0]} />` : html`<${Several} all=${all} />`;
+  if (!titled) return html`<li class=${level}>${about}</li>`;
   return html`<li class=${level}><details open=${open}>
-    <summary><h3><${Sign} level=${level} /><span class="hidden">${LEVELS[level]}: </span>${sentence(
-      what,
-    )}</h3></summary>
-    <${About} what=${what} ...${rest} />
+    <summary><h3><${Sign} level=${level} /><span class="hidden">${LEVELS[level]}: </span><span
+      >${sentence(what)}</span></h3></summary>
+    ${about}
   </details></li>`;
+}
+
+/** Which they are, and once what is to be said of all. */
+function Several({ all }) {
+  const sinceMs = Math.min(...all.map((f) => f.sinceMs ?? Number.POSITIVE_INFINITY));
+  const first = { ...all[0], sinceMs: Number.isFinite(sinceMs) ? sinceMs : null };
+  return html`<ul class="each">${all.map(({ what }) => html`<li>${sentence(what)}</li>`)}</ul>
+    <${About} ...${first} />`;
 }
 
 function About({ code, what, affects, next, sinceMs, anchor }) {

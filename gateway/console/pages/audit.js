@@ -31,8 +31,8 @@ function Find({ filter }) {
   };
   return html`<form class="form find" role="search" onSubmit=${find}>
     <${Field} label="By whom"><input name="subject" defaultValue=${filter.subject} /></${Field}>
-    <${Field} label="Action" hint="for example sales.restock or dead.drop">
-      <input name="action" defaultValue=${filter.action} /></${Field}>
+    <${Field} label="Action"><input name="action" defaultValue=${filter.action}
+      placeholder="such as sales.restock" /></${Field}>
     <${Field} label="Show"><select name="reads">
       <option value="">changes</option>
       <option value="yes" selected=${filter.reads === "yes"}>changes and reads</option>

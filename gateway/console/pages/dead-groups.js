@@ -14,7 +14,11 @@ export function groupsOf(letters) {
     groups.set(key, group);
   }
   return [...groups.values()]
-    .map((group) => ({ ...group, oldestMs: oldest(group.letters) }))
+    .map((group) => ({
+      ...group,
+      letters: group.letters.toSorted(olderFirst),
+      oldestMs: oldest(group.letters),
+    }))
     .toSorted((a, b) => b.letters.length - a.letters.length);
 }
 
@@ -27,6 +31,11 @@ export function atOf({ body, order }) {
   if (typeof first?.atMs === "number") return first.atMs;
   return order ? madeMs(order) : undefined;
 }
+
+/** New letters come last, so that a page of them stays as it is while somebody selects. */
+const olderFirst = (a, b) =>
+  (atOf(a) ?? Number.POSITIVE_INFINITY) - (atOf(b) ?? Number.POSITIVE_INFINITY) ||
+  a.id.localeCompare(b.id);
 
 function oldest(letters) {
   const times = letters.map(atOf).filter((ms) => ms !== undefined);

@@ -1,10 +1,11 @@
 // One dead letter in full.
-import { html, useLayoutEffect, useRef } from "../ui/html.js";
+import { html, useRef } from "../ui/html.js";
+import { useModal } from "../ui/modal.js";
 import { actOn } from "./dead-actions.js";
 
 export function Letter({ letter, me, again, close }) {
   const box = useRef();
-  useLayoutEffect(() => box.current.showModal(), []);
+  useModal(box);
   const { body, id: _, ...rest } = letter;
   const act = (what) => {
     close();

@@ -50,6 +50,16 @@ const EVENTS = {
   redriven: "an operator retried it",
 };
 
-export const eventWords = (event) => EVENTS[event] ?? event.replaceAll("_", " ");
+/** `detail`: a charge's or refund's attempt and the provider's reason, or a part's service. */
+export function eventWords(event, detail = {}) {
+  const words = EVENTS[event] ?? event.replaceAll("_", " ");
+  const { attempt, detail: reason, service, part, parts } = detail;
+  const of = [
+    ...(attempt ? [`attempt ${attempt}`] : []),
+    ...(service ? [`part ${part} of ${parts}, ${service}`] : []),
+    ...(reason ? [reason] : []),
+  ];
+  return of.length === 0 ? words : `${words} (${of.join(": ")})`;
+}
 
 export const linesOf = ({ lines }) => lines.map(({ sku, qty }) => `${qty} × ${sku}`).join(", ");

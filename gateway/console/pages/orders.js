@@ -15,16 +15,9 @@ const PAGE = 50;
 export function OrdersPage({ query }) {
   const filter = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
   const wanted = filter.id !== "";
-  const listed = !wanted && FILTERS.some((name) => filter[name] !== "");
   return html`<${Find} key=${JSON.stringify(filter)} filter=${filter} />
     ${wanted && html`<${One} key=${filter.id} filter=${filter} />`}
-    ${listed && html`<${Found} filter=${filter} before=${query.get("before") ?? ""} />`}
-    ${
-      !wanted &&
-      !listed &&
-      html`<p class="empty">Give an order's id, a user, or another of the
-      fields above.</p>`
-    }`;
+    ${!wanted && html`<${Found} filter=${filter} before=${query.get("before") ?? ""} />`}`;
 }
 
 function Find({ filter }) {
@@ -75,7 +68,7 @@ function List({ value: { orders, before }, filter }) {
         href=${address("orders", { id: o.id, user: o.user })}>${o.id}</a>`,
     },
     { head: "User", cell: (o) => o.user },
-    { head: "Sale", cell: (o) => o.saleId },
+    { head: "Sale", wide: true, cell: (o) => o.saleId },
     { head: "Status", cell: (o) => html`<${OrderState} state=${o.status} />` },
     { head: "Items", wide: true, cell: (o) => linesOf(o) },
     { head: "Accepted", cell: (o) => html`<${At} at=${o.acceptedAt} />` },

@@ -18,6 +18,7 @@ export function OneSale({ value: { sales }, wanted, me, again }) {
         <${Figure} label="Opens" value=${dateZone(sale.opensAt)} />
         <${Figure} label="Closes" value=${dateZone(sale.closesAt)} />
         <${Figure} label="Currency" value=${sale.currency} />
+        <${Figure} label="Id" value=${html`<span class="id">${sale.id}</span>`} />
       </dl>
       <${Grafana} about=${sale.name} sale=${sale.id} />
       ${
@@ -59,8 +60,9 @@ function Items({ sale, me, again }) {
     {
       head: "Item",
       wide: true,
-      cell: (i) => html`<b>${i.name}</b><small>${i.sku} · ${i.category}
-        </small>${i.withdrawn && html`<${State} level="warning">withdrawn</${State}>`}`,
+      cell: (i) => html`<b class="name" title=${i.name}>${i.name}</b>
+        <small>${i.sku} · ${i.category}${moved(i.units)}</small>
+        ${i.withdrawn && html`<${State} level="warning">withdrawn</${State}>`}`,
     },
     {
       head: "Price",
@@ -79,12 +81,6 @@ function Items({ sale, me, again }) {
     { head: "Left", num: true, cell: (i) => count(i.units?.available) },
     { head: "Held", num: true, cell: (i) => count(i.units?.held) },
     { head: "Sold", num: true, cell: (i) => count(i.units?.sold) },
-    { head: "Added later", num: true, cell: (i) => count(i.units?.restocked) },
-    {
-      head: "Taken away",
-      num: true,
-      cell: (i) => count(i.units ? (i.units.corrected ?? 0) : undefined),
-    },
     ...(me.operate
       ? [
           {
@@ -105,6 +101,12 @@ function Items({ sale, me, again }) {
     <${Table} label="Items" columns=${columns} rows=${rows} keyOf=${(i) => i.sku}
       empty="No item matches." />
     <${Pager} label="Pages of items" at=${at} pages=${pages} turn=${turn} />`;
+}
+
+/** Units that came or went after the sale was made; of most items there are none. */
+function moved({ restocked = 0, corrected = 0 } = {}) {
+  const added = restocked > 0 ? ` · ${count(restocked)} added later` : "";
+  return `${added}${corrected > 0 ? ` · ${count(corrected)} taken away` : ""}`;
 }
 
 function Acts({ sale, item, again }) {

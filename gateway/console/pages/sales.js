@@ -19,11 +19,14 @@ export function SalesPage({ query, me }) {
     }`;
   if (wanted)
     return html`<p><a href=${address("sales")}>← All sales</a></p>
-      <${Panel} id="one-sale" title="Sale ${wanted}" known=${sales} view=${OneSale}
+      <${Panel} id="one-sale" title=${nameOf(sales, wanted)} known=${sales} view=${OneSale}
         wanted=${wanted} me=${me} again=${sales.again} actions=${actions} />`;
   return html`<${Panel} id="sales" title="All sales" known=${sales} view=${List}
     actions=${actions} />`;
 }
+
+const nameOf = ({ value }, wanted) =>
+  value?.sales.find(({ id }) => id === wanted)?.name ?? `Sale ${wanted}`;
 
 function List({ value: { sales } }) {
   const sorted = sales.toSorted((a, b) => b.opensAt.localeCompare(a.opensAt));

@@ -57,9 +57,9 @@ function Events({ order }) {
   const since = Date.parse(story[0].at);
   return html`<ol class="story" aria-label="What happened">
     ${story.map(
-      ({ at, event }) => html`<li>
+      ({ at, event, detail }) => html`<li>
         <time datetime=${at} title=${fullTime(at)}>+${duration(Date.parse(at) - since)}</time>
-        <span><b>${event.replaceAll("_", " ")}</b><small>${eventWords(event)}</small></span>
+        <span><b>${event.replaceAll("_", " ")}</b><small>${eventWords(event, detail)}</small></span>
       </li>`,
     )}
   </ol>`;

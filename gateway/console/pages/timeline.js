@@ -70,15 +70,21 @@ function Waits({ value: { minutes } }) {
   if (minutes.length === 0) return html`<p class="empty">There are no minutes on record yet.</p>`;
   return html`<${Chart} label="Waits" unit=${wait} least=${50}
     times=${minutes.map((m) => m.atMs / 1_000)} lines=${[
-      { name: "outcome, 99 of 100", colour: "c4", values: minutes.map((m) => m.p99Ms) },
-      { name: "outcome, half", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },
+      { name: "outcome, p99", colour: "c4", values: minutes.map((m) => m.p99Ms) },
+      { name: "outcome, median", colour: "c1", dash: [6, 3], values: minutes.map((m) => m.p50Ms) },
       { name: "oldest order", colour: "c3", dash: [2, 3], values: minutes.map((m) => m.lagMs) },
     ]} />`;
 }
 
 const LEVELS = {
   ...{ role_lost: "warning", alarm_raised: "warning", region_away: "trouble", halted: "trouble" },
-  ...{ alarm_ended: "ok", region_back: "ok", halt_ended: "ok", rebuild_ended: "ok" },
+  ...{
+    role_back: "ok",
+    alarm_ended: "ok",
+    region_back: "ok",
+    halt_ended: "ok",
+    rebuild_ended: "ok",
+  },
 };
 
 function Events({ value: { entries, next } }) {
@@ -89,10 +95,12 @@ function Events({ value: { entries, next } }) {
       cell: (e) => html`<${State} level=${LEVELS[e.kind] ?? "notice"}>
         ${e.kind.replaceAll("_", " ")}</${State}>`,
     },
-    { head: "About", cell: (e) => e.subject },
+    { head: "About", wide: true, cell: (e) => e.subject },
     { head: "What happened", wide: true, cell: (e) => e.what },
   ];
-  return html`<${Table} label="Timeline" columns=${columns} rows=${entries} keyOf=${(e) => e.seq}
+  // Some are noticed late: who was lost, after what it led to.
+  const rows = entries.toSorted((a, b) => b.atMs - a.atMs);
+  return html`<${Table} label="Timeline" columns=${columns} rows=${rows} keyOf=${(e) => e.seq}
       empty="Nothing has happened in the last day." />
     ${
       next !== undefined &&

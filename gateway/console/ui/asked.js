@@ -3,8 +3,15 @@
 //
 // 1. One call at a time: whoever asks again meanwhile is served by one more call after it.
 // 2. An answer is shown only for the path that it answers.
+// 3. What could not be asked is asked again, ever more seldom, until it is answered: a gateway that
+//    comes back finds the page as somebody left it.
 import { call } from "../session.js";
 import { useEffect, useRef, useState } from "./html.js";
+
+const AGAIN_MS = 2_000;
+const SELDOM_MS = 30_000;
+/** No answer, or one that says that a store is away. */
+const mayCome = ({ ok, status }) => !ok && (status === 0 || status >= 500);
 
 const ASKING = { value: undefined, atMs: Number.NaN, why: "no answer yet" };
 
@@ -12,20 +19,25 @@ const ASKING = { value: undefined, atMs: Number.NaN, why: "no answer yet" };
 export function useAsked(path) {
   const [known, set] = useState(ASKING);
   const [times, setTimes] = useState(0);
-  const state = useRef({ busy: false, more: false }).current;
+  const state = useRef({ busy: false, more: false, failures: 0 }).current;
   const next = () => setTimes((n) => n + 1);
   useEffect(() => {
     if (!path) return;
     const left = new AbortController();
+    let later;
     Object.assign(state, { busy: true, more: false });
     call("GET", path, undefined, undefined, left.signal).then((answer) => {
       if (left.signal.aborted) return;
       set((was) => learned(was, path, answer));
       state.busy = false;
-      if (state.more) next(); // 1
+      state.failures = mayCome(answer) ? state.failures + 1 : 0;
+      if (state.more)
+        next(); // 1
+      else if (state.failures > 0) later = setTimeout(next, pauseAfter(state.failures)); // 3
     });
     return () => {
       left.abort();
+      clearTimeout(later);
       state.busy = false;
     };
   }, [path, times]);
@@ -35,6 +47,8 @@ export function useAsked(path) {
   };
   return { ...(known.path === path ? known : ASKING), asked: true, again }; // 2
 }
+
+const pauseAfter = (failures) => Math.min(SELDOM_MS, AGAIN_MS * 2 ** (failures - 1));
 
 function learned(was, path, { ok, value, problem, field }) {
   const atMs = performance.now();

@@ -1,5 +1,6 @@
 // Asks before it acts: says what will change, and waits for a second decision.
-import { html, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, useRef, useState } from "./html.js";
+import { useModal } from "./modal.js";
 import { Field } from "./parts.js";
 import { say } from "./said.js";
 import { store, useStore } from "./store.js";
@@ -35,7 +36,7 @@ function Asked({ question }) {
   );
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
-  useLayoutEffect(() => box.current.showModal(), []);
+  useModal(box);
   const close = () => endOf(question);
   // What is under way cannot be called back: its end is shown here.
   const closed = () => (busy ? box.current.showModal() : close());

@@ -13,8 +13,9 @@ export class Panel extends Component {
   }
 
   componentDidCatch(error) {
-    // What was fine before may not be any more: then nothing is left to show.
-    if (this.failed === this.props.known) this.good = undefined;
+    // Several parts of a view may fail at one drawing. Where what was fine before fails as well,
+    // nothing is left to show.
+    if (this.state.error) this.good = undefined;
     this.failed = this.props.known;
     this.setState({ error });
   }
@@ -37,6 +38,8 @@ export class Panel extends Component {
     const why = error ? `it could not be drawn (${error.message})` : known.why;
     const Heading = `h${level}`;
     const value = shown?.value;
+    // What a failed drawing has left half done is not built upon.
+    const key = error ? "again" : "drawn";
     return html`<section id=${id} class="panel" aria-labelledby="${id}-title">
       <header>
         <${Heading} id="${id}-title">${title}</${Heading}>
@@ -48,7 +51,7 @@ export class Panel extends Component {
       ${
         value !== undefined &&
         html`<div class=${why === "" ? "" : "stale"}>
-        <${View} value=${value} stale=${why !== ""} ...${rest} />
+        <${View} key=${key} value=${value} stale=${why !== ""} ...${rest} />
       </div>`
       }
     </section>`;

@@ -2,16 +2,26 @@
 const KEY = "sluice-theme";
 const NEXT = { system: "light", light: "dark", dark: "system" };
 
+/** A browser that keeps nothing refuses even to be asked. */
+function kept(theme) {
+  try {
+    if (theme) localStorage.setItem(KEY, theme);
+    return localStorage.getItem(KEY);
+  } catch {
+    return theme;
+  }
+}
+
 export function themeNow() {
-  const kept = localStorage.getItem(KEY);
-  return kept in NEXT ? kept : "system";
+  const theme = kept();
+  return theme in NEXT ? theme : "system";
 }
 
 export function applyTheme(theme = themeNow()) {
   const { dataset } = document.documentElement;
   if (theme === "system") delete dataset.theme;
   else dataset.theme = theme;
-  localStorage.setItem(KEY, theme);
+  kept(theme);
 }
 
 export function nextTheme() {

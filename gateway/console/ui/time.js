@@ -1,5 +1,5 @@
 // How long ago something was, with the moment itself as the title.
-import { dateTime, duration, fullTime } from "./format.js";
+import { dateTime, duration, fullTime, timeOfDay } from "./format.js";
 import { html } from "./html.js";
 
 /** `ms`: Unix ms; undefined: unknown. */
@@ -11,12 +11,15 @@ export function Ago({ ms, suffix = "ago" }) {
   )} ${suffix}</time>`;
 }
 
+/** A moment: of today, the time alone. */
 export const At = ({ at }) =>
   at
-    ? html`<time datetime=${new Date(at).toISOString()} title=${fullTime(at)}>${dateTime(
-        at,
-      )}</time>`
+    ? html`<time class="at" datetime=${new Date(at).toISOString()} title=${fullTime(at)}>${
+        isToday(at) ? timeOfDay(at) : dateTime(at)
+      }</time>`
     : "unknown";
+
+const isToday = (at) => new Date(at).toDateString() === new Date().toDateString();
 
 /** When a UUIDv7 was made, Unix ms. */
 export function madeMs(id) {

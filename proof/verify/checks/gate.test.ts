@@ -23,14 +23,14 @@ async function soldOutFor5s(): Promise<World> {
 }
 
 /** Ben orders then and is refused. */
-function turnedAway(world: World, afterMs: number, sku = "mug", seq = 0): void {
+function refusedSoldOut(world: World, afterMs: number, sku = "mug", seq = 0): void {
   const told = { at: START_MS + afterMs, result: "fail", status: 409, code: "sold_out" } as const;
   world.sent("ben", world.id(), body(sku, 1, seq), told);
 }
 
 test("refusing an item that was gone during the call, or just before, is right", async () => {
   const world = await soldOutFor5s();
-  for (const afterMs of [0, 2_500, 5_000, 6_500]) turnedAway(world, afterMs);
+  for (const afterMs of [0, 2_500, 5_000, 6_500]) refusedSoldOut(world, afterMs);
   expect(await foundIn(world)).not.toContain(WRONG);
 });
 
@@ -40,7 +40,7 @@ test.each([
   ["of another item", "cap", 2_500],
 ])("wrongly refused: %s", async (_, sku, afterMs) => {
   const world = await soldOutFor5s();
-  turnedAway(world, afterMs, sku);
+  refusedSoldOut(world, afterMs, sku);
   expect(await foundIn(world)).toContain(WRONG);
 });
 

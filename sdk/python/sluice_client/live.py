@@ -384,7 +384,7 @@ def _ends(event: str) -> bool:
 
 
 def _nack(problem: Mapping[str, Any]) -> Problem:
-    """Refusals of orders say when to return in their estimate; the most frequent only that."""
+    """Refusals of orders say when to return in their estimate."""
     estimate = problem.get("estimate") or {}
     brief = problem.get("code") in ("shed", "rate_limited")
     seconds = estimate.get("seconds", 1 if brief else None)

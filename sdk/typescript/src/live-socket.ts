@@ -195,7 +195,7 @@ const NOT_SENT: Problem = {
   retryAfterMs: 0,
 };
 
-/** Refusals of orders say when to return in their estimate; the most frequent leave out the rest. */
+/** Refusals of orders say in their estimate when to return; the frequent ones say no more. */
 function nackOf(problem: unknown): Problem {
   const status = isObject(problem) && typeof problem.status === "number" ? problem.status : 0;
   const read = readProblem(problem, status);

@@ -95,7 +95,7 @@ export class Unfinished extends SluiceError {
     readonly reason: Ending,
     /**
      * `unknown`: the request may have had an effect. Send the same again to find out. An order
-     * whose events ended early was placed, and goes on: that is `unknown` too.
+     * whose events ended early was placed, and is still being processed: that is `unknown` too.
      */
     readonly effect: "none" | "unknown",
     /** The last answer, if there was one. */
