@@ -40,7 +40,7 @@ export async function walkDeadLetters(
   judge: (letter: DeadLetter) => Fate | Promise<Fate>,
 ): Promise<number> {
   const { model } = connection;
-  if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  if (!model) throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
   const channel: Channel = await answered(connection.runtime, model, model.createChannel());
   channel.on("error", () => undefined); // a rejection below reports it
   let dropped = 0;

@@ -22,7 +22,7 @@ export async function depth(
   queue: string,
 ): Promise<Depth | undefined> {
   const { model } = connection;
-  if (!model) throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+  if (!model) throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
   let looks = LOOKS.get(model);
   if (!looks) {
     looks = new Looks(connection.runtime, model);
@@ -105,7 +105,7 @@ export async function depthForSure(
  */
 export async function mayWrite(connection: BrokerConnection, exchange: string): Promise<boolean> {
   if (!connection.model)
-    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+    throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
   const { model, runtime } = connection;
   const channel = await answered(runtime, model, model.createConfirmChannel());
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -123,7 +123,7 @@ export async function mayConfigure(
   { name, type }: { readonly name: string; readonly type: string },
 ): Promise<boolean> {
   if (!connection.model)
-    throw new BrokerUnavailable(`region '${connection.region}' is not connected`);
+    throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
   const { model, runtime } = connection;
   const channel = await answered(runtime, model, model.createChannel());
   // The channel ends with the refusal, which the call below reports too.

@@ -27,7 +27,7 @@ export async function pull(
   limitMs: number,
 ): Promise<Pulled> {
   const { model, runtime, region } = connection;
-  if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
+  if (!model) throw new BrokerUnavailable(`no connection to the broker of ${region}`);
   const channel = await answered(runtime, model, model.createChannel());
   channel.on("error", () => undefined); // a rejection below reports it
   const endMs = runtime.monotonicMs() + limitMs;

@@ -57,7 +57,7 @@ export async function restoreQueue(connection: BrokerConnection, queue: string):
 /** Brings one region's broker in line; those of former routes are removed after. */
 export async function applyRoutes(connection: BrokerConnection, routing: Routing): Promise<void> {
   const { model, region } = connection;
-  if (!model) throw new BrokerUnavailable(`region '${region}' is not connected`);
+  if (!model) throw new BrokerUnavailable(`no connection to the broker of ${region}`);
   const wanted = bindings(routing);
   for (const service of new Set([...routing.routes.values()]))
     await declareQueue(connection.runtime, model, serviceQueue(service), region);

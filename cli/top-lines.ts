@@ -5,6 +5,7 @@ import type { Overview } from "../core/domain/overview.ts";
 import type { GatewayReport } from "../core/domain/report.ts";
 
 const BAR = 24;
+const GAP = "   ";
 const MAX_ITEMS = 12;
 /** Two lines each; the rest of the screen stays in sight. */
 const MAX_FINDINGS = 4;
@@ -15,13 +16,17 @@ export function topLines(f: Figures, now: Overview, width: number, colours: bool
   const lines = [
     ...verdictLines(now, width, paint),
     "",
-    `in ${count(f.acceptedPerS)}/s   decided ${count(f.decidedPerS)}/s   ` +
-      `paid ${count(f.paidPerS)}/s   retries ${count(f.retriesPerS)}/s   ` +
+    ...flowing(width, [
+      ...[`in ${count(f.acceptedPerS)}/s`, `decided ${count(f.decidedPerS)}/s`],
+      ...[`paid ${count(f.paidPerS)}/s`, `retries ${count(f.retriesPerS)}/s`],
       `dead letters ${count(f.dead)}`,
+    ]),
     `refused ${count(f.refusedPerS)}/s${refused === "" ? "" : ` (${refused})`}`,
-    `outcome p50 ${time(f.outcomeP50Ms)}  p99 ${time(f.outcomeP99Ms)}   ` +
-      `confirm p99 ${time(f.confirmP99Ms)}   pending ${count(f.pending)}   ` +
+    ...flowing(width, [
+      `outcome p50 ${time(f.outcomeP50Ms)}  p99 ${time(f.outcomeP99Ms)}`,
+      ...[`confirm p99 ${time(f.confirmP99Ms)}`, `pending ${count(f.pending)}`],
       `worst lag ${time(f.worstLagMs)}`,
+    ]),
     "",
     `${"item".padEnd(24)} ${"left".padStart(9)} ${"held".padStart(9)} ${"sold".padStart(9)}`,
   ];
@@ -108,6 +113,17 @@ function elsewhere(publishing: GatewayReport["publishing"] | undefined, home: st
   if (to !== home) return `, orders go to ${to}`;
   const shards = publishing?.regions.find((r) => r.region === home)?.queues ?? [];
   return shards.length === 0 ? "" : `, orders of shard ${shards.join(", ")} go elsewhere`;
+}
+
+/** Figures in as many lines as the width takes: none is cut off that fits into a line. */
+function flowing(width: number, parts: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = lines.length === 0 ? part : `${lines.at(-1)}${GAP}${part}`;
+    if (lines.length === 0 || longer.length > width) lines.push(part);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }
 
 /** Cuts a line to `width` characters, not counting colours, and drops control characters. */

@@ -12,7 +12,7 @@ export interface StoredOrder extends Order {
   /** Redis's clock, Unix ms. undefined: it is parked. */
   readonly decidedAtMs: number | undefined;
   /** What was decided first, `parked` included, and when. */
-  readonly first: { readonly state: string; readonly atMs: number };
+  readonly first: { readonly state: OrderState; readonly atMs: number };
   readonly shard: number;
   /** The trace of its request; empty if the request named none. */
   readonly traceparent: Traceparent;

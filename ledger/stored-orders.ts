@@ -115,7 +115,7 @@ function asStored(r: Record<string, unknown>, placed: PlacedOrder): StoredOrder 
     fingerprint,
     acceptedAtMs: atMs,
     decidedAtMs: r.decided_ms === null ? undefined : Number(r.decided_ms),
-    first: { state: String(r.first), atMs: Number(r.first_ms) },
+    first: { state: String(r.first) as OrderState, atMs: Number(r.first_ms) },
     shard: Number(r.shard),
     traceparent: trace,
   };

@@ -10,6 +10,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import { misfit, validatorOf } from "../gateway/http/test-openapi.ts";
 import { openLedgerWriter } from "../ledger/open.ts";
 import { inProcess } from "./in-process.ts";
+import { outputOf } from "./output-of.ts";
 import { testDir } from "./services.ts";
 import { makeOrder, Stack, userOf } from "./stack.ts";
 
@@ -230,6 +231,18 @@ test(
     expect(letter).toMatchObject({ queue: PAYMENTS_DEAD, user: at(orders, 1).user });
     await mustFit("GET", `/v1/admin/dead/${letter.id}`, await sluice("dead", "show", letter.id));
     await mustFit("GET", "/v1/admin/webhooks", await sluice("webhooks", "--json"));
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "of dead letters that nobody could be asked for, it is not said that there are none",
+  async () => {
+    const env = { ...process.env, ...stack.env, SLUICE_REGIONS: "eu=amqp://127.0.0.1:1" };
+    const command = [process.execPath, join(import.meta.dir, "..", "cli", "cli.ts"), "dead"];
+    const { out, err, code } = await outputOf(command, { env });
+    expect([out, code]).toEqual(["", 69]);
+    expect(err).toContain("eu did not answer");
   },
   TIMEOUT_MS,
 );

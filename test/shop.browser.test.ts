@@ -146,6 +146,34 @@ const add = (page: Page, sku: string) => page.click(`[data-key="add ${sku}"]`);
 const status = (page: Page, state: string) => page.waitForSelector(`[data-status="${state}"]`);
 
 test(
+  "a press that outlasts a change of the stock is a click",
+  async () => {
+    const [{ page }, other] = [await visit(1_280), await visit()];
+    const left = ".item:has-text('radio') .left";
+    const button = page.locator('[data-key="add lamp"]');
+    await button.hover();
+    const before = await other.page.textContent(left);
+    await page.mouse.down();
+    await add(other.page, "radio");
+    await other.page.click("#buy");
+    await status(other.page, "dispatched");
+    await other.page
+      .locator(left)
+      .filter({ hasNotText: before ?? "" })
+      .waitFor();
+    await page.waitForTimeout(1_500); // the stock has arrived here as well
+    await page.mouse.up();
+    await page.waitForSelector("#count:text-is('1')");
+    await page
+      .locator(left)
+      .filter({ hasNotText: before ?? "" })
+      .waitFor();
+    for (const { page: each } of [{ page }, other]) await each.context().close();
+  },
+  SLOW_MS,
+);
+
+test(
   "two items are bought in yen with a maximum: outcome, life and stock arrive live",
   async () => {
     const { page, errors, user } = await visit();
@@ -165,7 +193,7 @@ test(
     expect(await page.textContent(".order .amount")).toContain("491");
     expect(await page.textContent(".order .verdict")).toContain("On its way");
     expect(await page.textContent("#news")).toContain("lamp, 2 × radio");
-    await page.waitForSelector(".item:has-text('radio') .left:has-text('48 left')");
+    await page.waitForSelector(".item:has-text('radio') .left:has-text('47 left')");
     const [order, ...others] = await shop.orders(await user());
     expect(order).toMatchObject({ currency: "JPY", maxTotal: 600, state: "dispatched" });
     expect([others, errors, await overflow(page)]).toEqual([[], [], [0, 0]]);

@@ -17,6 +17,14 @@ export function register(program: Command): void {
         says,
       }));
       if (json) printJson(rows);
-      else print(table(rows));
+      else print(table(process.stdout.isTTY ? rows.map(shortened) : rows));
     });
+}
+
+/** On a terminal a long value would push what it means out of sight. */
+const MAX_VALUE = 40;
+
+function shortened<R extends { readonly value: unknown }>(row: R): R {
+  const text = String(row.value);
+  return text.length <= MAX_VALUE ? row : { ...row, value: `${text.slice(0, MAX_VALUE - 1)}…` };
 }

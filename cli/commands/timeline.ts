@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { plain } from "../../core/domain/plain.ts";
 import {
+  newestFirst,
   TIMELINE_KINDS,
   type TimelineEntry,
   type TimelineKind,
@@ -45,7 +46,7 @@ async function show({ limit, before, kind, follow, json }: Options): Promise<voi
   const isOf = (entry: TimelineEntry) => kind === undefined || entry.kind === kind;
   await withLedger(async ({ ledger }) => {
     const page = await ledger.timeline({ limit, before });
-    const entries = page.filter(isOf);
+    const entries = newestFirst(page.filter(isOf));
     if (follow) return goOn(ledger, page, isOf, json);
     const next = page.length === limit ? { next: page.at(-1)?.seq } : {};
     if (json) return printJson({ entries, ...next });

@@ -195,8 +195,10 @@ async function welcome(
         `WebSocket ${g.url?.replace("http", "ws")}/v1/ws`,
     ),
     "",
-    ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`, ""] : []),
-    ...(settings.jwtAlgorithm === "HS256" ? await trialLines(env, url) : issuerLines(settings)),
+    ...(env.SLUICE_SHOP === "yes" ? [`A demo shop: ${url}/shop`] : []),
+    ...(settings.jwtAlgorithm === "HS256"
+      ? await trialLines(env, url)
+      : issuerLines(settings, url)),
     `Logs: ${settings.dataDir}/roles/*.log. ` +
       "Ctrl-C stops everything, and so does ./sluice down.",
     "",
@@ -209,6 +211,8 @@ async function trialLines(
 ): Promise<readonly string[]> {
   const token = await mintToken(readSettings(env), { user: "ann", scope: "", hours: 1 });
   return [
+    `The console: ${url}/console, with a token from: ./sluice token --user ops --scope operator`,
+    "",
     "Place an order (each time with a new id):",
     "",
     `  curl -s ${url}/v1/orders -H "authorization: Bearer $(./sluice token --user ann)" ` +
@@ -223,8 +227,9 @@ async function trialLines(
 }
 
 /** Nobody here can sign for an issuer of one's own. */
-function issuerLines({ jwtIssuer, jwtAudience }: Settings): readonly string[] {
+function issuerLines({ jwtIssuer, jwtAudience }: Settings, url: string): readonly string[] {
   return [
+    `The console: ${url}/console`,
     `Tokens: ${jwtIssuer} signs them, for the audience ${jwtAudience}. './sluice token' and the ` +
       "demo shop need SLUICE_JWT_ALGORITHM=HS256.",
     "Then: ./sluice orders    ./sluice stock    ./sluice workers    ./sluice verify --partial",

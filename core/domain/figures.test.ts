@@ -120,6 +120,13 @@ test("top shows the same figures in lines no wider than the terminal", () => {
   );
 });
 
+test("top on a narrow terminal has every figure, in more lines", () => {
+  const now = look(3_000, 2_000);
+  const text = topLines(figures(look(1_000, 1_000), now), now, 44, false).join("\n");
+  for (const name of ["in", "decided", "paid", "retries", "dead letters", "pending", "worst lag"])
+    expect(text).toMatch(new RegExp(`(^|   )${name} \\S`, "m"));
+});
+
 test("rates cover some seconds, so a late report causes neither a gap nor a peak", () => {
   const looks = new Looks();
   const rates: number[] = [];

@@ -38,6 +38,8 @@ const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]
 const SLOWED_STANDS_MS = [30_000, 30_000] as const;
 const AT_ONCE = [0, 0] as const;
 const MAX_NAMES = 2_000;
+/** An age of that moment says nothing on record. */
+const AGE = /, (counted )?\d+ (s|min|h|d) (old|ago)$/;
 /** A role that started longer ago, and was not there in the last look, was there before. */
 const STARTS_MS = 30_000;
 
@@ -174,7 +176,7 @@ function valuesOf(o: Overview): Map<string, string> {
       if (role.kind === "gateway") values.set(`admission ${role.id}`, role.admission);
   }
   for (const { code, subject, what } of o.verdict.findings)
-    values.set(`finding ${code} ${subject}`, what);
+    values.set(`finding ${code} ${subject}`, what.replace(AGE, ""));
   if (o.asOf.sales !== null)
     for (const { id, opensAtMs, closesAtMs } of o.sales)
       values.set(

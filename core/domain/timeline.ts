@@ -37,6 +37,14 @@ export interface TimelineEntry extends TimelineEvent {
   readonly seq: number;
 }
 
+/**
+ * A page by the times that its entries name. What has to last before it counts, such as an alarm's
+ * end, is entered later than it began.
+ */
+export function newestFirst(page: readonly TimelineEntry[]): TimelineEntry[] {
+  return page.toSorted((a, b) => b.atMs - a.atMs || b.seq - a.seq);
+}
+
 /** The main figures of one minute. null: unknown. */
 export interface HistoryMinute {
   /** When the minute began, Unix ms. */

@@ -75,15 +75,17 @@ test("an id that several users have asks for the user; bad input names its field
 test("the timeline and the history come a page at a time, with checked cursors", async () => {
   const t = await start();
   const writer = await openLedgerWriter(realRuntime, `sqlite:${t.ledgerPath}`);
-  const events = [1, 2, 3].map((n) => ({
-    ...{ atMs: Date.now(), kind: "role_started" as const, subject: `w${n}`, what: "started" },
+  const nowMs = Date.now();
+  // The second one was entered after the third had happened.
+  const events = [3, 0, 2].map((ago, i) => ({
+    ...{ atMs: nowMs - ago, kind: "role_started" as const, subject: `w${i + 1}`, what: "started" },
   }));
   const keep = { holder: "g", leaseMs: 60_000, minutes: [], state: "{}" };
   await writer.keepTimeline({ ...keep, events: [] });
   await writer.keepTimeline({ ...keep, events });
   await writer.close();
   const first = await get(t, "/v1/admin/timeline?limit=2");
-  expect(first.body).toMatchObject({ entries: [{ subject: "w3" }, { subject: "w2" }], next: 2 });
+  expect(first.body).toMatchObject({ entries: [{ subject: "w2" }, { subject: "w3" }], next: 2 });
   const rest = await get(t, `/v1/admin/timeline?limit=2&before=${first.body.next}`);
   expect(rest.body).toMatchObject({ entries: [{ subject: "w1" }] });
   expect(rest.body.next).toBeUndefined();

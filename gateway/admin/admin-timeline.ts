@@ -1,5 +1,6 @@
 // /v1/admin/timeline: what happened in the last day. /v1/admin/history: the main figures of each of
 // its minutes.
+import { newestFirst } from "../../core/domain/timeline.ts";
 import type { App, AppParts } from "../http/calls.ts";
 import { problem, Refused } from "../http/problem.ts";
 import { object, optional, read, wholeText } from "../http/shape.ts";
@@ -24,8 +25,9 @@ export function addAdminTimeline(app: App, { options }: AppParts): void {
     const { limit = DEFAULT_LIMIT, before, after } = read(TIMELINE_QUERY, c.req.query());
     if (before !== undefined && after !== undefined)
       throw new Refused(problem("out_of_range", "after", "either 'before' or 'after'"));
-    const entries = await ledger.timeline({ limit, before, after });
-    const next = entries.length === limit ? { next: entries.at(-1)?.seq } : {};
+    const page = await ledger.timeline({ limit, before, after });
+    const next = page.length === limit ? { next: page.at(-1)?.seq } : {};
+    const entries = after === undefined ? newestFirst(page) : page;
     return c.json({ entries, ...next }, 200, { "cache-control": "no-store" });
   });
 

@@ -1,6 +1,6 @@
-// Refusals that come in numbers are answered late. Refusing a request is cheap, but a client that
-// asks again as soon as it is refused would be refused as often as the machine can. So a bounded
-// number of refusals per address, or user, is answered at once, and further ones wait.
+// Frequent refusals are answered late. Refusing a request is cheap, but a client that asks again as
+// soon as it is refused would be refused as often as the machine can. So a bounded number of
+// refusals per address, or user, is answered at once, and further ones wait.
 //
 // 1. Only refusals wait.
 // 2. For how long is random: clients refused together do not return together.

@@ -143,12 +143,12 @@ function section(named: Named): string {
   const responses = Object.entries(call.responses).map(([status, { $ref, ...own }]) => {
     const { description, content } = $ref === undefined ? own : sharedResponse($ref);
     return (
-      `<tr><td><code>${status}</code></td>` +
+      `<tr><td><b><code class="s${status[0]}">${status}</code></b></td>` +
       `<td>${text(description)}${content ? schemaOf(content) : ""}</td></tr>`
     );
   });
   return `<details id="${call.operationId}" ${wordsOf(named)}><summary>
-<span class="method">${method.toUpperCase()}</span>
+<span class="method ${method}">${method.toUpperCase()}</span>
 <code>${html(path)}</code><span>${text(call.summary)}</span></summary>
 ${call.description ? `<p>${text(call.description)}</p>` : ""}
 ${parameters.length > 0 ? `<h3>Parameters</h3><table>${parameters.join("")}</table>` : ""}

@@ -99,11 +99,8 @@ export function waitOf(
   return { waitsFor: currency === saleCurrency ? "number" : "number_or_rate" };
 }
 
-/** An event, or the first decision, which is no event on record. */
-type Happened = Omit<OrderEvent, "event"> & { readonly event: string };
-
 /** As in the stream of an order's events. */
-function showEvent({ atMs, event, detail: text }: Happened) {
+function showEvent({ atMs, event, detail: text }: OrderEvent) {
   const detail = eventDetail(event, text);
   return { at: rfc3339(atMs), event, ...(typeof detail === "object" ? { detail } : {}) };
 }
@@ -145,6 +142,7 @@ export async function showOrders(
 export function eventsOf(
   { first }: StoredOrder,
   events: readonly OrderEvent[],
-): readonly Happened[] {
+): readonly OrderEvent[] {
   return [{ atMs: first.atMs, event: first.state, detail: "" }, ...events];
 }
+

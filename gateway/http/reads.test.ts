@@ -23,7 +23,7 @@ function stored(user: string, count: number): StoredOrder[] {
     fingerprint: "f",
     acceptedAtMs: 1_000,
     decidedAtMs: 2_000,
-    first: { state: "reserved", atMs: 2_000 },
+    first: { state: "reserved" as const, atMs: 2_000 },
     shard: 0,
   };
   const rest = {

@@ -24,8 +24,8 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   restockItem: ["sku"],
   acceptRate: ["pair", "value"],
   refuseRate: ["pair", "value"],
-  postAdminWebhooks: ["url", "after"],
-  getFeed: ["after"],
+  addWebhook: ["url", "after"],
+  readFeed: ["after"],
   listTimeline: ["after"],
 };
 /** Order intake's own; openapi.test.ts compares its parser. Only a signed report is read. */
@@ -63,8 +63,8 @@ const GOOD: Readonly<Record<string, Json>> = {
   setRoute: { service: "depot", region: "eu", new: true },
   redriveDeadLetters: { ...LETTERS, limit: 5 },
   dropDeadLetters: { ...LETTERS, limit: 5 },
-  postAdminWebhooks: { url: "https://shop.example/x", types: ["order.paid"], after: "end" },
-  postAdminWebhooksIdRedeliver: { event: "e1" },
+  addWebhook: { url: "https://shop.example/x", types: ["order.paid"], after: "end" },
+  redeliverEvent: { event: "e1" },
   claimParts: { ...CLAIM, max: 2, wait: 0, lease: 60 },
   reportPart: { ...CLAIM, key: PART_KEY, outcome: "failed", reason: "broken" },
 };

@@ -31,11 +31,12 @@ const shownIn = new WeakMap();
 
 /**
  * Shows children made by `make`, if `state` is another than last time. Whatever had the focus
- * keeps it, found by its `data-key`.
+ * keeps it, found by its `data-key`. While one of them is pressed nothing is replaced: a button
+ * that goes away under a finger is never clicked. The page draws again within a second.
  */
 export function show(target, state, make) {
   const text = JSON.stringify(state);
-  if (shownIn.get(target) === text) return;
+  if (shownIn.get(target) === text || target.matches(":active")) return;
   shownIn.set(target, text);
   const focused = target.contains(document.activeElement) ? document.activeElement : undefined;
   const key = focused?.dataset.key;

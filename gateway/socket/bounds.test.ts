@@ -258,7 +258,7 @@ test("a user who opens sockets over and over waits, however they show their toke
   expect(opened(url, "shop", "service")).rejects.toThrow("refused");
 });
 
-test("refusals that come in numbers are answered late, and nothing else is", async () => {
+test("frequent refusals are answered late, and nothing else is", async () => {
   const t = await start({ limits: { promptRefusals: { perSecond: 0.01, burst: 1 } } });
   const { url } = t.gateway;
   const bad = { authorization: "Bearer bad" };
