@@ -2,7 +2,7 @@
 // headers of each answer, the refusals that any call may get, and examples.
 import { headerParameter, type Json } from "./openapi-schemas.ts";
 
-/** Calls whose name does not follow from their path. */
+/** What generated clients name each call. */
 const NAMES: Record<string, string> = {
   "POST /v1/orders": "placeOrder",
   "GET /v1/orders": "listOrders",
@@ -152,7 +152,9 @@ export function finished(paths: Json, refusals: Refusals): Json {
 }
 
 function finishedCall(call: Call, method: string, path: string, refusals: Refusals): Json {
-  const operationId = NAMES[`${method.toUpperCase()} ${path}`] ?? nameFrom(method, path);
+  const of = `${method.toUpperCase()} ${path}`;
+  const operationId = NAMES[of];
+  if (operationId === undefined) throw new Error(`${of} needs a name: generated clients have it`);
   const tag = TAGS.find(([prefix]) => path.startsWith(prefix))?.[1];
   const more = [
     ...ANY_REFUSAL,
@@ -202,11 +204,6 @@ function withHeaders(response: Json, call: string, status: string): Json {
 }
 
 /** `postAdminSalesSaleWithdraw` for POST /v1/admin/sales/{sale}/withdraw. */
-function nameFrom(method: string, path: string): string {
-  const words = path.replace(/^\/v1/, "").match(/[a-z]+/gi) ?? [];
-  return method + words.map((w) => `${w[0]?.toUpperCase()}${w.slice(1)}`).join("");
-}
-
 function mapped<V, R>(
   record: Readonly<Record<string, V>>,
   to: (value: V, key: string) => R,

@@ -37,6 +37,16 @@ test("the client knows every problem and every state of the product", () => {
   expect([OPEN_STATES, FINISHED_STATES] as unknown).toEqual([OPEN, TERMINAL_STATES]);
 });
 
+test("a client without an address, or with a wrong one, says which setting is at fault", () => {
+  for (const [gateways, said] of [
+    [undefined, "gateways: at least one address"],
+    [[], "gateways: at least one address"],
+    [[undefined], "gateways[0]: not an address"],
+    ["eu.shop.example", "gateways[0]: not an address"],
+  ] as const)
+    expect(() => new Sluice({ gateways, token: "t" } as never)).toThrow(said);
+});
+
 test("unconfirmed, over HTTP and a socket: the same order is sent again", async () => {
   const sluice = await client();
   live = await sluice.live();
