@@ -26,7 +26,7 @@ export interface BenchLedger {
 /** A new server accepts connections a moment before it accepts commands. */
 const START_LOOKS = 50;
 const START_LOOK_MS = 100;
-/** Others may enter the folder, and so reach theirs in it, but not list it. */
+/** Other users may enter the folder and reach their own in it, but not list it. */
 const MAY_ENTER = 0o711;
 /** A stack is stopped before its database is dropped, but its connections may end later. */
 const DROP = "DROP DATABASE IF EXISTS";

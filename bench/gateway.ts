@@ -38,7 +38,7 @@ const SECRET = "a secret that is long enough for HS256";
 const ISSUER = { secret: SECRET, issuer: "bench", audience: "bench" };
 const SOCKETS = 16;
 const USERS = 2_000;
-/** Requests here come over no connection. */
+/** Requests here have no connection. */
 const NOWHERE = { requestIP: () => null };
 /** One order in this many is reserved, so its later states are awaited. */
 const RESERVED_ONE_IN = 10;

@@ -23,6 +23,7 @@ import { RedisStore } from "../core/stores/redis.ts";
 import { Db, insertRows, type Value } from "../ledger/db.ts";
 import { openLedger, openLedgerWriter } from "../ledger/open.ts";
 import { messageId } from "../ledger/places.ts";
+import { append, CHARGES, ENTRIES, MESSAGES } from "../ledger/sheet-rows.ts";
 import { startRedis } from "../services/redis.ts";
 
 const SHARDS = 8;
@@ -76,19 +77,26 @@ async function writeShard(db: Db, shard: number, users: string[], count: number)
         if (i <= SENT_PER_ENTRY) orders.push({ user, id });
       }
       const id = newEntryId(realRuntime.randomBytes);
-      entries.push(shard, n, id, prev, "decide", atMs, 1, "[]", stepsText(stepsOf(sent)));
-      messages.push(messageId(shard, n), shard, n, "g", "1", rows.toString(), OUTCOMES);
+      append(entries, ENTRIES, {
+        ...{ shard, n, id, prev, kind: "decide", at_ms: atMs, recorded_ms: atMs, epoch: 1 },
+        ...{ released: "[]", steps: stepsText(stepsOf(sent)) },
+      });
+      append(messages, MESSAGES, {
+        ...{ id: messageId(shard, n), shard, n, gateway: "g", batch: "1" },
+        ...{ body: rows.toString(), outcomes: OUTCOMES },
+      });
       const open = at(orders, 0);
-      charges.push(open.user, open.id, 1, 1, 100, "EUR", "tok", "started", "", "");
+      append(charges, CHARGES, {
+        ...{ usr: open.user, id: open.id, generation: 1, attempt: 1, status: "started" },
+        ...{ amount: 100, currency: "EUR", payment: "tok", rate_id: "", rate: "" },
+        ...{ detail: "", metadata: "", trace: "" },
+      });
       [prev, sent] = [id, orders.slice(1)];
     }
     await db.transaction(async (tx) => {
-      const of = ["shard", "n", "id", "prev", "kind", "at_ms", "epoch", "released", "steps"];
-      await insertRows(tx, "entries", of, entries);
-      const message = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
-      await insertRows(tx, "messages", message, messages);
-      const charge = ["usr", "id", "generation", "attempt", "amount", "currency", "payment"];
-      await insertRows(tx, "charges", [...charge, "status", "detail", "metadata"], charges);
+      await insertRows(tx, "entries", ENTRIES, entries);
+      await insertRows(tx, "messages", MESSAGES, messages);
+      await insertRows(tx, "charges", CHARGES, charges);
     });
   }
   await db.run("UPDATE shards SET last_id = ?, last_n = ? WHERE shard = ?", [prev, count, shard]);

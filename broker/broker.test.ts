@@ -96,7 +96,7 @@ test(
 );
 
 test(
-  "looks at queues share a channel, and one at a queue that does not exist disturbs no other",
+  "checks of queues share a channel, and one of a missing queue disturbs no other",
   async () => {
     const broker = await connection(await (await testRabbit()).freshVhost());
     const channels = () =>

@@ -229,7 +229,7 @@ test("a full queue is pressure: its batch goes nowhere else", async () => {
   expect([us.got.length, failover.region]).toEqual([0, "eu"]);
 });
 
-test("a home without the queue is left", async () => {
+test("batches go elsewhere when the home region lacks the queue", async () => {
   const { eu, publish, failover } = rig();
   eu.does = "returned";
   expect(await publish()).toMatchObject({ outcome: "confirmed", region: "eu,us" });

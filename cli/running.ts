@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { settingVariables } from "../core/settings/settings.ts";
-import { anyLiving, recordedPid } from "../services/processes.ts";
+import { anyRunning, recordedPid } from "../services/processes.ts";
 import { Unavailable } from "./usage.ts";
 
 type Variables = Readonly<Record<string, string>>;
@@ -104,7 +104,7 @@ const RATES_COMMANDS: ReadonlySet<string> = new Set(["list", "accept", "refuse"]
 function runs(dir: string): boolean {
   if (!existsSync("/proc/self/stat")) return true; // nobody can tell without it
   if (recordedPid(dir, "up") !== undefined) return true;
-  return readdirSync(dir).some((folder) => anyLiving(join(dir, folder, "run")));
+  return readdirSync(dir).some((folder) => anyRunning(join(dir, folder, "run")));
 }
 
 /** Why a command has no stores to talk to. */

@@ -110,6 +110,15 @@ export async function insertRows(
   return flat.length === 0 ? [] : tx.insert({ table, columns, flat, rest });
 }
 
+/** Inserts one row, by the names of its columns. */
+export async function insertRow(
+  tx: Runner,
+  table: string,
+  row: Readonly<Record<string, Value>>,
+): Promise<void> {
+  await insertRows(tx, table, Object.keys(row), Object.values(row));
+}
+
 /**
  * SQLite's result code for a violated constraint. Extended codes, such as 275 for a CHECK, have it
  * in their low byte.

@@ -183,7 +183,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   });
 });
 
-test("Postgres: a shard that commits late is not passed by", async () => {
+test("Postgres: a shard that commits late is not skipped", async () => {
   const { url, ledger, start } = await fresh("postgres");
   const [late, early] = [await owner(url, 0), await owner(url, 1)];
   const db = await Db.open(realRuntime, url);

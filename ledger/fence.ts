@@ -20,6 +20,7 @@ import { type Dialect, insertRows, type Runner, type Value } from "./db.ts";
 import type { Prices } from "./prices.ts";
 import { Contradiction } from "./refusals.ts";
 import { retiredOf } from "./retire.ts";
+import { append, PURCHASES, TURNS } from "./sheet-rows.ts";
 
 type Lines = readonly Line[];
 
@@ -178,8 +179,9 @@ async function guardPurchases(
   older: ReadonlySet<number>,
 ): Promise<void> {
   const flat: Value[] = [];
-  for (const { sale, user, sku, sum } of purchases.values()) flat.push(sale, user, sku, sum);
-  const rows = await insertRows(tx, "purchases", ["sale", "usr", "sku", "units"], flat, ADD);
+  for (const { sale, user, sku, sum } of purchases.values())
+    append(flat, PURCHASES, { sale, usr: user, sku, units: sum });
+  const rows = await insertRows(tx, "purchases", PURCHASES, flat, ADD);
   const flaws: Flaw[] = [];
   for (const { sale, usr, sku, units } of rows) {
     const purchase = purchases.get(`${sale} ${usr} ${sku}`) as Purchase;
@@ -203,8 +205,8 @@ async function guardTurns(dialect: Dialect, tx: Runner, turns: readonly Turn[]):
     WHERE turns.next <= excluded.lowest RETURNING sale, usr`;
   const flat: Value[] = [];
   for (const { sale, user, next, lowest } of turns)
-    flat.push(sale, user, Math.max(1, next), lowest);
-  const rows = await insertRows(tx, "turns", ["sale", "usr", "next", "lowest"], flat, advance);
+    append(flat, TURNS, { sale, usr: user, next: Math.max(1, next), lowest });
+  const rows = await insertRows(tx, "turns", TURNS, flat, advance);
   const kept = new Set(rows.map(({ sale, usr }) => `${sale} ${usr}`));
   const flaws = turns.flatMap((turn) => {
     // 3

@@ -115,7 +115,7 @@ describe.each(databases)("%s", (dialect, freshUrl) => {
     expect(await db.run("SELECT n FROM t WHERE n IN (7, 8)")).toEqual([]);
   });
 
-  test("after a failure nothing more is sent, and the failure is told at once", async () => {
+  test("after a failure nothing more is sent, and the failure is reported at once", async () => {
     const db = await fresh();
     const columns = ["n", "a", "b"];
     const wrong = [-1, null, "b"];
@@ -147,7 +147,7 @@ describe.each(databases)("%s", (dialect, freshUrl) => {
     }
   }, 60_000);
 
-  test("rows that are no transaction's all come in, or none does", async () => {
+  test("rows outside a transaction are all inserted, or none is", async () => {
     const db = await fresh();
     const flat = [...[1, null, "b"], ...[2, null, "b"], ...[-1, null, "b"]];
     const error = await insertRows(db, "t", ["n", "a", "b"], flat).catch((e: unknown) => e);
@@ -217,7 +217,7 @@ test("Postgres compresses long texts with lz4, also in a ledger from before", as
 
 const MESSAGE = ["id", "shard", "n", "gateway", "batch", "body", "outcomes"];
 
-test("after a failed statement SQLite runs no other of the transaction", async () => {
+test("after a failed statement SQLite runs no further one of the transaction", async () => {
   const db = await Db.open(realRuntime, `sqlite:${testDir("insert")}/ledger.db`);
   open.push(db);
   await db.run("CREATE TABLE t (n INTEGER)");
@@ -236,7 +236,7 @@ test("after a failed statement SQLite runs no other of the transaction", async (
   expect(await db.run("SELECT n FROM t")).toEqual([{ n: 4 }]);
 });
 
-test("the error that counts is the one that is no consequence of another", async () => {
+test("the error that counts is the one that is not a consequence of another", async () => {
   const consequence = Object.assign(new Error("aborted"), { errno: "25P02" });
   const cause = Object.assign(new Error("check"), { errno: "23514" });
   const failing = [Promise.reject(consequence), Promise.reject(cause), Promise.resolve()];

@@ -1,6 +1,7 @@
 // Publishes the dead letters of failures that still stand again, when an operator reports that a
 // broker has lost messages. A letter that was not lost is there twice; redriving both has the
 // effect of one.
+import type { Attempt } from "../core/domain/charge.ts";
 import type { Runner } from "./db.ts";
 import { keptText } from "./letters.ts";
 import { bucketOf } from "./places.ts";
@@ -53,9 +54,9 @@ async function stands(tx: Runner, shard: number, body: Body): Promise<boolean> {
         (await lastGeneration(tx, user, id)) === generation
       );
     case "refund_failed":
-      return (await chargeStatus(tx, user, id, generation, attempt)) === "refund_failed";
+      return (await chargeStatus(tx, { user, id, generation, attempt })) === "refund_failed";
     case "charge_unresolved":
-      return (await chargeStatus(tx, user, id, generation, attempt)) === "unresolved";
+      return (await chargeStatus(tx, { user, id, generation, attempt })) === "unresolved";
     case "the order could not be decided": {
       const { order } = row ?? {};
       if (!order) return true;
@@ -78,9 +79,8 @@ async function lastGeneration(tx: Runner, user: string, id: string): Promise<num
 
 async function chargeStatus(
   tx: Runner,
-  ...of: readonly [user: string, id: string, generation: number, attempt: number]
+  { user, id, generation, attempt }: Attempt,
 ): Promise<unknown> {
-  const [user, id, generation, attempt] = of;
   const text = `SELECT status FROM charges
     WHERE id = ? AND usr = ? AND generation = ? AND attempt = ?`;
   return (await tx.run(text, [id, user, generation, attempt]))[0]?.status;

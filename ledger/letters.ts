@@ -1,31 +1,18 @@
 // Dead letters that operators took out of their queues: their content, who decided, and when.
 // Without this record, a failure that was dealt with would look like one whose letter was lost.
 import type { LetterRecord } from "./contract.ts";
-import type { Runner } from "./db.ts";
+import { insertRow, type Runner } from "./db.ts";
 
 /** Characters kept of a letter: any order fits, and a table of garbage stays small. */
 const KEPT_TEXT = 4_096;
 
 export async function recordLetter(db: Runner, letter: LetterRecord): Promise<void> {
-  const { region, queue, fate, reason, user, id, generation, subject, atMs, body } = letter;
-  await db.run(
-    `INSERT INTO letters
-       (letter, region, queue, fate, reason, usr, id, generation, subject, at_ms, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    [
-      ...[
-        letter.letter,
-        region,
-        queue,
-        fate,
-        keptText(reason),
-        keptText(user),
-        keptText(id),
-        generation,
-      ],
-      ...[subject, atMs, keptText(body)],
-    ],
-  );
+  const { letter: key, region, queue, fate, generation, subject, atMs } = letter;
+  await insertRow(db, "letters", {
+    ...{ letter: key, region, queue, fate, generation, subject, at_ms: atMs },
+    ...{ usr: keptText(letter.user), id: keptText(letter.id) },
+    ...{ reason: keptText(letter.reason), body: keptText(letter.body) },
+  });
 }
 
 /** Postgres accepts no zero bytes in a text. */

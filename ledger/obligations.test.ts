@@ -270,7 +270,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
   });
 });
 
-test("whoever asks again in Postgres waits for the shard first, and locks no attempt", async () => {
+test("asking again in Postgres first waits for the shard, and locks no attempt", async () => {
   const rig = await charging("postgres");
   const of = { user: USER, id: rig.id, generation: 1, attempt: 1 };
   const recorder = await Db.open(realRuntime, rig.url);

@@ -25,6 +25,8 @@ export const PARTS = [
   ...(["usr", "id", "generation", "part", "parts", "routing_key", "service", "status"] as const),
   "lines",
 ] as const;
+export const PURCHASES = ["sale", "usr", "sku", "units"] as const;
+export const TURNS = ["sale", "usr", "next", "lowest"] as const;
 
 /** Appends a row to the flat values of a table with these columns. */
 export function append<const Columns extends readonly string[]>(

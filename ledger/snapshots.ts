@@ -3,7 +3,7 @@
 // chunks and their hash. Only consumers/rebuild/snapshot.ts knows what is in the chunks. Snapshots
 // are optional: without a sound one, a rebuild reads more of the journal.
 import type { EntryId } from "../core/domain/entry.ts";
-import type { Db } from "./db.ts";
+import { type Db, insertRow } from "./db.ts";
 
 export interface SnapshotHead {
   readonly shard: number;
@@ -85,23 +85,21 @@ export class SnapshotWriter {
 
   async add(body: string): Promise<void> {
     this.hash.update(body);
-    await this.db.run("INSERT INTO snapshot_chunks (shard, n, chunk, body) VALUES (?, ?, ?, ?)", [
-      ...[this.shard, this.n, this.chunks++, body],
-    ]);
+    const chunk = this.chunks++;
+    await insertRow(this.db, "snapshot_chunks", { shard: this.shard, n: this.n, chunk, body });
   }
 
   /** Makes the snapshot valid, and deletes older ones. */
   async finish(head: Pick<SnapshotHead, "id" | "version" | "atMs" | "openSales">): Promise<void> {
     const { shard, n, chunks } = this;
-    const columns = "shard, n, id, version, chunks, checksum, at_ms, open_sales";
-    await this.db.run(`INSERT INTO snapshots (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, [
-      ...[shard, n, head.id, head.version, chunks, this.hash.digest("hex"), head.atMs],
-      JSON.stringify(head.openSales),
-    ]);
+    const { id, version, atMs, openSales } = head;
+    await insertRow(this.db, "snapshots", {
+      ...{ shard, n, id, version, chunks, checksum: this.hash.digest("hex") },
+      ...{ at_ms: atMs, open_sales: JSON.stringify(openSales) },
+    });
     const kept = "SELECT n FROM snapshots WHERE shard = ? ORDER BY n DESC LIMIT ?";
-    await this.db.run(`DELETE FROM snapshots WHERE shard = ? AND n NOT IN (${kept})`, [
-      ...[shard, shard, KEPT],
-    ]);
+    const stale = `DELETE FROM snapshots WHERE shard = ? AND n NOT IN (${kept})`;
+    await this.db.run(stale, [shard, shard, KEPT]);
     await this.db.run(
       `DELETE FROM snapshot_chunks WHERE shard = ?
        AND n NOT IN (SELECT n FROM snapshots WHERE shard = ?)`,

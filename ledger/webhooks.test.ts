@@ -68,7 +68,7 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(await webhooks.share()).toBe(5);
   });
 
-  test("who has lost the lease writes nothing", async () => {
+  test("a sender that has lost its lease writes nothing", async () => {
     const { webhooks, add, progress, claim } = await fresh();
     const id = await add(1);
     const [old] = await claim("one");

@@ -109,14 +109,14 @@ function endingLast(node: PrivateRabbit, all: readonly PrivateRabbit[], epmd: Ch
   return { ...node, stop: () => after(node.stop()), kill: () => after(node.kill()) };
 }
 
-/** Must not change between starts: the nodes' data belongs to it. */
+/** Must not change between starts: the nodes' data folders carry it. */
 function clusterName(dir: string): string {
   const file = join(dir, "cluster");
   if (!existsSync(file)) writeFileSync(file, `sluice-${realRuntime.uuid().slice(0, 8)}`);
   return readFileSync(file, "utf8");
 }
 
-/** If one does not start, the others are stopped. */
+/** If one does not start, the others are killed. */
 async function allOrNone<T>(
   starts: readonly Promise<T>[],
   nodesOf: (started: T) => readonly PrivateRabbit[],

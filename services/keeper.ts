@@ -1,27 +1,29 @@
 // Keeps services running.
 //
-//   1. One that ends by itself is started again, after pauses that grow while it does not stay up.
-//   2. One that runs and does not serve is restarted: a broker whose database has stopped, a Redis
+//   1. One that exits on its own is started again, after pauses that grow until it stays up.
+//   2. One that runs but does not serve is restarted: a broker whose database has stopped, a Redis
 //      that never answers. Several probes in a row must have failed, over a minute, and after each
 //      restart over twice as long. Nothing is lost: a broker's queues are on its disk, and Redis is
 //      rebuilt from the ledger.
-//   3. One that a signal has stopped is left alone, since somebody wants it so.
+//   3. One that a signal has stopped is left alone: somebody did that on purpose.
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { endKept, type Kept, writeKept } from "./kept.ts";
+import { type Kept, removeKept, writeKept } from "./kept.ts";
 import { isFrozen } from "./probes.ts";
 import type { Child } from "./processes.ts";
 
 /** A service that can be started again at the same place. */
 export interface Restartable extends Child {
   again(): Promise<Restartable>;
-  /** Rejects, in time, with why it does not serve. Absent: only its end counts. */
+  /**
+   * Rejects within the limit with the reason why it does not serve. Absent: only its exit counts.
+   */
   probe?: ((limitMs: number) => Promise<void>) | undefined;
 }
 
 export interface Patience {
   readonly everyMs: number;
-  /** An answer takes milliseconds; on an overloaded machine seconds. */
+  /** An answer takes milliseconds, or seconds on an overloaded machine. */
   readonly limitMs: number;
   /** Failed probes in a row, and the time since the first of them, before a restart. */
   readonly times: number;
@@ -37,8 +39,8 @@ const PAUSE_MIN_MS = 200;
 const PAUSE_MAX_MS = 10_000;
 /** One that ran for this long ended for a new reason. */
 const STEADY_MS = 60_000;
-/** Failed probes before anybody is told: one may have met a busy moment. */
-const TOLD_AFTER = 2;
+/** Failed probes before one is logged: a single one may have met a busy moment. */
+const LOGGED_AFTER = 2;
 
 export interface KeeperOptions {
   readonly say: (line: string) => void;
@@ -74,7 +76,7 @@ export class Keeper {
     this.stopping.resolve();
     await Promise.all([...this.current.values()].map((service) => service.stop()));
     await Promise.all(this.watches);
-    endKept(this.options.dir);
+    removeKept(this.options.dir);
   }
 
   private get stopped(): boolean {
@@ -88,16 +90,16 @@ export class Keeper {
     for (let attempt = 0; ; attempt++) {
       const startedMs = realRuntime.monotonicMs();
       this.note(name, { state: "serves" });
-      let ill: string | undefined;
-      void this.untilIll(name, service, doublings, (why) => {
-        ill = why;
+      let unhealthy: string | undefined;
+      void this.watchHealth(name, service, doublings, (why) => {
+        unhealthy = why;
       });
       const code = await service.exited;
       if (this.stopped) return;
       const ranMs = realRuntime.monotonicMs() - startedMs;
       if (ranMs > FORGIVEN_MS) doublings = 0;
-      if (ill !== undefined) doublings++;
-      const why = ill ?? `it exited with code ${code}`;
+      if (unhealthy !== undefined) doublings++;
+      const why = unhealthy ?? `it exited with code ${code}`;
       if (ranMs > STEADY_MS) attempt = 0;
       say(`${name} exited with code ${code}; starting it again (log: ${log})`);
       this.note(name, { state: "down", why });
@@ -112,8 +114,8 @@ export class Keeper {
     }
   }
 
-  /** 2. Until a service ends, by itself or because it does not serve. Never rejects. */
-  private async untilIll(
+  /** 2. Probes a service until it ends, on its own or because it does not serve. Never rejects. */
+  private async watchHealth(
     name: string,
     service: Restartable,
     doublings: number,
@@ -127,7 +129,7 @@ export class Keeper {
     for (;;) {
       await realRuntime.sleep(everyMs, gone);
       if (gone.aborted || !service.probe) return;
-      const why = await this.look(name, service);
+      const why = await this.check(name, service);
       if (gone.aborted) return;
       if (why === undefined) {
         failed = 0;
@@ -135,7 +137,7 @@ export class Keeper {
       }
       if (failed++ === 0) sinceMs = realRuntime.monotonicMs();
       const seconds = Math.round(patienceMs / 1_000);
-      if (failed === TOLD_AFTER) {
+      if (failed === LOGGED_AFTER) {
         this.options.say(`${name} does not serve; after ${seconds} s it is restarted: ${why}`);
         this.note(name, { state: "fails", why });
       }
@@ -146,8 +148,8 @@ export class Keeper {
     }
   }
 
-  /** Why a service does not serve; undefined: it does, or nobody wants it to (3). */
-  private async look(name: string, service: Restartable): Promise<string | undefined> {
+  /** Why a service does not serve; undefined: it does, or a signal has stopped it (3). */
+  private async check(name: string, service: Restartable): Promise<string | undefined> {
     const before = this.kept.get(name)?.state;
     if (isFrozen(service.pid)) {
       if (before !== "frozen") {

@@ -21,7 +21,7 @@ const STATES: ReadonlySet<unknown> = new Set<Kept["state"]>(["serves", "fails", 
 
 const fileIn = (dir: string) => join(dir, "kept.json");
 
-/** A full disk does not keep anybody from being started again. */
+/** A full disk must not keep a service from being started again. */
 export function writeKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
   try {
     writeWhole(fileIn(dir), JSON.stringify(Object.fromEntries(kept)));
@@ -30,15 +30,18 @@ export function writeKept(dir: string, kept: ReadonlyMap<string, Kept>): void {
   }
 }
 
-export function endKept(dir: string): void {
+export function removeKept(dir: string): void {
   rmSync(fileIn(dir), { force: true });
 }
 
-/** By name; empty if nothing is kept here. What an `up` of another release writes is left out. */
+/**
+ * By name; empty if nothing is kept here. Entries that an `up` of another release wrote are left
+ * out.
+ */
 export function readKept(dir: string): ReadonlyMap<string, Kept> {
   try {
-    const told = Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object);
-    return new Map(told.filter((entry): entry is [string, Kept] => isKept(entry[1])));
+    const entries = Object.entries(JSON.parse(readFileSync(fileIn(dir), "utf8")) as object);
+    return new Map(entries.filter((entry): entry is [string, Kept] => isKept(entry[1])));
   } catch {
     return new Map();
   }

@@ -7,7 +7,7 @@ import { urlsOf } from "../broker/region.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
 import { Keeper } from "./keeper.ts";
-import { endKept } from "./kept.ts";
+import { removeKept } from "./kept.ts";
 import { endLeftovers } from "./processes.ts";
 import { endRabbitIn, RABBIT_LOG } from "./rabbitmq.ts";
 import { endRedisIn, type PrivateRedis, REDIS_LOG, startRedis } from "./redis.ts";
@@ -23,7 +23,7 @@ export interface LocalServices {
   /** From now on, a service that ends by itself or does not serve is started again. */
   keep(): void;
   stop(): Promise<void>;
-  /** Ends at once those that are not kept: for a system that is thrown away. */
+  /** Ends at once those that are not kept running: for a system that is thrown away. */
   kill(): Promise<void>;
 }
 
@@ -58,13 +58,13 @@ export async function startLocalServices(options: LocalOptions): Promise<LocalSe
   const { settings, say } = options;
   const dir = resolve(settings.dataDir);
   mkdirSync(dir, { recursive: true });
-  endKept(dir);
+  removeKept(dir);
   const ended = await endLocalLeftovers(dir);
   if (ended.length > 0) say(`stopped processes left by an earlier run: ${ended.join(", ")}`);
   const { redis, brokers } = await startStores(dir, options);
   let keeper: Keeper | undefined;
   return {
-    ...leadTo(dir, settings, redis, brokers),
+    ...envFor(dir, settings, redis, brokers),
     redis,
     brokers,
     keep: () => {
@@ -124,7 +124,7 @@ async function startStores(dir: string, options: LocalOptions): Promise<Stores> 
 }
 
 /** The variables that lead roles to the services. */
-function leadTo(
+function envFor(
   dir: string,
   settings: Settings,
   redis: PrivateRedis | undefined,

@@ -19,7 +19,7 @@ export const MAX_LOG_BYTES = 32 * 1024 * 1024;
 /** How much of its end is kept. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 
-/** Looks at every `*.log` of these folders now and then. Returns a function that ends it. */
+/** Checks every `*.log` of these folders regularly. Returns a function that stops it. */
 export function boundLogs(folders: readonly string[]): () => void {
   const timer = realRuntime.startInterval(() => {
     for (const folder of folders) for (const file of logsIn(folder)) cutIfLong(file);

@@ -2,19 +2,19 @@ import { createServer } from "node:net";
 import { realRuntime } from "../core/runtime/runtime.ts";
 
 /**
- * Ports that a system gives to outgoing connections, and to whoever asks for any port, begin at
- * 32768 (Linux) or above. A port below them is not taken between the look and its use.
+ * The ports that a system assigns by itself begin at 32768 (Linux) or above. A port below them is
+ * not assigned between the check and its use.
  */
-const LEAST_PORT = 20_000;
-const PORTS = 12_768;
-const MOST_LOOKS = 1_000;
+const MIN_PORT = 20_000;
+const PORT_COUNT = 12_768;
+const MAX_TRIES = 1_000;
 
 /** Distinct loopback TCP ports that are free now. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
-  for (let looks = 0; ports.size < count; looks++) {
-    if (looks > MOST_LOOKS) throw new Error(`found no ${count} free ports of 127.0.0.1`);
-    const port = LEAST_PORT + Math.floor(realRuntime.random() * PORTS);
+  for (let tries = 0; ports.size < count; tries++) {
+    if (tries > MAX_TRIES) throw new Error(`found no ${count} free ports of 127.0.0.1`);
+    const port = MIN_PORT + Math.floor(realRuntime.random() * PORT_COUNT);
     if (!ports.has(port) && (await canListen("127.0.0.1", port))) ports.add(port);
   }
   return [...ports];

@@ -12,7 +12,7 @@ import { getPriority, setPriority } from "node:os";
  * Where Linux groups processes by session (autogroup, sched(7)), niceness counts only within a
  * session. Each role and service has its own session, so the group is lowered too.
  */
-export function stepBack(nice: number, pid: number = process.pid): void {
+export function lowerPriority(nice: number, pid: number = process.pid): void {
   try {
     if (nice <= 0 || getPriority(pid) >= nice) return;
     setPriority(pid, nice);

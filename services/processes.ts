@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { stepBack } from "./priority.ts";
+import { lowerPriority } from "./priority.ts";
 
 export interface Child {
   readonly pid: number;
@@ -43,6 +43,8 @@ const DEFAULT_GRACE_MS = 10_000;
 /** The kernel removes a killed process at once, unless it is blocked on a disk. */
 const KILL_WAIT_MS = 5_000;
 const LOOK_MS = 50;
+/** Places in /proc/<pid>/stat after the name (proc(5)). */
+const STAT = { state: 0, startTime: 19 } as const;
 
 /** Starts a process and records it. */
 export function spawnRecorded(options: SpawnOptions): Child {
@@ -62,13 +64,13 @@ export function spawnRecorded(options: SpawnOptions): Child {
     detached: true,
   });
   if (log !== undefined) closeSync(log);
-  stepBack(options.nice ?? 0, child.pid);
+  lowerPriority(options.nice ?? 0, child.pid);
   const record = join(options.recordDir, `${options.name}.pid`);
   const recorded = `${child.pid} ${startTime(child.pid)}\n`;
   try {
     writeFileSync(record, recorded);
   } catch (error) {
-    // Nobody would find it again.
+    // Without a record, no later run would find and end it.
     signalGroup(child.pid, "SIGKILL");
     throw error;
   }
@@ -121,8 +123,9 @@ function textOf(file: string): string | undefined {
 export function startTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? "" : (fields[18] ?? "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const state = fields[STAT.state];
+    return state === "Z" || state === "X" ? "" : (fields[STAT.startTime] ?? "");
   } catch {
     return "";
   }
@@ -136,12 +139,12 @@ export function recordProcess(recordDir: string, name: string, pid: number): voi
 
 /** The id of the recorded process, if it is still running. */
 export function recordedPid(recordDir: string, name: string): number | undefined {
-  return living(join(recordDir, `${name}.pid`))?.pid;
+  return running(join(recordDir, `${name}.pid`))?.pid;
 }
 
 /** Whether any process that the folder records is still running. */
-export function anyLiving(recordDir: string): boolean {
-  return list(recordDir).some((file) => living(join(recordDir, file)) !== undefined);
+export function anyRunning(recordDir: string): boolean {
+  return list(recordDir).some((file) => running(join(recordDir, file)) !== undefined);
 }
 
 /**
@@ -154,7 +157,7 @@ export async function endLeftovers(
 ): Promise<string[]> {
   const ended = list(recordDir).map(async (file): Promise<string[]> => {
     const path = join(recordDir, file);
-    const left = living(path);
+    const left = running(path);
     if (left) await endProcess(left.pid, left.started, graceMs);
     rmSync(path, { force: true });
     return left ? [file.replace(/\.pid$/, "")] : [];
@@ -171,7 +174,7 @@ export async function endRecorded(
   name: string,
   graceMs: number,
 ): Promise<boolean> {
-  const left = living(join(recordDir, `${name}.pid`));
+  const left = running(join(recordDir, `${name}.pid`));
   if (!left) return false;
   signalOne(left.pid, "SIGTERM");
   const end = realRuntime.monotonicMs() + graceMs;
@@ -180,7 +183,7 @@ export async function endRecorded(
   return startTime(left.pid) !== left.started;
 }
 
-function living(path: string): { pid: number; started: string } | undefined {
+function running(path: string): { pid: number; started: string } | undefined {
   const text = textOf(path);
   if (text === undefined) return undefined;
   const [pidText = "", started = ""] = text.trim().split(" ");

@@ -140,7 +140,7 @@ async function startNode(
   writeConfig(dir, port, options, passwords);
   writeCookie(dir, seat?.secrets ?? dir);
   const env = nodeEnv(dir, node, distPort, epmdPort);
-  const epmd = seat ? NOBODY : startEpmd(dir, epmdPort);
+  const epmd = seat ? NO_EPMD : startEpmd(dir, epmdPort);
   const child = spawnRecorded({
     name: "rabbitmq",
     command: [server],
@@ -184,7 +184,7 @@ async function startNode(
 }
 
 /** In a cluster, the port mapper belongs to all nodes. */
-const NOBODY = { kill: async () => undefined };
+const NO_EPMD = { kill: async () => undefined };
 
 /**
  * Erlang's port mapper. A node would start a detached one that outlives it, so this one is started

@@ -67,7 +67,7 @@ test.each([
   await second.kill();
 });
 
-test("a Redis that never answers is started again, and doctor is told", async () => {
+test("a Redis that never answers is restarted, and doctor reports it", async () => {
   const dir = testDir("deaf-redis");
   const settings = { "enable-debug-command": "yes" };
   const first = await startRedis(join(dir, "redis"), { settings });
@@ -94,7 +94,7 @@ test("a Redis that never answers is started again, and doctor is told", async ()
 const SLOW_MS = 60_000;
 
 test(
-  "a RabbitMQ that declares no queue any more is restarted, with what it holds",
+  "a RabbitMQ that can no longer declare queues is restarted, and keeps its messages",
   async () => {
     const dir = testDir("mute-rabbit");
     const node = await startRabbit(join(dir, "rabbitmq"), { vhosts: ["eu"] });

@@ -1,4 +1,4 @@
-// Every command that the product tells people to run is one that it would run.
+// Every command that the product tells people to run must be one that it accepts.
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -229,7 +229,7 @@ describe.each(EXAMPLES)("%s", (name) => {
     const scaler = scalers.find(({ spec }) => spec.scaleTargetRef.name === worker.metadata.name);
     expect(scaler === undefined).toBe(trial);
     if (!scaler) return expect(worker.spec.replicas).toBeLessThanOrEqual(shards);
-    // A scaled Deployment names no number, which would undo the scaler's at each update.
+    // A scaled Deployment names no number: each update would undo the scaler's.
     expect(worker.spec.replicas).toBeUndefined();
     expect(scaler.spec.maxReplicaCount).toBeLessThanOrEqual(shards);
     const metric = /sluice_\w+/.exec(at(scaler.spec.triggers, 0).metadata.query)?.[0];

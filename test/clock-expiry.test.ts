@@ -1,5 +1,6 @@
 // Redis's clock jumps two hours ahead for a moment, and Redis drops what has ended by it: records
-// of decisions. The ledger knows the decisions; what it does not know, Redis must not drop.
+// of decisions. The ledger knows the decisions; Redis must not drop anything that the ledger does
+// not know.
 import { afterEach, expect, test } from "bun:test";
 import { cancelRow } from "../core/domain/row.ts";
 import { hasCompiler, Shim } from "../proof/chaos/shim/shim.ts";
@@ -9,7 +10,7 @@ import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
 const LIMIT_MS = 120_000;
 const TWO_HOURS_S = 7_200;
-/** Other programs' load is no part of this. */
+/** The load of other programs must not matter here. */
 const UNGOVERNED = Object.fromEntries(
   ["CPU", "LOOP", "REDIS", "LEDGER", "OUTBOX"].map((name) => [`SLUICE_GOVERNOR_${name}`, "off"]),
 );

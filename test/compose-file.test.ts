@@ -175,7 +175,7 @@ describe("docker-compose.yml", () => {
     for (const name of ALL)
       for (const net of serviceOf(name).networks)
         expect(Object.keys(compose.networks)).toContain(net);
-    // The ledger is reached by those that have its password.
+    // Services that have the ledger's password are those that reach it.
     const reach = ALL.filter((name) => serviceOf(name).networks.includes("ledger"));
     expect(reach.filter((name) => serviceOf(name).secrets.includes("ledger-url"))).toEqual(
       reach.filter((name) => name !== "postgres"),

@@ -1,6 +1,6 @@
 // A worker that sends itself SIGKILL at a step: CRASH_AT = before_decide | after_decide |
-// after_commit | before_ack | before_confirm. The steps are patched from outside, so that the
-// worker's code does not know of them.
+// after_commit | before_ack | before_confirm. The steps are patched from outside, so the worker's
+// code has no hooks for them.
 import { Publisher } from "../broker/publisher.ts";
 import { makeLog } from "../cli/log.ts";
 import { startWorker } from "../cli/roles/worker.ts";

@@ -29,7 +29,7 @@ const fileText = (path: string): string => readFileSync(join(ROOT, path), "utf8"
 const TIMEOUT_MS = 180_000;
 // A role takes seconds to start on a busy machine.
 setDefaultTimeout(TIMEOUT_MS);
-/** Shorter than the interval in docker-compose.yml, which spares a machine in use. */
+/** Shorter than the interval in docker-compose.yml, which is easier on a machine in use. */
 const CHECK_PAUSE_MS = 200;
 const compose = readCompose(fileText("docker-compose.yml"), {});
 const serviceOf = (name: string): Service => compose.services[name] as Service;
@@ -274,7 +274,7 @@ describe("run from the image's folder, as configured", () => {
     "each role becomes healthy, the walk-through dispatches an order, each stops in time with 0",
     async () => {
       expect(await states()).toEqual(ROLES.map(() => "unhealthy"));
-      // Without an init process here, what it would start is started.
+      // There is no init process here, so the test starts what it would start.
       const [init, dashes, ...entrypoint] = image.entrypoint;
       expect([init, dashes]).toEqual(["tini", "--"]);
       const roles = ROLES.map((name) => start(name, [...entrypoint, ...serviceOf(name).command]));
@@ -293,7 +293,7 @@ describe("run from the image's folder, as configured", () => {
         const code = await child.exited;
         clearTimeout(late);
         expect([name, code, code === 0 ? "" : await log]).toEqual([name, 0, ""]);
-        // A stopped role is known to be gone, and the others are not mistaken for it.
+        // A stopped role shows as gone, and no other role is mistaken for it.
         expect(await states()).toEqual(
           ROLES.map((_, other) => (other <= i ? "unhealthy" : "healthy")),
         );

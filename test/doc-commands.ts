@@ -117,7 +117,7 @@ export async function inertProgram(): Promise<Command> {
 
 function disarm(command: Command): void {
   command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
-  // A group may do something by itself, as `sluice rates` does; commander does not tell.
+  // A group may do something by itself, as `sluice rates` does; commander does not show that.
   const acts = (command as unknown as { _actionHandler?: unknown })._actionHandler;
   if (command.commands.length === 0 || acts) command.action(() => undefined);
   for (const each of command.commands) disarm(each);

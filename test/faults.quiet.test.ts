@@ -46,11 +46,11 @@ test(
       const away = await look();
       expect(away.redis.state).toBe("away");
       expect(performance.now() - startedMs).toBeLessThan(1_300);
-      // What it last told stays, with its age, and nobody is reported as missing.
+      // Its last values stay, with their age, and no role is reported as missing.
       expect(away.sales[0]?.items).toMatchObject([{ sku: "a", total: 3, available: 3 }]);
       expect([away.sales[0]?.stockAsOfMs, away.asOf.roles]).toEqual([before.atMs, before.atMs]);
       expect([away.owners, away.unasked]).toEqual([before.owners, ["redis"]]);
-      // What was paid is the ledger's: none so far, which is not unknown.
+      // What was paid comes from the ledger: zero so far, which is not unknown.
       expect([away.sales[0]?.revenue, away.revenue]).toEqual([[], []]);
       const codes = away.verdict.findings.map(({ code }) => code);
       expect(codes).toContain("redis_away");

@@ -1,6 +1,5 @@
-// What must be survived, with real services and real faults: Redis killed, rolled back or partly
-// forgotten; the ledger away, gone back or replaced; a worker that sleeps past its lease (I1, I3,
-// I5, X7).
+// Faults that must be survived, with real services: Redis killed, rolled back or partly forgotten;
+// the ledger away, gone back or replaced; a worker that sleeps past its lease (I1, I3, I5, X7).
 import { afterEach, expect, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";

@@ -127,7 +127,7 @@ describe.each(["sqlite", "postgres"])("%s: a ledger of format 0", (dialect) => {
         packed: async () => written.packed,
       });
       expect(verdict.violations).toEqual([]);
-      // No dead letters are looked at here.
+      // Dead letters are not checked here.
       const { deadLettered: _, ...counts } = written.verdict.counts;
       expect(verdict).toMatchObject({ result: written.verdict.result, counts });
     },

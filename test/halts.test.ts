@@ -80,7 +80,7 @@ test.each([true, false])(
 );
 
 test(
-  "an owner that was overtaken takes the ledger for older: it leaves, and nothing halts",
+  "an overtaken owner takes the ledger for older: it releases the shard, and nothing halts",
   async () => {
     await ready({ a: 9 });
     await order(0);
@@ -93,7 +93,7 @@ test(
         async function (this: ShardStore, claim, ...of) {
           if (overtaken || claim.shard !== 0) return real.call(this, claim, ...of);
           overtaken = true;
-          // Another has taken the shard, and Redis knows of what that one has recorded.
+          // Another worker has acquired the shard, and Redis knows what that one has recorded.
           await ledgerDb().run("UPDATE shards SET epoch = epoch + 1 WHERE shard = 0");
           return { word: "went_back" as const, waits: new Set<never>() };
         },
@@ -150,7 +150,7 @@ test(
     await ready({ a: 9 });
     await order(0);
     const redis = await stack.client();
-    // The other one has been rebuilt more often than ours.
+    // The other Redis has been rebuilt more often than ours.
     for (const shard of [0, 1])
       await redis.client.hset(metaKey(shard), "store", "another", "inc", 99);
     await stack.until("a halt", () => count("halted") > 0);

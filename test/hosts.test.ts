@@ -1,5 +1,5 @@
-// What `sluice up` is to its machine: private, kept running, joined without settings, and ended
-// whole, in a folder with any name under any locale.
+// How `sluice up` behaves on its machine: private, kept running, joined without settings, and ended
+// as a whole, in a folder with any name under any locale.
 import { afterEach, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -50,7 +50,7 @@ test(
     expect(String(await stranger.ping().catch((error) => error))).toContain("NOAUTH");
     stranger.disconnect();
 
-    // W7: what is given is what `up` uses, and the rest is found.
+    // W7: settings that are given are those that `up` uses, and the rest is found.
     const given = { SLUICE_REDIS_URL: env.SLUICE_REDIS_URL };
     const config = await told(dir, "config", "--gap-timeout", "28s");
     expect(config).toMatch(/SLUICE_GAP_TIMEOUT .*28s/);

@@ -87,7 +87,7 @@ test(
     await until("the gateway", () => up().catch(() => false), 30_000);
     const first = await call("two", "claim", { claim: "lost", max: 2, wait: 20 }, there);
     expect(first.parts.length).toBeGreaterThan(0);
-    // Another claim is in flight when the gateway dies: nobody hears of its parts.
+    // Another claim is in flight when the gateway dies: nobody receives its parts.
     const unheard = call("two", "claim", { claim: "cut", wait: 20 }, there).catch(() => undefined);
     await Bun.sleep(30);
     await doomed.kill();

@@ -8,7 +8,7 @@ import { spawnRecorded } from "../services/processes.ts";
 import { SHARDS, saleInRedis, startRushSystem, withRedis } from "./rush-system.ts";
 
 export const ORDERS = 1_500;
-/** Without a rule the system may never come to rest: how often and for how long verify looks. */
+/** Without a rule the system may never come to rest, so verify's checks are bounded by these. */
 const MUTANT_DRAIN_MS = 3_000;
 const MUTANT_LOOKS = 6;
 export const TIMEOUT_MS = 90_000;

@@ -1,11 +1,11 @@
-// For tests: an issuer of OpenID Connect that lets everybody in at once. It checks what a real one
-// checks of PKCE, and lets pages of any origin ask for tokens.
+// For tests: an OpenID Connect issuer that signs everybody in at once. It checks PKCE as a real one
+// does, and lets pages of any origin ask for tokens.
 
 const CORS = { "access-control-allow-origin": "*" };
 
 export interface TestIssuer {
   readonly url: string;
-  /** Why it refused, oldest first. */
+  /** The reasons of its refusals, oldest first. */
   readonly refused: string[];
   stop(): Promise<void>;
 }

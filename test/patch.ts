@@ -1,6 +1,6 @@
 // Replaces methods for the rest of a test, so that a process blocks or fails where the test wants.
 
-/** What takes it back goes to `undo`. */
+/** The function that restores a method goes to `undo`. */
 export function patch<T extends object, K extends keyof T>(
   undo: (() => unknown)[],
   target: T,

@@ -63,7 +63,8 @@ test(
     await stack.becomes(made.order.user, good, "dispatched");
     await stack.until("its end to be heard", () => fulfiller.counts.done === 1);
     await stack.until("them to come back", () => Math.max(...tried.values()) >= 3, 60_000);
-    // What the depot has claimed stays the depot's: any other service would hear that it is taken.
+    // What the depot has claimed stays the depot's: any other service would be told that it is
+    // taken.
     await stack.route("audio", "elsewhere");
     broken = false;
     for (const { user, id } of bad) await stack.becomes(user, id, "dispatched");
@@ -93,7 +94,7 @@ test(
       "the part to be given up",
       async () => (await depth(connection, "fulfilment.unrouted"))?.ready === 1,
     );
-    // The worker looks at parts without a route once more: this one stays, for an operator.
+    // The worker reads the parts without a route once more: this one stays, for an operator.
     await stack.route("books", "depot");
     const letters = Letters.over(realRuntime, stack.links, stack.ledger);
     const [found] = await letters.list({ queue: "fulfilment.unrouted" }, 1);

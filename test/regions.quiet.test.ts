@@ -1,5 +1,6 @@
 // Two regions, each with a broker of its own, and a gateway whose own broker has an alarm, freezes
-// or is killed. It accepts orders again within two seconds, and no order is lost or overtakes.
+// or is killed. It accepts orders again within two seconds, and no order is lost or overtakes
+// another.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { accountsOf } from "../broker/accounts.ts";

@@ -72,7 +72,7 @@ test(
     expect(await client.client.smembers("stock:~retired")).toEqual(["s1"]);
     const other = makeOrder(user, { a: 1 }, { saleId: "s2" });
     await stack.publish(0, [other.row]);
-    // Its payment may be there already.
+    // It may be paid already.
     expect(["reserved", "paid"]).toContain((await stack.decided(user, other.order.id)).state);
     await client.close();
   },

@@ -17,7 +17,7 @@ export function roomyFolder(): string {
   }
 }
 
-/** Tests run scripts that they have written. Containers often forbid that there. */
+/** Tests run scripts that they have written, which containers often forbid in that folder. */
 function mayExecute(): boolean {
   const mounts = readFileSync(MOUNTS, "utf8").split("\n");
   const [, , kind, options = ""] =

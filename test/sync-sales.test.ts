@@ -107,7 +107,7 @@ test("a gateway reads the sales that changed, and none for a new route", async (
   expect(read).toEqual([]);
 });
 
-/** As a release before `sales.version` does it. */
+/** As a release before `sales.version` does. */
 async function closeByOldRelease(saleId: string, atMs: number): Promise<void> {
   const database = new Database(join(dir, "ledger.db"));
   const operation = { kind: "close", ref: `old ${saleId}`, saleId, atMs };
@@ -224,7 +224,7 @@ test("two who end a correction differently agree in the end", async () => {
   const [sale] = (await ledger.sales(["a"])) as [Sale];
   const pending = await ledger.stock("a");
   expect(await ledger.settleCorrection("c5", "refused")).toBe("refused");
-  // The other had its answer from Redis: the units are taken. They come back with the next look.
+  // The other had its answer from Redis: the units are taken. They come back with the next check.
   await bench.stock.syncSale(sale, pending, version);
   expect(await ledger.settleCorrection("c5", "done")).toBe("refused");
   await sync(false);

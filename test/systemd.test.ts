@@ -12,7 +12,7 @@ const DIR = join(ROOT, "deploy", "systemd");
 const UNITS = readdirSync(DIR)
   .filter((name) => name.endsWith(".service"))
   .sort();
-/** The most that a role needs after a gateway's notice. */
+/** The most time that a role needs after a gateway's notice. */
 const STOP_S = 30;
 
 /** A unit's lines by their key; a key may occur several times. */

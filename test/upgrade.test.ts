@@ -1,5 +1,5 @@
-// During an upgrade workers of this release take what gateways of the last one publish, rows of
-// format 0, beside columns: for the same users, in one order.
+// During an upgrade, workers of this release consume what gateways of the last one publish, rows of
+// format 0, beside columns: for the same users, in one sequence.
 import { afterEach, expect, test } from "bun:test";
 import type { ChannelModel } from "amqplib";
 import { ORDERS_DEAD } from "../broker/topology.ts";

@@ -1,4 +1,4 @@
-// verify on a running system: it reports nothing false, whatever moves while it looks.
+// verify on a running system: it reports nothing false, whatever changes while it reads.
 import { afterEach, expect, test } from "bun:test";
 import { drain } from "../proof/demo/drain.ts";
 import type { Rush } from "../proof/load/rush.ts";
@@ -8,7 +8,7 @@ import { openViews } from "../proof/verify/views.ts";
 import { startRushSystem } from "./rush-system.ts";
 
 const ORDERS = 6_000;
-/** The load is split into this many parts, so that one runs during each look. */
+/** The load is split into this many parts, so that one runs during each check. */
 const LOOKS = 12;
 const TIMEOUT_MS = 240_000;
 const SHARES = "decline=0.1,error_after=0.05,timeout_after=0.02,slow=0.1,pending=0.05,late=0.01";
@@ -19,7 +19,7 @@ afterEach(async () => {
 }, TIMEOUT_MS);
 
 test(
-  "under live load every look is free of violations, and the last one passes",
+  "under live load every check is free of violations, and the last one passes",
   async () => {
     const env = { SLUICE_PROVIDER_TIMEOUT: "1s" };
     const system = await startRushSystem({ orders: ORDERS, env, shares: SHARES, cleanUps });

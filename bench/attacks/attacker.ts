@@ -24,7 +24,7 @@ const SOCKETS = 20;
 /** More than a gateway allows. */
 const STRANGERS = 1_200;
 const REOPEN_MS = 5;
-/** A socket sends this many frames, then looks whether it is still open. */
+/** A socket sends this many frames, then checks whether it is still open. */
 const FRAMES_AT_ONCE = 100;
 
 const keyOf = (i: number) => ({

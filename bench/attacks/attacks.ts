@@ -1,7 +1,7 @@
-// What an attack on a gateway costs others: a buyer who places an order every 20 ms, and whoever
-// looks at its health, are measured without the attack and then under it. The attacker is a process
-// of its own (attacker.ts). In truth it would have another machine, so here it only gets the CPU
-// that nobody else wants.
+// What an attack on a gateway costs others: a buyer who places an order every 20 ms and a health
+// check are measured without the attack and then under it. The attacker is a process of its own
+// (attacker.ts). A real one would have its own machine, so here it only gets the CPU that nothing
+// else wants.
 import { join } from "node:path";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
@@ -53,7 +53,7 @@ const ATTACKER = join(import.meta.dir, "attacker.ts");
 const ORDER_EVERY_MS = 20;
 const HEALTH_EVERY_MS = 50;
 const ANSWER_MS = 10_000;
-/** After an attack, until what it held is given up. */
+/** The time after an attack until everything it held is released. */
 const CALM_MS = 3_000;
 const WARM_S = 2;
 const MB = 2 ** 20;

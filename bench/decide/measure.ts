@@ -10,7 +10,7 @@ const WORKLOADS = { "one in ten reserved": ITEMS / 10, "all reserved": ITEMS, "s
 const STANDARD = WORKLOADS["one in ten reserved"];
 /**
  * Orders between two looks at the CPU time, and the most calls for them. The fastest tenth of these
- * slices counts: what others do to the caches shows even in CPU time.
+ * slices counts, because other programs disturb the caches and so even CPU time.
  */
 const SLICE_ORDERS = 2_000;
 const SLICE_CALLS = 100;

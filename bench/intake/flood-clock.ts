@@ -1,5 +1,5 @@
 // When each order of a flood was written, and how long its answers took. A flood has no schedule:
-// its orders leave as soon as the gateway lets them, so their latency counts from there.
+// its orders leave as soon as the gateway allows, so their latency counts from then.
 import { type Event, type Latencies, type Slice, SlicedLatencies } from "../load/slices.ts";
 
 /** Sending times kept for each socket: more than its orders ever in flight at once. */

@@ -50,7 +50,7 @@ export interface IntakeResult extends Conditions {
   readonly charged?: FloodResult & { readonly paidPerSecond: number };
   /** Charges of a backlog of reserved orders. */
   readonly charges?: ChargesResult;
-  /** What had not come to its end long after a part. */
+  /** What was still unfinished long after a part. */
   readonly waiting: readonly Waiting[];
   /** The same on Postgres, if both ledgers were asked for. */
   readonly postgres?: IntakeResult;

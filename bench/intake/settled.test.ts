@@ -30,7 +30,7 @@ test.each([
   expect(system.looks()).toBe(3);
 });
 
-test("says what still waits when the time is over", async () => {
+test("it names what still waits when the time is over", async () => {
   const waiting = await untilSettled(queues([queue("orders.1", 5, 6)]), soon);
   expect(waiting).toEqual([{ where: "orders.1", ready: 5, unacknowledged: 6 }]);
   expect(waitingLine(waiting)).toContain("orders.1: 5 ready, 6 unacknowledged");
@@ -43,7 +43,7 @@ test("an outbox that never empties is reported too", async () => {
   expect(await untilSettled(system, soon)).toEqual([outboxes]);
 });
 
-test("charges that nobody takes, and dead letters, are not waited for", async () => {
+test("charges without a payment worker, and dead letters, are not waited for", async () => {
   const depths = [queue("payments", 900, 0, 0), queue("orders.dead", 2, 0, 0)];
   const system = queues(depths);
   const letters = { where: "orders.dead", ready: 2, unacknowledged: 0 };

@@ -1,12 +1,12 @@
-// Whether everything that was accepted has come to its end: the outboxes are empty, and no message
-// of the shards or of the charges waits in RabbitMQ, neither ready nor unacknowledged.
+// Whether everything that was accepted has been finished: the outboxes are empty, and no message of
+// the shards or of the charges waits in RabbitMQ, neither ready nor unacknowledged.
 import { at } from "../../core/domain/at.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { outboxKey } from "../../core/stores/keys.ts";
 import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 
-/** Something that did not come to its end: a queue, or the outboxes. */
+/** Something unfinished: a queue, or the outboxes. */
 export interface Waiting {
   readonly where: string;
   readonly ready: number;
@@ -83,7 +83,7 @@ export async function untilSettled(
   }
 }
 
-/** Charges wait for nobody if no payment worker runs. */
+/** If no payment worker runs, nothing will take the charges, so they do not count. */
 function pending(depths: readonly Depth[]): Waiting[] {
   const charging = depths.some(({ where, consumers }) => where === "payments" && consumers > 0);
   return depths
@@ -92,7 +92,7 @@ function pending(depths: readonly Depth[]): Waiting[] {
     .map(waitingOf);
 }
 
-/** Nobody takes dead letters out, so there is nothing to wait for. */
+/** Nothing removes dead letters, so there is nothing to wait for. */
 function dead(depths: readonly Depth[]): Waiting[] {
   return depths
     .filter(({ where }) => DEAD.test(where))

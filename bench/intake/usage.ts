@@ -6,6 +6,11 @@ import type { Stack } from "../../proof/demo/stack.ts";
 /** Clock ticks a second; 100 on every Linux that matters. */
 export const TICKS_PER_S = 100;
 const PAGE_BYTES = 4_096;
+/**
+ * Places in /proc/<pid>/stat after the name (proc(5)). From `userTicks` up to `priority` lies CPU
+ * time: its own, and of children that have exited, such as Redis's when it rewrites its file.
+ */
+const STAT = { parent: 1, userTicks: 11, priority: 15, residentPages: 21 } as const;
 
 export interface Usage {
   readonly cpuMicros: number;
@@ -19,9 +24,11 @@ export function usageOf(pid: number): Usage {
   for (const one of withDescendants(pid)) {
     const fields = statOf(one);
     if (!fields) continue;
-    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    const ticks = fields
+      .slice(STAT.userTicks, STAT.priority)
+      .reduce((sum, field) => sum + Number(field), 0);
     cpuMicros += (ticks * 1e6) / TICKS_PER_S;
-    rssBytes += Number(fields[21]) * PAGE_BYTES;
+    rssBytes += Number(fields[STAT.residentPages]) * PAGE_BYTES;
   }
   return { cpuMicros, rssBytes };
 }
@@ -60,7 +67,7 @@ function withDescendants(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    const parent = Number(statOf(Number(name))?.[1]);
+    const parent = Number(statOf(Number(name))?.[STAT.parent]);
     children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
   const all = [pid];
@@ -68,10 +75,7 @@ function withDescendants(pid: number): number[] {
   return all;
 }
 
-/**
- * Fields of /proc/<pid>/stat after the name (proc(5)): 1 is the parent, 11 to 14 CPU time (its own,
- * and of children that have exited, such as Redis's when it rewrites its file), 21 resident pages.
- */
+/** Fields of /proc/<pid>/stat after the name, by the places in STAT. */
 function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -32,7 +32,7 @@ export interface FloodResult {
   readonly latency?: Latencies;
   /** Rates, orders waiting and latencies over time. */
   readonly moments: readonly Moment[];
-  /** What had not come to its end long after the run. */
+  /** What was still unfinished long after the run. */
   readonly waiting: readonly Waiting[];
   /** Resident MB over time, by part. */
   readonly memoryMb: Readonly<Record<string, readonly number[]>>;

@@ -12,7 +12,9 @@ import { lookUp, type Placed, place } from "./single.ts";
 const USERS = Math.min(2_000, RATE * 20);
 const PAUSE_MIN_S = 0.5;
 const PAUSE_SPAN_S = 1;
-/** How often and for how long a buyer asks for the outcome, which takes some ms at rest. */
+/**
+ * How often and for how long a buyer asks for the outcome, which takes some ms on an idle system.
+ */
 const LOOKS = 30;
 const LOOK_S = 1;
 

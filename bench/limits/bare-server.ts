@@ -1,5 +1,5 @@
-// The least that an HTTP route can do with an order: parse it and answer 202. Prints its port, and
-// ends with its input.
+// The minimum that an HTTP route can do with an order: parse it and answer 202. Prints its port,
+// and ends with its input.
 const server = Bun.serve({
   port: 0,
   hostname: "127.0.0.1",

@@ -1,4 +1,4 @@
-// A stage measured alone, beside the least that any program would spend on the same work.
+// A stage measured alone, beside the minimum that any program would spend on the same work.
 
 export const STAGES = ["gateway", "http", "rabbitmq", "redis", "ledger"] as const;
 export type Stage = (typeof STAGES)[number];

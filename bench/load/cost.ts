@@ -1,4 +1,4 @@
-// CPU by kind of part. The generator stands for the clients: its cost is shown, but is no part of
+// CPU by kind of part. The generator stands for the clients: its cost is shown, but is not part of
 // what an order costs.
 export const PARTS = ["gateway", "worker", "redis", "rabbitmq", "postgres"] as const;
 export type Part = (typeof PARTS)[number];

@@ -22,7 +22,7 @@ const result: CurveResult = {
   ...{ targetWaitMs: 2_000, points: [point], idleMicrosPerSecond: costOf({ redis: 10_000 }) },
 };
 
-test("the generator is no part of an order's cost; parts of one kind are added up", () => {
+test("the generator is not part of an order's cost; parts of one kind are added up", () => {
   const cost = costOf({ load: 20, "worker-1": 40, "worker-2": 5, "gateway-eu": 30, stub: 1 });
   expect(cost).toEqual({
     all: 76,

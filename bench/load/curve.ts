@@ -1,5 +1,5 @@
-// sluice bench curve: what an order costs at several rates, one after the other on one system.
-// Each rate has its own warm-up, and starts once everything before it has come to its end.
+// sluice bench curve: what an order costs at several rates, one after the other on one system. Each
+// rate has its own warm-up, and starts once everything before it is finished.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Stack } from "../../proof/demo/stack.ts";
 import type { Batching } from "../batching.ts";

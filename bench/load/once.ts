@@ -14,7 +14,7 @@ export interface LoadOnce extends LoadResult, Conditions {
   readonly workerRate: number;
   readonly allReserved: boolean;
   readonly spread: boolean;
-  /** What had not come to its end long after the run. */
+  /** What was still unfinished long after the run. */
   readonly waiting: readonly Waiting[];
 }
 

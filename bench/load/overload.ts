@@ -40,7 +40,7 @@ export interface OverloadCase {
   readonly after?: LoadResult;
   /** From the last offered order until all accepted ones were recorded. */
   readonly recordedAfterS: number;
-  /** What had not come to its end long after the run. */
+  /** What was still unfinished long after the run. */
   readonly waiting?: readonly Waiting[];
 }
 

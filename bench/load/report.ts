@@ -18,7 +18,7 @@ const percent = (share: number): string => `${Math.round(share * 100)}%`;
 /** Refusals must be answered within this, ms. */
 const REFUSED_P99_MS = 20;
 const LEAST_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
-/** Refusing an order may cost this share of accepting it. */
+/** Refusing an order may cost at most this share of accepting one. */
 const SHED_SHARE = 0.2;
 const RECORDED_WITHIN_S = 15;
 /**

@@ -63,7 +63,7 @@ export async function check(
 
 type Content = Omit<Order, "id">;
 
-/** Whether they say the same, in whatever form. */
+/** Whether both have the same content, in whatever form. */
 function same(row: Content, order: Content | undefined): boolean {
   if (order?.user !== row.user || order.lines.length !== row.lines.length) return false;
   return order.lines.every(({ sku, qty }, i) => {

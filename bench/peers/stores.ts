@@ -10,7 +10,7 @@ import { startRedis } from "../../services/redis.ts";
 import { type Usage, usageOf } from "../intake/usage.ts";
 import type { Places, Store } from "./peer.ts";
 
-/** Says whose the folder is. */
+/** Names the owner of the folder. */
 const OWNER = "owner";
 const VHOST = "peers";
 const DATABASE = "postgres";

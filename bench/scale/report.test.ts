@@ -72,6 +72,6 @@ test("what an order and a user keep follows from two numbers of users", () => {
   expect(page).toContain("170 bytes per order and 300 per user");
 });
 
-test("runs whose users do not differ tell nothing of a user", () => {
+test("runs with the same number of users show nothing about a user", () => {
   expect(sharesOf(measured(20_000, 240), measured(20_000, 250))).toBeUndefined();
 });

@@ -106,7 +106,7 @@ test("a halt that a worker reports is shown while the ledger is away", async () 
   await own.kill();
 }, 60_000);
 
-test("what 'up' tells of its stores is read with care", async () => {
+test("what 'up' recorded of its stores is validated when it is read", async () => {
   const dir = testDir("kept");
   recordProcess(dir, "up", process.pid);
   const Redis = {

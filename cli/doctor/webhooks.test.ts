@@ -8,7 +8,7 @@ const ENDPOINT: WebhookEndpoint = {
   ...{ paused: undefined, failingSinceMs: 0, lastError: "", lastSuccessMs: 1, held: 0 },
 };
 
-test("a paused endpoint and one that fails for long are warned of, with what to do", () => {
+test("a paused endpoint and a long-failing one each get a warning with what to do", () => {
   expect(webhookFindings([], NOW_MS)).toEqual([]);
   const brief = { ...ENDPOINT, failingSinceMs: NOW_MS - 1_000, lastError: "it answered 500" };
   expect(webhookFindings([ENDPOINT, brief], NOW_MS)).toMatchObject([{ state: "ok" }]);

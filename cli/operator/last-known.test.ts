@@ -5,7 +5,7 @@ import { Board, DeadMemory, LastKnown, LostRoles } from "./last-known.ts";
 
 const w = (id: string, endsMs: number) => ({ report: workerReport({ id }), endsMs });
 
-test("a value that cannot be asked keeps its last one, with its time", () => {
+test("a value that cannot be read keeps its last one, with its time", () => {
   const known = new LastKnown<number>();
   expect([known.keep(undefined, 5), known.asOfMs]).toEqual([undefined, null]);
   expect([known.keep(0, 6), known.asOfMs]).toEqual([0, 6]);

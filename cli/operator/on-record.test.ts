@@ -95,7 +95,7 @@ test("the audit is followed: each entry as it begins, and again with its result"
   expect(await news()).toEqual([]);
 });
 
-test("matches that are older than the first page looked are no news", async () => {
+test("matches older than those first read are not reported as new", async () => {
   const record = { atMs: 1, subject: "olga", action: "dead.drop", target: "t", detail: "{}" };
   const ledger: Pick<Ledger, "auditLog"> = {
     auditLog: async ({ action, before }) => {

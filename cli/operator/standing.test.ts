@@ -17,7 +17,7 @@ function rig() {
   };
 }
 
-test("a shard that moves has no owner for a moment, and that is not said", () => {
+test("a shard that moves has no owner for a moment, which is not reported", () => {
   const at = rig();
   expect(at(0)).toEqual([]);
   expect(at(1_900)).toEqual([]);

@@ -5,7 +5,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { SharedClock } from "../../core/stores/clock.ts";
 import { openLedger, openLedgerWriter } from "../../ledger/open.ts";
-import { stepBack } from "../../services/priority.ts";
+import { lowerPriority } from "../../services/priority.ts";
 import type { Log } from "../log.ts";
 import { cpuWatch, governorSettings } from "./governing.ts";
 import { startMetricsServer } from "./metrics-server.ts";
@@ -35,7 +35,7 @@ export async function startWorker(
   log: Log,
 ): Promise<RunningRole & { worker: Worker }> {
   requireStores(settings);
-  stepBack(settings.workerNice);
+  lowerPriority(settings.workerNice);
   const ledger = await openLedger({ runtime, url: settings.ledgerUrl, shards: settings.shards });
   const writer = await openLedgerWriter(runtime, settings.ledgerUrl);
   // A connection that was silent for a lease has already lost the leases.

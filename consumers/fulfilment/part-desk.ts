@@ -87,7 +87,7 @@ const RETURN_AFTER_MS = 300_000;
 const SERVED_FOR_MS = RETURN_AFTER_MS;
 const RETURN_EVERY_MS = 10_000;
 const RETURN_AT_ONCE = 100;
-/** How long a claim that is over, and what was reported, is remembered. */
+/** How long a finished claim and its reports are remembered. */
 const FORGET_AFTER_MS = 86_400_000;
 
 const FATES = { done: "done", failed: "failed", later: "later" } as const;
@@ -97,7 +97,7 @@ export class PartDesk {
   private readonly queues: PartQueues;
   /** How many callers of each service wait, or are being served. */
   private readonly callers = new Map<string, number>();
-  /** Looks at one service's queue take turns. */
+  /** Reads of one service's queue take turns. */
   private readonly turns = new Map<string, Promise<unknown>>();
   /** When a caller of each service last looked at its leases, monotonic ms. */
   private readonly looks = new Map<string, number>();
@@ -277,7 +277,7 @@ export class PartDesk {
     return back.length > 0 ? { kind: "unavailable" } : undefined;
   }
 
-  /** What became of the part; undefined: the report may not have arrived. */
+  /** The result for the part; undefined: the report may not have arrived. */
   private async settle(part: Part, report: Report): Promise<Fate | undefined> {
     if (report.outcome === "failed") return this.giveUp(part, report);
     const word = await this.tell(part, report.outcome, report.service);
@@ -345,7 +345,7 @@ const idOf = ({ user, id, generation, part }: PartId): PartId => ({ user, id, ge
 const withRequest = (part: Part) => ({ ...idOf(part), request: part.request ?? 1 });
 const named = ({ of, fate }: { of: Part; fate: Fate }) => ({ of: idOf(of), fate });
 
-/** What a word of the shard (core/lua/shared/fulfil.lua) says of a part. */
+/** What a word of the shard (core/lua/shared/fulfil.lua) means for a part. */
 function fateOf(word: string): Fate {
   switch (word) {
     case "done":

@@ -4,7 +4,8 @@
 // were started together, their starter with its private services; and every descendant of these.
 //
 // Reading about every process of the machine is most of a sample's cost. So a process's parent is
-// read once, and none is looked for unless one was started (docs/decisions/0025-idle-cost.md).
+// read once, and new processes are sought only after one was started
+// (docs/decisions/0025-idle-cost.md).
 import { readdirSync, readFileSync } from "node:fs";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
@@ -26,6 +27,8 @@ interface Reading {
 
 /** Ticks per second in the kernel's accounts (proc(5)); 100 on every Linux that matters. */
 const TICKS_PER_S = 100;
+/** Places in /proc/<pid>/stat after the name (proc(5)). */
+const STAT = { parent: 1, userTicks: 11, kernelTicks: 12 } as const;
 
 export class CpuWatch {
   private last: Reading | undefined;
@@ -104,7 +107,7 @@ export class CpuWatch {
     const ticks = new Map<number, number>();
     for (const pid of this.pids) {
       const fields = this.statOf(String(pid));
-      if (fields) ticks.set(pid, Number(fields[11]) + Number(fields[12]));
+      if (fields) ticks.set(pid, Number(fields[STAT.userTicks]) + Number(fields[STAT.kernelTicks]));
     }
     return ticks;
   }
@@ -131,11 +134,11 @@ export class CpuWatch {
     for (const name of names) {
       if (this.parents.has(Number(name))) continue;
       const fields = this.statOf(name);
-      if (fields) this.parents.set(Number(name), Number(fields[1]));
+      if (fields) this.parents.set(Number(name), Number(fields[STAT.parent]));
     }
   }
 
-  /** Fields of /proc/<pid>/stat after the name: 1 is the parent; 11, 12 user and kernel time. */
+  /** Fields of /proc/<pid>/stat after the name, by the places in STAT. */
   private statOf(pid: string): string[] | undefined {
     try {
       const stat = readFileSync(`${this.proc}/${pid}/stat`, "utf8");

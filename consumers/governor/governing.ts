@@ -84,8 +84,8 @@ export class Governing implements Pace {
     this.governor.byHand(by);
   }
 
-  mustGoOn(last: boolean): void {
-    this.governor.mustGoOn(last);
+  decidesAlone(last: boolean): void {
+    this.governor.decidesAlone(last);
   }
 
   /** Whether it matters which processes are ours. */

@@ -60,7 +60,7 @@ test("the last worker that decides goes on, slowly, beside busy neighbours, and 
   const busy = { cpu_others_percent: 95 };
   rig.look(busy, 20);
   expect([rig.governor.paused, rig.governor.batchShare]).toEqual([true, 1 / 8]);
-  rig.governor.mustGoOn(true);
+  rig.governor.decidesAlone(true);
   const { governor } = rig;
   expect([governor.paused, governor.batchShare, governor.restMs(10)]).toEqual([false, 1 / 8, 70]);
   expect(governor.report()).toMatchObject({ state: "slowed", level: 3 });
@@ -71,7 +71,7 @@ test("the last worker that decides goes on, slowly, beside busy neighbours, and 
   governor.byHand("ann");
   expect(governor.paused).toBe(true);
   governor.byHand(undefined);
-  governor.mustGoOn(false); // another decides again
+  governor.decidesAlone(false); // another decides again
   expect(governor.paused).toBe(true);
 });
 

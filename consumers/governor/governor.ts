@@ -46,8 +46,8 @@ const RELAPSE_MS = 60_000;
 
 export class Governor {
   private level = 0;
-  private hand: string | undefined;
-  private goesOn = false;
+  private pausedBy: string | undefined;
+  private isLast = false;
   private signals: Readonly<Record<string, number>> = {};
   private reasons: readonly string[] = [];
   private over = { slow: 0, pause: 0, eased: 0 };
@@ -69,16 +69,16 @@ export class Governor {
   }
 
   get paused(): boolean {
-    if (this.hand !== undefined) return true; // 3
-    const spared = this.goesOn && this.reasons.every((reason) => NEIGHBOURS.has(reason)); // 4
+    if (this.pausedBy !== undefined) return true; // 3
+    const spared = this.isLast && this.reasons.every((reason) => NEIGHBOURS.has(reason)); // 4
     return this.level === PAUSED && !spared;
   }
 
   /** Whether no other worker decides what this one leaves. */
-  mustGoOn(last: boolean): void {
-    if (last === this.goesOn) return;
+  decidesAlone(last: boolean): void {
+    if (last === this.isLast) return;
     const also = () => {
-      this.goesOn = last;
+      this.isLast = last;
     };
     if (this.level === PAUSED) this.change(this.level, also);
     else also();
@@ -96,10 +96,10 @@ export class Governor {
 
   /** An operator pauses this worker (`by` is their name) or resumes it (undefined). */
   byHand(by: string | undefined): void {
-    if (by === this.hand) return;
+    if (by === this.pausedBy) return;
     if (by !== undefined) this.easedBy.operator = (this.easedBy.operator ?? 0) + 1;
     this.change(this.level, () => {
-      this.hand = by;
+      this.pausedBy = by;
     });
   }
 
@@ -127,7 +127,7 @@ export class Governor {
   report(): GovernorReport {
     const { level, signals, transitions } = this;
     const reasons = [
-      ...(this.hand === undefined ? [] : ["operator"]),
+      ...(this.pausedBy === undefined ? [] : ["operator"]),
       ...(level > 0 ? this.reasons : []),
     ];
     return {

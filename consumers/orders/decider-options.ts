@@ -8,6 +8,7 @@ import type { DecidingClock } from "../../core/stores/clock.ts";
 import type { Claim, Refusal, ShardStore } from "../../core/stores/shard-store.ts";
 import type { Governing } from "../governor/governing.ts";
 import type { Counts } from "./counts.ts";
+import type { LaterState } from "./later-states.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Deciding, Work } from "./work.ts";
 
@@ -46,9 +47,8 @@ export interface DeciderEvents {
   readonly unreadable: (entry: Entry) => void;
   /** A message's outcomes have been recorded. */
   readonly decided: (work: Work, outcomes: string) => void;
-  readonly released: (
-    released: readonly (readonly [gateway: string, user: string, id: string, state: string])[],
-  ) => void;
+  /** Orders decided or parked earlier have new states. */
+  readonly changed: (changes: readonly LaterState[]) => void;
   /** It has stopped by itself. */
   readonly stopped: (reason: StopReason, detail: string) => void;
 }

@@ -61,7 +61,7 @@ async function decider() {
   );
   const store = new Watched(bench.redis);
   const stops: string[] = [];
-  const released: string[] = [];
+  const changes: string[] = [];
   const made = new Decider({
     runtime: realRuntime,
     claim: bench.claim,
@@ -80,7 +80,7 @@ async function decider() {
       recorded: () => undefined,
       unreadable: () => undefined,
       decided: () => undefined,
-      released: (orders) => released.push(...orders.map(([, , id, state]) => `${id} ${state}`)),
+      changed: (orders) => changes.push(...orders.map(({ id, state }) => `${id} ${state}`)),
       stopped: (reason, detail) => stops.push(`${reason}: ${detail}`),
     },
   });
@@ -91,7 +91,7 @@ async function decider() {
     () => governing.stop(),
     () => made.stop(),
   );
-  return { bench, decider: made, store, governing, stops, released };
+  return { bench, decider: made, store, governing, stops, changes };
 }
 
 const SALE = {
@@ -158,7 +158,7 @@ test(
 test(
   "a gap that is over is given up in the middle of a rush",
   async () => {
-    const { bench, decider: it, released, stops } = await decider();
+    const { bench, decider: it, changes, stops } = await decider();
     const id = Bun.randomUUIDv7();
     const body = messageText([row("late-comer", { a: 1 }, { id, seq: 2 })]);
     const parked = Promise.withResolvers<unknown>();
@@ -168,7 +168,7 @@ test(
     const stopFlood = flood(it);
     await it.unpark(sweep(FAR_OFF_MS));
     await it.recorded();
-    expect(released).toEqual([`${id} reserved`]);
+    expect(changes).toEqual([`${id} reserved`]);
     stopFlood();
     expect(stops).toEqual([]);
   },

@@ -355,7 +355,7 @@ export class Decider implements Deciding {
       this.options.counts.entry(entry, words);
       this.options.on.recorded(entry, words);
       const changes = laterStates(entry);
-      if (changes.length > 0) this.options.on.released(changes);
+      if (changes.length > 0) this.options.on.changed(changes);
       return result;
     }
     this.fail(

@@ -1,20 +1,23 @@
 // The state changes that an entry made to orders that were decided or parked before it.
 import { type Entry, isOrderStep } from "../../core/domain/entry.ts";
 
-/** The new states, each with the gateway that accepted the order. */
-export function laterStates({
-  released,
-  steps,
-}: Entry): [gateway: string, user: string, id: string, state: string][] {
-  const changes: [string, string, string, string][] = released.map(({ gateway, order, state }) => [
-    gateway,
-    order.user,
-    order.id,
-    state,
-  ]);
+/** An order's new state. */
+export interface LaterState {
+  /** The gateway that accepted the order. */
+  readonly gateway: string;
+  readonly user: string;
+  readonly id: string;
+  readonly state: string;
+}
+
+export function laterStates({ released, steps }: Entry): LaterState[] {
+  const changes: LaterState[] = released.map(({ gateway, order, state }) => {
+    return { gateway, user: order.user, id: order.id, state };
+  });
   for (const step of steps) {
     if (!isOrderStep(step) || !STATES_OF_STEPS.has(step.what)) continue;
-    changes.push([step.gateway, step.user, step.id, step.what]);
+    const { gateway, user, id, what } = step;
+    changes.push({ gateway, user, id, state: what });
   }
   return changes;
 }

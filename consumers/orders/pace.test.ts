@@ -61,7 +61,7 @@ function deciders(count: number) {
           recorded: () => undefined,
           unreadable: () => undefined,
           decided: () => undefined,
-          released: () => undefined,
+          changed: () => undefined,
           stopped: (reason) => stops.push(reason),
         },
       }),

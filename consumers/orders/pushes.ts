@@ -6,6 +6,7 @@
 // 2. What is pushed twice has one effect, apart from a state that a client sees again.
 import { gatewayQueue, type Push } from "../../core/domain/push.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
+import type { LaterState } from "./later-states.ts";
 import type { RegionLink } from "./relay.ts";
 
 /** A bound, in case a broker invents gateways. */
@@ -13,13 +14,11 @@ const MAX_GATEWAYS = 1_000;
 /** A gateway that has published nothing for this long may have left its region meanwhile. */
 const FRESH_MS = 2_000;
 
-export type Released = readonly [gateway: string, user: string, id: string, state: string];
-
 interface Waiting {
   readonly link: RegionLink;
   readonly gateway: string;
-  readonly batches: [string, string][];
-  readonly released: [string, string, string][];
+  readonly batches: Push["batches"][number][];
+  readonly released: Push["released"][number][];
 }
 
 export class Pushes {
@@ -40,28 +39,28 @@ export class Pushes {
 
   /**
    * Pushes the outcomes of a gateway's batch through the region in which it was published, or
-   * through every region while that one takes nothing. All outcomes of one event-loop round share a
-   * push.
+   * through every region while that one accepts nothing. All outcomes of one turn of the event loop
+   * share a push.
    */
-  tell(region: string, gateway: string, batch: string, outcomes: string): void {
+  pushOutcomes(region: string, gateway: string, batch: string, outcomes: string): void {
     const link = this.regions.find((r) => r.connection.region === region);
     if (!link || gateway === "") return;
-    this.heard(gateway, link);
-    for (const way of link.publisher.ready ? [link] : this.regions)
-      this.pushTo(way, gateway).batches.push([batch, outcomes]);
+    this.published(gateway, link);
+    for (const to of link.publisher.ready ? [link] : this.regions)
+      this.pushTo(to, gateway).batches.push([batch, outcomes]);
   }
 
   /**
    * Pushes through the region in which the gateway published just now, or through every region: the
    * region of an order that waited is not recorded.
    */
-  pushReleased(released: readonly Released[]): void {
-    for (const [gateway, user, id, state] of released)
-      for (const link of this.waysTo(gateway))
+  pushLater(changes: readonly LaterState[]): void {
+    for (const { gateway, user, id, state } of changes)
+      for (const link of this.linksTo(gateway))
         this.pushTo(link, gateway).released.push([user, id, state]);
   }
 
-  private heard(gateway: string, link: RegionLink): void {
+  private published(gateway: string, link: RegionLink): void {
     const atMs = this.runtime.monotonicMs();
     const last = this.cameBy.get(gateway);
     if (last) {
@@ -70,7 +69,7 @@ export class Pushes {
     } else if (this.cameBy.size < MAX_GATEWAYS) this.cameBy.set(gateway, { link, atMs });
   }
 
-  private waysTo(gateway: string): readonly RegionLink[] {
+  private linksTo(gateway: string): readonly RegionLink[] {
     const last = this.cameBy.get(gateway);
     const fresh = last && this.runtime.monotonicMs() - last.atMs < FRESH_MS;
     return fresh && last.link.publisher.ready ? [last.link] : this.regions;

@@ -47,7 +47,7 @@ export class Recorder {
   private stopped = false;
   /** Since when the ledger has not answered, monotonic ms; undefined while it does. */
   downSinceMs: number | undefined;
-  /** What the ledger's error said then, in a word. */
+  /** The ledger's error at that time, in a word. */
   downState = "away";
   /** When the oldest unanswered attempt began, monotonic ms. */
   private askedAtMs: number | undefined;
@@ -65,7 +65,7 @@ export class Recorder {
     return promise;
   }
 
-  /** A call to Redis has begun that may give an entry. Call the function when it has ended. */
+  /** A call to Redis has begun that may produce an entry. Call the function when it has ended. */
   expect(): () => void {
     this.coming++;
     return () => {

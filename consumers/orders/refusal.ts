@@ -1,4 +1,4 @@
-// What it means that the ledger did not record an entry.
+// What it means when the ledger does not record an entry.
 import type { Entry, EntryId } from "../../core/domain/entry.ts";
 import type { RecordResult } from "../../ledger/contract.ts";
 

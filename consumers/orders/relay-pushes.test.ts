@@ -33,55 +33,55 @@ function rig() {
     ledger: { followUps: async () => [] },
     writer: { followUpsDone: async () => undefined },
   });
-  /** The regions through which what is told meanwhile arrives. */
-  const ways = async (tell: () => void) => {
+  /** The regions through which a push arrives. */
+  const ways = async (push: () => void) => {
     pushed.splice(0);
-    tell();
+    push();
     await runtime.advance(10);
     return pushed.map(({ region }) => region);
   };
   const release = (gateway: string) =>
-    ways(() => relay.pushReleased([[gateway, "ann", "id", "reserved"]]));
-  const tell = (region: string) => ways(() => relay.tell(region, "eu.g", "b1", "parked"));
-  return { runtime, ready, queues, release, tell };
+    ways(() => relay.pushLater([{ gateway, user: "ann", id: "id", state: "reserved" }]));
+  const decide = (region: string) => ways(() => relay.pushOutcomes(region, "eu.g", "b1", "parked"));
+  return { runtime, ready, queues, release, decide };
 }
 
 test("a later state goes through the region of the gateway's last message", async () => {
-  const { tell, release } = rig();
-  await tell("eu");
+  const { decide, release } = rig();
+  await decide("eu");
   expect(await release("eu.g")).toEqual(["eu"]);
-  await tell("us");
+  await decide("us");
   expect(await release("eu.g")).toEqual(["us"]);
 });
 
 test("it goes through every region while that one is unknown, away or long ago", async () => {
-  const { runtime, tell, ready, release } = rig();
+  const { runtime, decide, ready, release } = rig();
   expect(await release("eu.g")).toEqual(["eu", "us"]);
-  await tell("eu");
+  await decide("eu");
   await runtime.advance(60_000);
   expect(await release("eu.g")).toEqual(["eu", "us"]);
-  await tell("eu");
+  await decide("eu");
   ready.eu = false;
   expect(await release("eu.g")).toEqual(["us"]);
 });
 
-test("outcomes of a region whose broker takes nothing go through the other one", async () => {
-  const { tell, ready } = rig();
-  expect(await tell("eu")).toEqual(["eu"]);
+test("outcomes of a region whose broker accepts nothing go through the other one", async () => {
+  const { decide, ready } = rig();
+  expect(await decide("eu")).toEqual(["eu"]);
   ready.eu = false;
-  expect(await tell("eu")).toEqual(["us"]);
+  expect(await decide("eu")).toEqual(["us"]);
 });
 
 test("a gateway that has lost a region's broker receives through the other one", async () => {
-  const { tell, queues, release } = rig();
+  const { decide, queues, release } = rig();
   queues.eu = false;
-  expect(await tell("eu")).toEqual(["us"]);
+  expect(await decide("eu")).toEqual(["us"]);
   expect(await release("eu.g")).toEqual(["us"]);
 });
 
 test("a gateway that is gone gets each push once per region", async () => {
-  const { tell, queues } = rig();
+  const { decide, queues } = rig();
   queues.eu = false;
   queues.us = false;
-  expect(await tell("eu")).toEqual([]);
+  expect(await decide("eu")).toEqual([]);
 });

@@ -20,9 +20,10 @@ import { countIgnored } from "../../core/runtime/ignored.ts";
 import { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { FollowUp, Ledger, LedgerWriter, Target } from "../../ledger/contract.ts";
+import type { LaterState } from "./later-states.ts";
 import { Marks } from "./marks.ts";
 import { type Parcel, parcelsOf } from "./parcels.ts";
-import { Pushes, type Released } from "./pushes.ts";
+import { Pushes } from "./pushes.ts";
 
 /**
  * A region's two connections. A broker with an alarm stops reading from a connection that has
@@ -107,13 +108,13 @@ export class Relay {
   }
 
   /** Pushes the outcomes of a gateway's batch, which came through a region. */
-  tell(region: string, gateway: string, batch: string, outcomes: string): void {
-    this.pushes.tell(region, gateway, batch, outcomes);
+  pushOutcomes(region: string, gateway: string, batch: string, outcomes: string): void {
+    this.pushes.pushOutcomes(region, gateway, batch, outcomes);
   }
 
   /** Pushes later states of orders. */
-  pushReleased(released: readonly Released[]): void {
-    this.pushes.pushReleased(released);
+  pushLater(changes: readonly LaterState[]): void {
+    this.pushes.pushLater(changes);
   }
 
   /**

@@ -45,7 +45,7 @@ export interface RowLanesOptions {
  * (docs/decisions/0007-steps-through-the-shard.md).
  */
 const PACE_MS = 20;
-/** Rows per second. Nobody waits for a single answer, so they gather at low rates as well. */
+/** Rows per second. Nothing waits for a single answer, so they gather at low rates as well. */
 const FULL_FROM = 20;
 /** About as many rows as one call decides, and far more bytes than are ever in flight. */
 const LIMITS: LaneLimits = {

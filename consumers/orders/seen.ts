@@ -55,7 +55,7 @@ export class Seen {
   }
 
   /**
-   * Takes from an entry which orders it decided and what became of them. A snapshot has its other
+   * Takes from an entry which orders it decided, and their states. A snapshot has its other
    * effects.
    */
   apply(entry: Entry): void {

@@ -171,7 +171,7 @@ test("what an operator refuses is ignored without waiting, until a normal rate c
   expect(events).toEqual(["rate held", "rate refused", "rate held", "rate back", "rate held"]);
 });
 
-test("two workers hear the same, and one of them notices; two verdicts count once", async () => {
+test("two workers receive the same rate, and one holds it; two verdicts count once", async () => {
   const [one, other] = [worker(), worker()];
   await Promise.all([one.hear({ [USD]: "1.1" }), other.hear({ [USD]: "1.1" })]);
   await clock.advance(5_000);

@@ -17,7 +17,7 @@ export interface RateFeedOptions {
   readonly regions: readonly RegionLink[];
   readonly maxAgeMs: number;
   readonly now: () => number;
-  /** Stores sound rates. Returns what became of each. */
+  /** Stores sound rates. Returns the result of each. */
   readonly put: (rates: readonly Rate[]) => Promise<readonly RateWord[]>;
   /** Rates were stored that orders may wait for. */
   readonly kept: () => void;

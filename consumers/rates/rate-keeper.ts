@@ -2,7 +2,8 @@
 // pair to the ledger, so that a Redis that has lost them does not believe the first that comes.
 //
 // 1. A pair of which Redis has no rate is compared with the last in the ledger or, if there is none
-//    either, with what other pairs say. Only a pair of which nobody knows anything is believed.
+//    either, with the rate that other pairs imply. It is believed unchecked only if no rate is
+//    known at all.
 // 2. While the ledger cannot be asked, such a pair is not believed: the feed repeats it.
 import { crossed, type Rate } from "../../core/domain/rate.ts";
 import { ignore } from "../../core/runtime/ignored.ts";

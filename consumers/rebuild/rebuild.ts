@@ -132,9 +132,10 @@ export async function loadStock(
       if (limitPerUser > 0) limited.add(`${sale.id} ${sku}`);
       // Units that are being taken away are not to be sold.
       const away = Math.min(correcting?.units ?? 0, available);
-      fields.push(`${sku}:a`, available - away, `${sku}:r`, releasing, `${sku}:h`, held);
-      fields.push(`${sku}:s`, sold, `${sku}:t`, totalOf(units) - away, `${sku}:l`, limitPerUser);
-      fields.push(`${sku}:p`, priceMinor);
+      const counters = { a: available - away, r: releasing, h: held, s: sold };
+      const others = { t: totalOf(units) - away, l: limitPerUser, p: priceMinor };
+      for (const [letter, value] of Object.entries({ ...counters, ...others }))
+        fields.push(`${sku}:${letter}`, value);
       const terms = item ? termsText(item) : "";
       if (terms !== "") fields.push(`${sku}:q`, terms);
     }

@@ -9,8 +9,8 @@ import type { AcquiredShard } from "./shard-owner.ts";
 /** The ledger counts as away if a simple query takes longer. */
 const WAIT_MS = 2_000;
 /**
- * After this long a silence, a worker releases its shards to workers that reach the ledger. By then
- * a dropped connection has been redialled once (ledger/db.ts).
+ * After a silence of this length, a worker releases its shards to workers that reach the ledger. By
+ * then a dropped connection has been redialled once (ledger/db.ts).
  */
 const GIVE_UP_MS = 15_000;
 

@@ -37,7 +37,7 @@ export interface OwnerOptions {
     readonly spans: SpanRecorder | undefined;
     /** When batches are decided. */
     readonly decidePacer: Pacer;
-    /** When Redis is told what the ledger has. */
+    /** When Redis learns what the ledger has. */
     readonly markPacer: Pacer;
     /** When messages are acknowledged. */
     readonly ackPacer: Pacer;

@@ -1,5 +1,5 @@
-// The paces that a worker's shards share. Only that of deciding delays an outcome; the others say
-// how late Redis and the brokers learn of what is recorded. docs/decisions/0017-pace.md.
+// The paces that a worker's shards share. Only that of deciding delays an outcome; the others bound
+// how late Redis and the brokers learn what is recorded. See docs/decisions/0017-pace.md.
 import { Pacer } from "../../core/runtime/pacer.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 
@@ -10,7 +10,7 @@ import type { Runtime } from "../../core/runtime/runtime.ts";
 const DECIDE_MS = 20;
 /** From this many orders per second on, the interval is the longest. */
 const DECIDE_FULL_FROM = 500;
-/** Units that were given back are for sale once Redis has the mark of the entry. */
+/** Returned units are for sale once Redis has the mark of the entry. */
 const MARK_MS = 100;
 /** Entries per second. */
 const MARK_FULL_FROM = 50;

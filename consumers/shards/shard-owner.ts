@@ -32,8 +32,8 @@ const PREFETCH = 32;
 /** While a shard is busy, only every third call looks at its queues. */
 const LOOK_EVERY = 3;
 /**
- * A shard at rest looks at its queues this often, ms: nothing has come since a look found all of
- * them empty, and nothing is parked (docs/decisions/0025-idle-cost.md).
+ * An idle shard checks its queues this often, ms: nothing has come since a check found all of them
+ * empty, and nothing is parked (docs/decisions/0025-idle-cost.md).
  */
 const REST_LOOK_MS = 5_000;
 /** How long a release waits for the last look for follow-ups. */
@@ -199,8 +199,9 @@ export class AcquiredShard {
       on: {
         recorded: (entry, words) => mark.recorded(entry, words),
         unreadable: (entry) => mark.unreadable(entry),
-        decided: (work, outcomes) => relay.tell(work.region, work.gateway, work.batch, outcomes),
-        released: (released) => relay.pushReleased(released),
+        decided: ({ region, gateway, batch }, outcomes) =>
+          relay.pushOutcomes(region, gateway, batch, outcomes),
+        changed: (changes) => relay.pushLater(changes),
         stopped: (reason, detail) => options.onStop(this, reason, detail),
       },
     });

@@ -36,8 +36,8 @@ export class RateSync {
 }
 
 /**
- * Brings open verdicts to Redis, oldest first. Returns their results, by reference. Redis takes
- * each as long as the rate that it is about waits.
+ * Writes open verdicts to Redis, oldest first. Returns their results, by reference. Redis accepts
+ * each for as long as its rate waits.
  */
 export async function settleRates(
   ledger: Operations,

@@ -32,7 +32,7 @@ export async function syncSales(ledger: Ledger, store: StockStore, all: boolean)
 /** Two ends of a correction may cross; more than this do not. */
 const ROUNDS = 4;
 
-/** Brings one sale to Redis as the ledger has it, and ends its corrections by Redis's answer. */
+/** Writes one sale to Redis as the ledger has it, and ends its corrections by Redis's answer. */
 export async function syncSale(
   ledger: Pick<Ledger, "catalogueVersion" | "sales" | "stock" | "settleCorrection">,
   store: StockStore,

@@ -11,7 +11,7 @@ export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
   readonly store: Pick<ShardStore, "retire">;
 }
 
-/** Sales end rarely, and what they leave in Redis disturbs nothing. */
+/** Sales end rarely, and what they leave in Redis does no harm. */
 const LOOK_EVERY_MS = 5_000;
 /** By then the bucket of every id made before the close has ended, even if its clock was ahead. */
 const MARGIN_MS = SEEN_BUCKET_MS + AHEAD_MS;

@@ -9,7 +9,7 @@
 //    consumer starts as soon as this one is cancelled.
 // 3. A shard is acquired or handed over by one call at a time.
 // 4. An owner that was overtaken compares Redis with an older state of the ledger. It halts
-//    nothing: its successor looks, too.
+//    nothing: its successor checks, too.
 
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WorkerReport } from "../../core/domain/report.ts";
@@ -169,7 +169,7 @@ export class Worker {
       ).finally(ended);
       this.lastBeatMs = started;
       this.parts.governing.byHand(membership.pausedBy === "" ? undefined : membership.pausedBy);
-      this.parts.governing.mustGoOn(isLast(id, membership.workers));
+      this.parts.governing.decidesAlone(isLast(id, membership.workers));
       if (this.parts.recovery.halted === undefined && !this.stopping) await this.share(membership);
       if (!this.stopping) this.parts.tending.round(this.owners);
     } catch (error) {

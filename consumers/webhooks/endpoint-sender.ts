@@ -71,7 +71,7 @@ export class EndpointSender {
     return this.stopping;
   }
 
-  /** Begins no further request; the round under way writes down what was received. */
+  /** Begins no further request; the round under way records what was received. */
   quiet(): void {
     this.stopping = true;
   }
@@ -82,7 +82,7 @@ export class EndpointSender {
     this.stopped.abort();
   }
 
-  /** Sends what is due and a page of new events, and writes down what became of them. */
+  /** Sends what is due and a page of new events, and records the results. */
   async round(): Promise<Round> {
     const { runtime, ledger } = this.options;
     if (!this.options.holds()) return "idle";
@@ -188,7 +188,7 @@ export class EndpointSender {
     this.readAtMs = runtime.monotonicMs();
   }
 
-  /** The ledger has gone back: which events the receiver has is for people to find out. */
+  /** The ledger has gone back: only people can find out which events the receiver has. */
   private async lostPlace(): Promise<string> {
     const why = "the ledger no longer has its position: remove it, and add it again";
     await this.options.ledger.webhooks.pause(this.lease.endpoint, "sluice", why);

@@ -1,4 +1,4 @@
-// What one round of deliveries to an endpoint changes, collected until it is written down.
+// What one round of deliveries to an endpoint changes, collected until it is recorded.
 import type { FeedEvent } from "../../core/domain/feed-event.ts";
 import type { Delivery, HeldEvent, NewHeldEvent, Progress } from "../../ledger/webhook-contract.ts";
 import type { Answer } from "./delivery.ts";

@@ -1,6 +1,6 @@
-// Sends webhooks: holds leases on a share of the endpoints, and runs a sender for each. Senders go
-// by the ledger's clock: one whose own is days ahead would give up at once what others have tried,
-// and leave its own tries due in days.
+// Sends webhooks: holds leases on a share of the endpoints, and runs a sender for each. Senders use
+// the ledger's clock: one whose own is days ahead would give up at once what others have tried, and
+// leave its own tries due in days.
 import { messageOf } from "../../core/domain/message-of.ts";
 import { Histogram } from "../../core/metrics/histogram.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
@@ -21,7 +21,7 @@ export interface WebhookSenderOptions extends Omit<DeliveryOptions, "now"> {
   readonly log: (event: string, detail: Record<string, unknown>) => void;
 }
 
-/** How often an idle endpoint is looked at. */
+/** How often an idle endpoint is checked. */
 const LOOK_EVERY_MS = 200;
 const BEATS_PER_LEASE = 3;
 
@@ -41,7 +41,7 @@ export class WebhookSender {
   private beating: Promise<void> = Promise.resolve();
   /** When the last beat that succeeded began, monotonic ms. */
   private beatAtMs = Number.NEGATIVE_INFINITY;
-  /** What the ledger's clock shows more than the monotonic one, ms. */
+  /** How far the ledger's clock is ahead of the monotonic one, ms. */
   private aheadMs = 0;
   private stopped = false;
 
@@ -136,7 +136,7 @@ export class WebhookSender {
 
   /**
    * After an error of the ledger it is not known what was written: the lease is given up, and its
-   * next holder reads where to go on.
+   * next holder reads where to continue.
    */
   private async run(sender: EndpointSender): Promise<void> {
     const { runtime, log, ledger, id } = this.options;

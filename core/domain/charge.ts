@@ -36,7 +36,7 @@ export interface ChargeRequest extends Asked {
   readonly payment: string;
 }
 
-/** Asks what became of an attempt that its order no longer waits for. */
+/** Asks for the result of an attempt that its order no longer waits for. */
 export interface LookUpRequest extends Asked {
   readonly kind: "lookup";
 }
@@ -51,12 +51,12 @@ export type ChargeStatus =
   | "captured"
   | "failed"
   /**
-   * Its order is given up, and it is looked up until its end is known. `unresolved`: nobody asks
-   * any more.
+   * Its order is given up, and it is looked up until its end is known. `unresolved`: Sluice has
+   * stopped asking.
    */
   | "unknown"
   | "unresolved"
-  /** Being refunded; `refund_failed`: still owed, and nobody asks any more. */
+  /** Being refunded; `refund_failed`: still owed, and Sluice has stopped asking. */
   | "refunding"
   | "refunded"
   | "refund_failed"
@@ -78,15 +78,15 @@ export type PaymentRequest = ChargeRequest | LookUpRequest | RefundRequest;
  * The answer about an attempt. Definite answers: `captured`, `failed`, `refunded`; `refund_failed`
  * (the provider refuses for good); `returned` and `disputed` (the money left without Sluice
  * asking). Others: `later`, to be asked again (the detail is a `PutOff`); `unknown`, its order is
- * given up while it is still looked up; `unresolved`, nobody asks any more, and an operator has to
- * find out.
+ * given up while it is still looked up; `unresolved`, Sluice has stopped asking, and an operator
+ * has to find out.
  */
 export type AnswerWord = (typeof ANSWER_WORDS)[number];
 
 /** The detail of `later`, as JSON. A copy of a request older than the open one ends with it. */
 export interface PutOff {
   readonly request: number;
-  /** Least wait from now, ms; after a long wait so far the ledger waits longer. */
+  /** The minimum wait from now, ms; the ledger waits longer if the wait so far has been long. */
   readonly waitMs: number;
   readonly why: string;
 }

@@ -4,7 +4,9 @@ import { createHash } from "node:crypto";
 export interface FeedPosition {
   /** By shard: the last entry that has been read. */
   readonly read: readonly number[];
-  /** Of the ids of these entries (checkOf): another history of the ledger has other ids. */
+  /**
+   * A hash over the ids of these entries (checkOf): another history of the ledger has other ids.
+   */
   readonly check: string;
 }
 

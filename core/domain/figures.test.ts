@@ -76,7 +76,7 @@ test("a process that restarts between overviews is not counted twice or below ze
   });
 });
 
-test("quantiles are interpolated between bounds; without counts there is none", () => {
+test("quantiles are interpolated between bounds; without counts there are none", () => {
   expect(quantile({ bounds: [1, 2, 4], counts: [50, 50, 0, 0], sum: 0 }, 0.5)).toBe(1);
   expect(quantile({ bounds: [1, 2, 4], counts: [0, 100, 0, 0], sum: 0 }, 0.5)).toBe(1.5);
   expect(quantile({ bounds: [1, 2, 4], counts: [0, 0, 0, 5], sum: 0 }, 0.99)).toBe(4);

@@ -36,7 +36,7 @@ export interface Figures {
   /** null: unknown. */
   readonly available: number | null;
   readonly total: number | null;
-  /** null: nobody has counted since this gateway started. */
+  /** null: not counted since this gateway started. */
   readonly dead: number | null;
   readonly shards: readonly ShardFigure[];
   readonly verdict: { readonly level: "ok" | "pressure" | "trouble"; readonly words: string };

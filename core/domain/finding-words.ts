@@ -1,7 +1,7 @@
 // Small pieces of a finding's sentence.
 import type { RoleReport } from "./report.ts";
 
-/** A role by what it is. */
+/** A role's kind, in words. */
 export const KIND_WORDS: Readonly<Record<RoleReport["kind"], string>> = {
   gateway: "gateway",
   worker: "worker",

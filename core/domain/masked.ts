@@ -1,9 +1,10 @@
-// Shows a setting without its secrets. An address is taken apart at its own marks, never searched
+// Shows a setting without its secrets. An address is split at its own delimiters, never searched
 // for a pattern of a password: a password may have any character.
 
 /**
  * An address keeps its scheme, host and path. Of user and password, and of what follows a `?` or
- * `#`, only the names of a query are kept. The path of a web address may be a secret too, and goes.
+ * `#`, only the names of a query are kept. The path of a web address may be a secret too, and is
+ * removed.
  */
 export function maskedUrl(address: string): string {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(address)?.[0];

@@ -1,5 +1,6 @@
-// Orders per second by outcome, and the way of the orders with its slow step, from two overviews.
-// Pure. While Redis is away there are no new reports, so the rates are unknown, not zero.
+// Orders per second by outcome, and the steps that orders pass with the slow one marked, from two
+// overviews. Pure. While Redis is away there are no new reports, so the rates are unknown, not
+// zero.
 import {
   between,
   byId,
@@ -29,7 +30,7 @@ const UNKNOWN: OrderRates = {
 };
 /** Problem codes of requests that were refused because too much was waiting. */
 const FOR_ROOM = ["shed", "unconfirmed", "unavailable"] as const;
-/** Outcomes that are no refusal. */
+/** Outcomes that are not refusals. */
 const GRANTED: ReadonlySet<string> = new Set(["reserved", "parked"]);
 
 const isKnown = (o: Reported): boolean => !o.unasked.includes("redis");
@@ -93,7 +94,7 @@ function byName(before: Reported, now: Reported, read: (o: Reported) => Map<stri
   return counts;
 }
 
-/** Beyond these, ms, a step is slow. The queue is where the others' slowness shows. */
+/** Beyond these, ms, a step is slow. In the queue, the slowness of the other steps shows. */
 const SLOW_MS: Readonly<Record<Step, number>> = {
   gateway: 500,
   queue: 1_000,
@@ -137,7 +138,7 @@ export function flowOf(before: Reported | undefined, now: Reported, rates: Order
     {
       ...{ step: "payments", waitMs: p99(paymentsOf, (p) => p.call) },
       perS: perS((o) => byId(workersOf(o), (w) => w.steps.paid ?? 0)),
-      // What waits in the queue is not counted: it is empty while somebody takes from it.
+      // What waits in the queue is not counted: the queue is empty while it is being consumed.
       waiting: isKnown(now) && !isPaused ? sum(paymentsOf(now).map((p) => p.load)) : null,
     },
     {

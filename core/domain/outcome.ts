@@ -1,7 +1,7 @@
 // Every state of an order, as one closed union. Lua, ledger, API and documents use only these
 // words.
 
-/** States that others follow. */
+/** States that are not final. */
 export const OPEN_STATES = ["accepted", "parked", "reserved", "paid"] as const;
 
 /** Final states, except that a redrive opens a new generation. */

@@ -16,7 +16,7 @@ export type OverviewPart =
   | "revenue"
   | "dead";
 
-/** A role that ceased to report without saying goodbye. */
+/** A role that stopped reporting without signing off. */
 export interface LostRole {
   readonly id: string;
   readonly kind: RoleReport["kind"];
@@ -24,7 +24,9 @@ export interface LostRole {
   readonly lastSeenMs: number;
 }
 
-/** The units of an item: as Redis last told them. null: never known since the gateway started. */
+/**
+ * The units of an item, as Redis last reported them. null: never known since the gateway started.
+ */
 export interface OverviewItem extends ItemFigures {
   readonly sku: string;
   readonly name: string;
@@ -48,15 +50,15 @@ export interface OverviewSale {
 }
 
 /**
- * Everything at one moment: `GET /v1/admin/overview`. What could not be asked is the last known
- * value, and `asOf` says from when; `null` was never known.
+ * Everything at one moment: `GET /v1/admin/overview`. What could not be read is the last known
+ * value, and `asOf` has its time; `null` was never known.
  */
 export interface Overview {
   /** Unix ms on Redis's clock. */
   readonly atMs: number;
   /** When each part was last known, Unix ms; null: never since this gateway started. */
   readonly asOf: Readonly<Record<OverviewPart, number | null>>;
-  /** Who could not be asked this time: `redis`, `ledger`, `broker eu`. */
+  /** What could not be read this time: `redis`, `ledger`, `broker eu`. */
   readonly unasked: readonly string[];
   readonly verdict: Verdict;
   readonly redis: {
@@ -80,10 +82,10 @@ export interface Overview {
   readonly sales: readonly OverviewSale[];
   /** The latest report of every role that reported in the last seconds. */
   readonly roles: readonly RoleReport[];
-  /** Roles that ceased to report in the last ten minutes and have not come back. */
+  /** Roles that stopped reporting in the last ten minutes and have not come back. */
   readonly lost: readonly LostRole[];
   readonly dead: readonly DeadCount[];
-  /** Categories on sale whose paid parts reach nobody. */
+  /** Categories on sale whose paid parts reach no service. */
   readonly routing: readonly {
     readonly category: string;
     readonly saleId: string;

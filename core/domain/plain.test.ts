@@ -7,7 +7,7 @@ test("whatever a terminal obeys, or nobody sees, is written out", () => {
   expect(plain("a\u2028b\ud800c\ufeff")).toBe("a\\u{2028}b\\u{d800}c\\u{feff}");
 });
 
-test("text of any script stays as it is", () => {
+test("text in any script stays as it is", () => {
   for (const text of ["Müller & Söhne", "日本語", "نام‌خانوادگی", "👩‍🚀 ok", "back\\slash"])
     expect(plain(text)).toBe(text);
 });

@@ -78,7 +78,7 @@ export function isTooFar(value: string, last: string, step: number): boolean {
 
 /**
  * What a pair should cost by other pairs: by its inverse, or through a currency in which both of
- * its own have a price. undefined: they do not tell.
+ * its own have a price. undefined: no other pair shows it.
  */
 export function crossed(pair: string, values: ReadonlyMap<string, string>): string | undefined {
   const [base = "", quote = ""] = pair.split("/");

@@ -1,5 +1,5 @@
-// Whether what is on sale reaches a service: the paid parts of a category without a route wait in
-// fulfilment.unrouted until it has one.
+// Whether the categories on sale reach a service: the paid parts of a category without a route wait
+// in fulfilment.unrouted until it has one.
 import type { Route } from "./part.ts";
 import type { Sale } from "./sale.ts";
 

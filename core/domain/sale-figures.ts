@@ -1,5 +1,5 @@
-// The figures of a sale and of the orders' way through the system, as an overview has them. null
-// stands for unknown, never for zero.
+// The figures of a sale and of the steps that orders pass, as an overview has them. null stands for
+// unknown, never for zero.
 
 /** Money by currency. */
 export interface Revenue {
@@ -9,7 +9,7 @@ export interface Revenue {
 }
 
 export interface ItemFigures {
-  /** Units that left the shelf each second, measured over the last minute or less. */
+  /** Units taken from stock each second, measured over the last minute or less. */
   readonly unitsPerS: number | null;
   /**
    * When the item will be sold out at this rate, Unix ms; a time that has passed: since then it is.
@@ -26,7 +26,7 @@ export interface OrderRates {
   readonly decided: number | null;
   /** Decided ones by outcome (`reserved`, `sold_out`, …), without those that are zero. */
   readonly byOutcome: Readonly<Record<string, number>>;
-  /** Those who came too late: decided so, or told so at the gateway. Normal in a sale. */
+  /** Orders that came too late: decided so, or answered so by the gateway. Normal in a sale. */
   readonly soldOut: number | null;
   /** Every other outcome than `reserved` and `sold_out`: a limit, a bad order. */
   readonly rejected: number | null;
@@ -39,17 +39,17 @@ export interface OrderRates {
 export const STEPS = ["gateway", "queue", "decider", "ledger", "payments", "services"] as const;
 export type Step = (typeof STEPS)[number];
 
-/** The orders' way, step by step. */
+/** The steps that orders pass, in their sequence. */
 export interface Flow {
   readonly steps: readonly {
     readonly step: Step;
     /** What passed it each second; null: unknown. */
     readonly perS: number | null;
-    /** How long one waits there, ms: the slower ones (p99), or the oldest; null: unknown. */
+    /** How long an order waits there, ms: the slower ones (p99), or the oldest; null: unknown. */
     readonly waitMs: number | null;
     /** How many wait there now; null: unknown. */
     readonly waiting: number | null;
   }[];
-  /** The step that holds the others up; null: none does, or it is unknown. */
+  /** The step that holds up the others; null: none does, or it is unknown. */
   readonly bottleneck: Step | null;
 }

@@ -1,4 +1,4 @@
-// What a verdict is made of, and what is seen in it, before the table of findings adds its part.
+// The input of a verdict, and its findings before the table of findings adds its part.
 import type { FindingCode } from "./finding.ts";
 import type { Overview } from "./overview.ts";
 import type { RoleReport } from "./report.ts";

@@ -4,9 +4,9 @@ import type { ItemFigures } from "./sale-figures.ts";
 /** The rate is measured over this time, ms; a shorter one would follow every pause. */
 const OVER_MS = 60_000;
 const EVERY_MS = 5_000;
-/** A rate over less than this is chance. */
+/** A rate over less time than this is chance. */
 const LEAST_MS = 10_000;
-/** Fewer units in that time say nothing of when the rest will go. */
+/** Fewer units in that time do not show when the rest will be sold. */
 const LEAST_UNITS = 5;
 
 export interface Shelf {

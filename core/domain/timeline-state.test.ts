@@ -145,7 +145,7 @@ test("a worker that was frozen reports again; it does not start", () => {
   expect(words(watch, at(80))).toContain("role_back: the worker worker-1 reports again");
 });
 
-test("a rebuild that nobody saw begin or end is on record: its worker counts it", () => {
+test("a rebuild whose beginning and end went unseen is on record: its worker counts it", () => {
   const watch = settled();
   const rebuilt = (rebuilds: number) => ({
     roles: [gatewayReport({}), paymentsReport(), workerReport({ rebuilds })],

@@ -1,4 +1,4 @@
-// What is the case, as names with values, and the events that its changes are. Pure.
+// The current state as names with values, and the events that its changes amount to. Pure.
 //
 //   role ID            kind and start, of a running role
 //   shard N            its owner
@@ -8,7 +8,7 @@
 //   rebuilds ID        how often a worker has rebuilt Redis
 //
 // 1. What is unknown changes nothing: while Redis is away no role is gone and no finding ends.
-// 2. A change must stand for a moment, so that what flickers does not fill the day. A rebuild that
+// 2. A change must last for a moment, so that flickering does not fill the day. A rebuild that
 //    takes less is counted by its worker.
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { and, KIND_WORDS } from "./finding-words.ts";
@@ -38,7 +38,7 @@ const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]
 const SLOWED_STANDS_MS = [30_000, 30_000] as const;
 const AT_ONCE = [0, 0] as const;
 const MAX_NAMES = 2_000;
-/** An age of that moment says nothing on record. */
+/** An age at that moment means nothing on record. */
 const AGE = /, (counted )?\d+ (s|min|h|d) (old|ago)$/;
 /** A role that started longer ago, and was not there in the last look, was there before. */
 const STARTS_MS = 30_000;
@@ -96,7 +96,7 @@ export class TimelineWatch {
     const full = from === "" && Object.keys(this.current).length >= MAX_NAMES;
     if (to === "") delete this.current[name];
     else if (!full) this.current[name] = to;
-    // What is not remembered would be news in every round.
+    // Without this memory it would be news in every round.
     const event = full ? NOTHING : this.eventOf(name, from, to, overview, sinceMs);
     return { name, from, to, event };
   }

@@ -20,7 +20,7 @@ const SUBJECTS = [
   "-",
 ];
 
-test("a plain name is its own, and what identity providers use has a name that tells it", () => {
+test("a plain name stays as it is; the name of any other subject leads back to it", () => {
   for (const plain of ["ann", "ann@example.com", "A.b_c-9", "a".repeat(64)])
     expect([nameOfSubject(plain), subjectOf(plain)]).toEqual([plain, plain]);
   for (const subject of SUBJECTS) {
@@ -64,7 +64,7 @@ test("different subjects have different names", () => {
   expect(new Set(all.map(nameOfSubject)).size).toBe(new Set(all).size);
 });
 
-test("nobody is called nothing, something too long, or control characters", () => {
+test("an empty subject, one that is too long and one with control characters have no name", () => {
   for (const subject of ["", "a".repeat(256), "é".repeat(128), "a\nb", "\u001b[2J", "a\ud800"])
     expect(nameOfSubject(subject)).toBeUndefined();
 });

@@ -1,5 +1,5 @@
-// Workers, payment workers and services that are paused or slowed down. Nobody's work is done by
-// others if all who do it are paused.
+// Workers, payment workers and services that are paused or slowed down. If all roles of a kind are
+// paused, no other does their work.
 import { and, KIND_WORDS } from "./finding-words.ts";
 import { reliefWords, signalWords } from "./reason-words.ts";
 import type { GovernorReport, RoleReport } from "./report.ts";

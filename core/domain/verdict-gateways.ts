@@ -22,7 +22,7 @@ function nobodyAccepts(all: readonly GatewayReport[]): Seen {
 
 const STALLED = "see why no worker decides: the findings above, or 'sluice workers'";
 
-/** A gateway that only stops, beside others, is no finding. */
+/** A gateway that merely stops, while others run, is not a finding. */
 function holdingBack(gateway: GatewayReport): Seen[] {
   const { id, reasons } = gateway;
   const { orders, shards } = heldBack(gateway);
@@ -107,7 +107,7 @@ export function brokers(facts: Facts): Seen[] {
   }));
 }
 
-/** A gateway of an earlier release does not tell where it publishes. */
+/** A gateway of an earlier release does not report where it publishes. */
 function regionsOf(publishing: GatewayReport["publishing"] | undefined) {
   return publishing?.regions ?? [];
 }

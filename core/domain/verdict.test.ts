@@ -306,7 +306,7 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
 });
 
-test("one who is paused troubles nobody while another has its work; the last one does", () => {
+test("a paused role is no trouble while another does its work; the last one is", () => {
   const worker = (id: string, state: GovernorState): WorkerReport => {
     const report = workerReport({ id });
     return { ...report, governor: { ...report.governor, state, reasons: ["redis_ms"] } };

@@ -1,5 +1,5 @@
 // What is wrong, from one overview: a pure function. Unknown is not zero: where a store could not
-// be asked, nothing is concluded from what it last told, except that it does not answer.
+// be read, nothing is concluded from its last values, except that it does not answer.
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
@@ -105,7 +105,7 @@ function remedyOf(refusal: string): { readonly next?: string } {
   return next === undefined ? {} : { next };
 }
 
-/** For roles that cannot reach it, while the gateway that tells it can. */
+/** For roles that cannot reach it, while the gateway that reports this can. */
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
@@ -127,7 +127,7 @@ function halts(facts: Facts): Seen[] {
   return [{ code: "halted", what, sinceMs: halt?.atMs ?? null, ...other }];
 }
 
-/** Who should be there and is not. Only while Redis, which lists them, answers. */
+/** Roles that should run and do not. Only while Redis, which lists them, answers. */
 function roles(facts: Facts, { withoutGateway = [] }: VerdictLimits): Seen[] {
   const { roles: all, owners, shardCount, lost, sales, unasked } = facts;
   const has = (kind: RoleReport["kind"]) => all.some((role) => role.kind === kind);
@@ -256,7 +256,7 @@ function routing(facts: Facts): Seen[] {
   const unrouted = new Map<string, string[]>();
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
-    // One that is paused has a finding of its own, and starting another is not what helps.
+    // A paused one has a finding of its own, and starting another would not help.
     else if (!paused.has(service))
       unread.set(service, [...(unread.get(service) ?? []), `'${category}'`]);
   for (const [category, sales] of unrouted)

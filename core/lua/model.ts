@@ -1,5 +1,5 @@
 // The rules of deciding in plain TypeScript, one order at a time, for the property tests to compare
-// with. It shares no code with the function library, and is written for reading, not for speed.
+// with. It shares no code with the function library, and is written to be read, not to be fast.
 import { RULES } from "../domain/limits.ts";
 
 export interface ModelOrder {

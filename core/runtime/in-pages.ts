@@ -1,10 +1,10 @@
-// Work on a long list in a process that others wait for.
+// Work on a long list in a process that must not block.
 import type { Runtime } from "./runtime.ts";
 
 /** Items of a page: well below a millisecond of what is done with items here. */
 const PAGE = 250;
 
-/** Does its work page by page. Others have their turn between two pages. */
+/** Does the work page by page. Other work gets its turn between two pages. */
 export async function inPages<T>(
   runtime: Pick<Runtime, "nextTurn">,
   items: readonly T[],

@@ -4,7 +4,7 @@
 // a row without an answer, each call opens a connection of its own until the kept ones are gone.
 import type { Runtime } from "./runtime.ts";
 
-/** Bun closes connections that it has kept for 5 minutes without a use; a minute is to spare. */
+/** Bun closes connections that it has kept unused for 5 minutes; a minute is added. */
 const KEPT_MS = 6 * 60_000;
 /** Fewer may be a peer that is slow at times. A connection for each call costs CPU and time. */
 const UNANSWERED_IN_A_ROW = 3;

@@ -8,9 +8,9 @@
 //   refuse   An operator must change the settings or Redis. A role that starts exits and names the
 //            reason; one that runs waits.
 //
-// Any other reply means that the call itself was wrong. No reply halts Sluice: it halts only for
-// what the ledger finds. A Redis that has no room for another connection closes it without a
-// reply that can be read; the connection is opened again after a growing pause.
+// Any other reply means that the call itself was wrong. No reply halts Sluice: only the ledger's
+// findings do. A Redis that has no room for another connection closes it without a reply that can
+// be read; the connection is opened again after a growing pause.
 import { ReplyError } from "ioredis";
 
 export type Treatment = "wait" | "redial" | "refuse";

@@ -21,7 +21,7 @@ export interface StoredRate extends HeldRate {
   readonly untilMs: number;
 }
 
-/** What became of a rate: core/lua/set_rates.lua. */
+/** The result for a rate: core/lua/set_rates.lua. */
 export type RateWord = "kept" | "back" | "older" | "held" | "waits" | "refused" | "unknown";
 
 export type Settled = "done" | "already" | "not_waiting";

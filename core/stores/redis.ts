@@ -132,7 +132,7 @@ export class RedisStore {
         this.troubles.succeeded(fn);
         return reply;
       } catch (error) {
-        // A function that is not there has no code of its own: the list of libraries tells.
+        // A missing function has no error code of its own: the list of libraries shows it.
         const maybe = attempt === 0 && isReply(error) && codeOf(error) === "ERR";
         if (!maybe || (await this.hasLibrary())) throw this.asStoreError(fn, error);
         await this.loadLibrary();
@@ -183,7 +183,7 @@ export class RedisStore {
   }
 }
 
-/** What the client says of a connection that it does not have is about its own options. */
+/** Without a connection, the client's error is about its own options. */
 function lostWords(error: unknown): string {
   const text = messageOf(error);
   return /isn't writeable|Connection is closed/.test(text) ? "it does not answer" : text;

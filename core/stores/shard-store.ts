@@ -68,8 +68,8 @@ export interface MissingNumber {
 }
 
 /**
- * What of a shard waits for a time that a sweep ends: a missing number (`gaps`), a charge
- * (`holds`), a rate (`fx`).
+ * What in a shard waits for a sweep to end the wait: a missing number (`gaps`), a charge (`holds`),
+ * a rate (`fx`).
  */
 export type Waits = ReadonlySet<"gaps" | "holds" | "fx">;
 

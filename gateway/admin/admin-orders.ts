@@ -16,7 +16,7 @@ import {
 import { matching, object, optional, orderId, read, user } from "../http/shape.ts";
 import { rfc3339 } from "./sale-form.ts";
 
-/** An id, or one with a `~`: the page before did not reach the id itself. */
+/** An id, with a `~` if the page before did not reach that id itself. */
 const CURSOR = new RegExp(UUID_V7.source.replace(/\$$/, "~?$"));
 export const ORDERS_QUERY = object({
   id: optional(orderId("The order's id alone")),

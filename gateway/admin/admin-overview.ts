@@ -36,8 +36,8 @@ export const UNDECIDED_QUERY = object({
 const MOST_UNDECIDED = 10_000;
 
 /**
- * Orders and cancels that a region alone has confirmed to this gateway and whose outcome has not
- * arrived. If the region is lost, they are.
+ * Orders and cancels that only one region has confirmed to this gateway and whose outcome has not
+ * arrived. If the region is lost, so are they.
  */
 export function addAdminUndecided(app: App, { options, orders }: AppParts): void {
   const { runtime, clock, server } = options;
@@ -54,7 +54,7 @@ export function addAdminUndecided(app: App, { options, orders }: AppParts): void
             ...(batch.isCancelAt(i) ? { cancel: true } : {}),
           });
     }
-    // Whoever asks may have reached another gateway than they meant.
+    // The caller may have reached a gateway other than the one intended.
     const full = list.length === MOST_UNDECIDED;
     return c.json({ gateway: server.id, region, orders: list, full });
   });

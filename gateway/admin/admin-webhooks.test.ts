@@ -33,7 +33,7 @@ test("an operator adds, sees, pauses, resumes and removes an endpoint", async ()
   expect(await list()).toEqual([]);
 });
 
-test("what cannot be is refused, and the answer names the field", async () => {
+test("an invalid value is refused, and the answer names the field", async () => {
   const t = await start();
   const cases: [body: object, field: string][] = [
     [{}, "url"],

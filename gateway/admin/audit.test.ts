@@ -138,7 +138,7 @@ test("reads and strangers' calls are apart from changes, which alone stay for go
   expect(kinds).toEqual([1, 2, 0, 2]);
 });
 
-test("of a console's looks one a minute is recorded, and every stranger's", async () => {
+test("one of a console's reads a minute is recorded, and every stranger's", async () => {
   const overview = async () => ({ at: "a glance" }) as never;
   const t = await start({ overview });
   for (let i = 0; i < 3; i++)
@@ -184,7 +184,7 @@ test("the audit is read by pages, by subject and by action", async () => {
     expect(await call(t, `/v1/admin/audit?${query}`)).toMatchObject({ body: { code, field } });
 });
 
-test("a look at the whole does not wait for a ledger that is locked; other reads do", async () => {
+test("the overview does not wait for a locked ledger; other reads do", async () => {
   const t = await start({ overview: async () => ({ at: "a glance" }) as never });
   const locked = Promise.withResolvers<void>();
   Object.assign(t.ledger, { audit: () => locked.promise });

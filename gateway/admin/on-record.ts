@@ -1,4 +1,4 @@
-// What stands before every call under /v1/admin: who may, and the audit.
+// What runs before every call under /v1/admin: the check of rights, and the audit.
 //
 //   1. A change is entered in the audit before it happens. If that fails, it does not happen.
 //   2. Its result is added before the answer leaves. If that fails, the entry stays without one.

@@ -271,7 +271,9 @@ export class Admission {
       this.loop = new LoopDelay(this.options.runtime, SAMPLE_MS);
   }
 
-  /** Nothing comes: a timer every few milliseconds would cost more than the rest of the gateway. */
+  /**
+   * No orders come: a timer every few milliseconds would cost more than the rest of the gateway.
+   */
   private rest(): void {
     this.loop?.stop();
     this.loop = undefined;

@@ -267,7 +267,7 @@ function retryStorm(clients: number, seconds: number): number[] {
   return decisions;
 }
 
-test("a cold gateway outlasts clients that send a shed order again at once", () => {
+test("a cold gateway outlasts clients that retry a shed order at once", () => {
   ticks(5, 0, STARVED_MS + 1);
   expect(pace.bounded).toBe(true);
   const decisions = retryStorm(30_000, 15);

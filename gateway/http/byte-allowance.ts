@@ -1,5 +1,5 @@
-// How much anybody may read of what needs no token, by address: a sale of ten thousand items is a
-// megabyte each time, and sending it takes the gateway time.
+// How much may be read without a token, by address: a sale of ten thousand items is a megabyte each
+// time, and sending it takes the gateway time.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import { TokenBuckets } from "../admission/token-bucket.ts";
 import { Problem, Refused } from "./problem.ts";

@@ -26,7 +26,7 @@ test("an order that stays unknown is looked for a minute, then its place is free
   feed.stop();
 });
 
-test("an order is not unknown because the ledger was away for a minute", async () => {
+test("an order is not unknown merely because the ledger was away for a minute", async () => {
   const runtime = new VirtualRuntime();
   const ledger = { up: false, looks: 0 };
   const followed = async () => {

@@ -1,5 +1,5 @@
-// A request has one Host (RFC 9112 §3.2). With two, a proxy and the gateway may believe different
-// ones.
+// A request has one Host (RFC 9112 §3.2). With two, a proxy and the gateway may each use a
+// different one.
 import { type Problem, problem } from "./problem.ts";
 
 /** Bun joins repeated headers with commas, and answers 400 itself if there is no Host. */

@@ -1,6 +1,6 @@
 // How often a user may read orders. Reads are served by the gateway that also takes orders, so one
-// user's polling must not delay another user's order. Who reads for many users (services, viewers,
-// operators) has no such bound.
+// user's polling must not delay another user's order. Callers that read for many users (services,
+// viewers, operators) have no such bound.
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Principal } from "../access/auth.ts";
 import { may } from "../access/rights.ts";

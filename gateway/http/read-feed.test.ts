@@ -119,7 +119,7 @@ test("no more than a hundred callers wait; one that leaves makes room", async ()
   await until("they have left", async () => !(await busy()));
 }, 40_000);
 
-test("what cannot be is refused, and the answer names it", async () => {
+test("an invalid value is refused, and the answer names it", async () => {
   const cases: [query: string, status: number, field: string][] = [
     ["after=nowhere", 422, "after"],
     ["limit=0", 422, "limit"],

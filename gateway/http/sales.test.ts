@@ -83,7 +83,7 @@ test("a reader who has the list, or the sale, gets 304", async () => {
   }
 });
 
-test("restocked units are no initial ones, in the sale and in its live stock alike", async () => {
+test("restocked units are not initial ones, in the sale and in its live stock alike", async () => {
   const t = await start();
   const headers = await bearer("op", { scope: "operator" });
   const restock = `${t.gateway.url}/v1/admin/sales/spring/restock`;

@@ -117,7 +117,7 @@ const pointer = (path: string, method: string, ...rest: string[]) =>
     .map((step, i) => (i === 0 ? step : encodeURIComponent(step.replaceAll("/", "~1"))))
     .join("/");
 
-test("there is a good body for each call that has one", () => {
+test("there is a valid body for each call that has one", () => {
   expect(Object.keys(GOOD).sort()).toEqual(withBody.map(({ call }) => call.operationId).sort());
 });
 

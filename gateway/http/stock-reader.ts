@@ -10,7 +10,7 @@ import { type TaggedText, taggedBytes } from "./tagged-text.ts";
 
 /** Far shorter than a person notices, far longer than the interval between requests in a flood. */
 const FRESH_MS = 20;
-/** It is used for this many times as long as it took to get … */
+/** An answer is used for this many times as long as it took to get … */
 const REST = 19;
 /** … but never longer than this. */
 const MOST_MS = 1_000;

@@ -8,7 +8,7 @@ test("orders take credit, and their answers return it", () => {
   expect([credit.take(), credit.take()]).toEqual([true, false]);
 });
 
-test("answers that the client does not read return no credit until they have left", () => {
+test("answers that the client does not read return no credit until they have been sent", () => {
   const credit = new Credit(2);
   credit.take();
   credit.take();

@@ -48,7 +48,7 @@ test("orders beyond the credit are nacked 429 without effect; answers return cre
   expect((await socket.next("acks")).acks).toHaveLength(2);
 });
 
-test("garbage gets an error that names the problem, and repeated garbage closes", async () => {
+test("garbage gets an error that names it; repeated garbage closes the socket", async () => {
   const t = await start();
   const socket = await TestSocket.open(t.gateway.url, "ann");
   const cases: [unknown, string, string?][] = [

@@ -11,7 +11,7 @@ import { settled, within } from "./within.ts";
 
 /** Load before the first fault. */
 const WARM_UP_MS = 2_000;
-/** Until orders are decided everywhere after a start. */
+/** The time within which orders must be decided everywhere after a start. */
 const FLOW_MS = 120_000;
 const PAUSE_MS = [500, 2_500] as const;
 /** Faults of one burst begin within this time. */
@@ -19,7 +19,7 @@ const SPREAD_MS = 3_000;
 const INJECT_MS = 240_000;
 const EVIDENCE_MS = 45_000;
 const HEAL_MS = 150_000;
-/** Flow that is not back after this many limits is reported as never back. */
+/** Flow that is not back after this many times its limit counts as never back. */
 const LATE = 4;
 
 interface Drawn {
@@ -74,14 +74,17 @@ export class Bursts {
     return realRuntime.monotonicMs() - this.startedMs;
   }
 
-  /** Orders are decided everywhere before the first fault. */
+  /** Waits until orders are decided everywhere, before the first fault. */
   private async warm(): Promise<void> {
     const back = await this.flowBack(FLOW_MS);
     if (back === undefined) this.errors.push("no flow before the first fault");
     await realRuntime.sleep(WARM_UP_MS);
   }
 
-  /** In turn for the first burst of a mix, then by draw; faults of one burst share no part. */
+  /**
+   * The first burst takes its faults in turn, later ones draw them; faults of one burst share no
+   * part.
+   */
   private draw(random: () => number, n: number): Fault[] {
     const { faults, atOnce } = this.options.scenario;
     const first = n < faults.length ? (faults[n] as Fault) : oneOf(random, faults);
@@ -144,7 +147,7 @@ export class Bursts {
     }
   }
 
-  /** Waits while the fault lasts; its evidence is there by then, or a reason why not. */
+  /** Waits while the fault lasts. Its evidence must exist by then, or a reason why it does not. */
   private async evidenceOf(
     { name }: Fault,
     { evidence, lastsMs }: Injected,

@@ -38,7 +38,7 @@ export const FAULTS: readonly Fault[] = [
   ...POSTGRES_FAULTS,
 ];
 
-/** Why this machine cannot meet a need; undefined: it can. */
+/** The reason why this machine cannot meet a need; undefined if it can. */
 export function unmet(need: Need): string | undefined {
   switch (need) {
     case "root":

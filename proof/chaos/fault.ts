@@ -3,18 +3,14 @@
 import type { ChaosSystem } from "./system.ts";
 
 /**
- * What a fault needs of the system that it happens to. The runner starts the systems of a suite so
+ * What a fault needs of the system in which it happens. The runner starts the systems of a suite so
  * that each need is met, and leaves a fault out, by name, where this machine cannot meet it.
  *
- *   separate-brokers  a RabbitMQ node of its own for each region
- *   cluster           the home region is a cluster of three nodes
- *   sqlite, postgres  the kind of ledger
- *   proxies           a proxy on each line between two parts (ChaosSystem.links)
- *   alone             nothing else may fail at the same time
- *   earlier-release   the sources of an earlier release (git)
- *   root              this process runs as root
- *   cc                a C compiler, for processes that are lied to (shim/)
- *   memory-groups     control groups that limit memory
+ * separate-brokers a RabbitMQ node of its own for each region cluster the home region is a cluster
+ * of three nodes sqlite, postgres the kind of ledger proxies a proxy on each line between two parts
+ * (ChaosSystem.links) alone nothing else may fail at the same time earlier-release the sources of
+ * an earlier release (git) root this process runs as root cc a C compiler, for processes that run
+ * with the shim (shim/) memory-groups control groups that limit memory
  */
 export const NEEDS = [
   "separate-brokers",
@@ -44,16 +40,16 @@ export interface Fault {
    * Faults that happen at the same time have no part in common. Default: it happens on its own.
    */
   readonly touches?: readonly string[];
-  /** Parts that it leaves alone, but that must be well for it to be seen. */
+  /** Parts that it leaves alone, but that must be healthy for it to show. */
   readonly apartFrom?: readonly string[];
   /** How long after healing flow must be back, ms. */
   readonly recoveryMs: number;
-  /** Begins. Draws whom and for how long from `random`. */
+  /** Begins. Draws its target and duration from `random`. */
   inject(system: ChaosSystem, random: () => number): Promise<Injected>;
 }
 
 export interface Injected {
-  /** Whom, and for how long: `worker-2 frozen for 12 s`. */
+  /** Its target and duration: `worker-2 frozen for 12 s`. */
   readonly detail: string;
   /** How long it lasts before the runner heals it, ms; 0 if it is over as soon as it has begun. */
   readonly lastsMs: number;

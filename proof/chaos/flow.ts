@@ -1,5 +1,5 @@
 // The clients' view while faults happen. Their history goes through it to the disk, so it sees each
-// answer and each outcome in the moment in which a client receives it.
+// answer and each outcome at the moment when a client receives it.
 import { shardOf } from "../../core/domain/shard.ts";
 import { HistoryWriter, historyNow, type OrderCall, type OutcomeTold } from "../history.ts";
 import type { Tally } from "../load/lane.ts";

@@ -9,7 +9,7 @@ interface Stat {
   readonly parent: number;
 }
 
-/** proc(5): the name stands in brackets and may hold anything; the state and the parent follow. */
+/** proc(5): the name is in brackets and may hold anything; the state and the parent follow. */
 function statOf(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");

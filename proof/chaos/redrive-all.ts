@@ -22,9 +22,9 @@ export async function redriveAll(system: Pick<ChaosSystem, "sluice">): Promise<v
 }
 
 /**
- * Whether a run that ended with an error has seen every letter. It then says why each of those
- * that stay does so. That may last longer than anybody waits: an attempt whose end is unknown keeps
- * its letter until the provider answers.
+ * Whether a run that ended with an error has seen every letter: its output then gives a reason for
+ * each letter that stays. Some stay for longer than the fault waits, since an attempt whose result
+ * is unknown keeps its letter until the provider answers.
  */
 export function isThrough(error: string): boolean {
   if (error.includes("no such dead letters")) return true;

@@ -1,5 +1,5 @@
 // Tells the clients' history which orders an operator has redriven: these may have a second
-// outcome. The operator finds them on record in the ledger; `verify` judges that record itself.
+// outcome. An operator finds them on record in the ledger; `verify` judges that record itself.
 import { PAYMENTS_DEAD } from "../../broker/topology.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";

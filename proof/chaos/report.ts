@@ -1,4 +1,4 @@
-// What became of a scenario, as lines for people. tables.ts makes the page of several.
+// The result of a scenario, as lines to read. tables.ts makes the page of several.
 import { type Paint, verdictLines } from "../verify/report.ts";
 import type { ScenarioResult } from "./runner.ts";
 import type { Struck } from "./scenario.ts";

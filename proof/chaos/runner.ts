@@ -47,7 +47,7 @@ const SHARES = [
   "pending=0.02,twice=0.01,late=0.005,html200=0.005,wrong_amount=0.005,late_capture=0.005",
   "refund_conflict=0.01,refund_error=0.01,refund_pending=0.01",
 ].join(",");
-/** Shorter than in a real sale, so that what waits is over before the drain's end. */
+/** Shorter than in a real sale, so that every wait ends before the drain does. */
 const PATIENCE = {
   SLUICE_GAP_TIMEOUT: "5s",
   SLUICE_GAP_MAX: "60s",
@@ -56,7 +56,7 @@ const PATIENCE = {
   SLUICE_RATE_MAX_AGE: "10s",
   SLUICE_RATE_WAIT: "3s",
   SLUICE_SOLD_OUT_AT_GATE: "no",
-  // Faults are to slow this system down, not what else the machine does.
+  // Only the faults may slow this system down, not other programs.
   SLUICE_GOVERNOR_CPU: "off",
 };
 

@@ -57,7 +57,7 @@ export class Suite {
     this.stopped = true;
   }
 
-  /** Nothing is started again from now on, so that processes that are ended stay ended. */
+  /** Starts nothing again from now on, so that ended processes stay ended. */
   abandon(): void {
     this.stopped = true;
     if (this.system) void ended(this.system.stop());

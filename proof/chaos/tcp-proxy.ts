@@ -1,6 +1,6 @@
-// A TCP line between clients and a server, with every trouble that a network has: connections are
-// cut, reset in the middle of a frame or refused, one direction or both fall silent, bytes are late
-// or trickle. It counts what it did, as evidence.
+// A TCP line between clients and a server, with all the troubles of a network: connections are cut,
+// reset in the middle of a frame or refused, one direction or both fall silent, bytes are late or
+// trickle. It counts what it did, as evidence.
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { Pipe, type PipeLine, type Shape } from "./tcp-pipe.ts";

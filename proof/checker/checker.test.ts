@@ -51,19 +51,22 @@ test.skipIf(!hasGo())(`what the writer writes, the checker judges${NEEDS_GO}`, a
   expect((await checkHistory([writeSale({ drained: false })])).result).toBe("inconclusive");
 });
 
-test.skipIf(!hasGo())(`a lie has exit code 1 and the lines that show it${NEEDS_GO}`, async () => {
-  const path = writeSale({ drained: true });
-  const lie = readFileSync(path, "utf8").replace('"sold_out"', '"dispatched"');
-  writeFileSync(path, lie);
-  const { code, out } = await outputOf([process.execPath, CLI, "check-history", path], {});
-  expect(code).toBe(1);
-  expect(out).toContain("I5  an item with 1 units was oversold");
-  expect(out).toContain('"op":"order","client":"c"');
-  appendFileSync(path, "no line of a history\n");
-  const broken = await outputOf([process.execPath, CLI, "check-history", path], {});
-  expect(broken).toMatchObject({ code: 3 });
-  expect(broken.err).toContain("line 12");
-});
+test.skipIf(!hasGo())(
+  `a false history exits with 1 and prints the lines that show it${NEEDS_GO}`,
+  async () => {
+    const path = writeSale({ drained: true });
+    const lie = readFileSync(path, "utf8").replace('"sold_out"', '"dispatched"');
+    writeFileSync(path, lie);
+    const { code, out } = await outputOf([process.execPath, CLI, "check-history", path], {});
+    expect(code).toBe(1);
+    expect(out).toContain("I5  an item with 1 units was oversold");
+    expect(out).toContain('"op":"order","client":"c"');
+    appendFileSync(path, "no line of a history\n");
+    const broken = await outputOf([process.execPath, CLI, "check-history", path], {});
+    expect(broken).toMatchObject({ code: 3 });
+    expect(broken.err).toContain("line 12");
+  },
+);
 
 test("without Go it says so, and gives no result", async () => {
   const run = await outputOf([process.execPath, CLI, "check-history", "any.jsonl"], {

@@ -7,12 +7,11 @@ import { Findings } from "../verify/findings.ts";
 import type { Views } from "../verify/views.ts";
 
 const LOOK_MS = 100;
-/** Consecutive looks with the same result that count as rest. */
+/** Consecutive checks with the same result that count as rest. */
 const STILL_LOOKS = 3;
 /**
  * Queues report ready messages, not those a consumer holds. A killed worker's messages return only
- * after a missed heartbeat and a new lease, so orders that are nowhere count as lost only after
- * this.
+ * after a missed heartbeat and a new lease, so orders found nowhere count as lost only after this.
  */
 const DEFAULT_GRACE_MS = 20_000;
 

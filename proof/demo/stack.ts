@@ -34,7 +34,7 @@ export interface StackOptions {
   readonly services?: Readonly<Record<string, readonly string[]>>;
   /** Receives the stack before its roles start, so that a caller can stop it at any moment. */
   readonly onStack?: (stack: Stack) => void;
-  /** Stores that run already; they run on when the stack stops. Default: new ones. */
+  /** Stores that run already and keep running when the stack stops. Default: new ones. */
   readonly stores?: LocalServices;
   /** The command line client of another release. */
   readonly cli?: string | undefined;
@@ -260,7 +260,7 @@ export class Stack {
     if (!response.ok) throw new Error(`${method} ${path} was refused: ${await response.text()}`);
   }
 
-  /** Its roles finish what is in flight. Nobody will read its own stores again. */
+  /** Its roles finish what is in flight. Its own stores are killed: nobody will read them again. */
   async stop(): Promise<void> {
     await this.fleet.stop();
     if (this.ownsStores) await this.services.kill();

@@ -16,7 +16,9 @@ const AT_ONCE = 32;
 /** The most that one page may hold. */
 const PAGE = 100;
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Sendings of one page; a user that is still unread stays so, and the checker reports it. */
+/**
+ * Attempts to read one page. A user that is still unread then stays so, and the checker reports it.
+ */
 const MAX_SENDINGS = 5;
 const RETRY_MS = 200;
 

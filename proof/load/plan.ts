@@ -41,13 +41,13 @@ export interface PlanOptions {
   readonly nowMs: number;
   readonly saleId?: string;
   readonly users?: number;
-  /** Orders a second that the ids' times tell of; default: a rush, all at once. */
+  /** Orders a second, according to the times in the ids; default: a rush, all at once. */
   readonly idsPerSecond?: number;
   /** Stock is the demand divided by this. */
   readonly demandOverStock?: number;
 }
 
-/** Faster than any system takes them. */
+/** Faster than any system accepts them. */
 const RUSH_IDS_PER_SECOND = 100_000;
 const DEFAULT_USERS = 12_000;
 const NUMBERED_SHARE = 0.25;

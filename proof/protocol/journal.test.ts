@@ -111,7 +111,7 @@ const otherwise = (entry: JournalEntry, from: RegExp, to: string): JournalEntry 
   messages: entry.messages.map((m) => ({ ...m, outcomes: m.outcomes.replace(from, to) })),
 });
 
-/** What another entry says, in the place of this one: the chain is whole. */
+/** Another entry's content in the place of this one; the chain stays whole. */
 const inPlaceOf = (
   { n, id, prev, epoch, atMs, shard }: JournalEntry,
   other: JournalEntry,
@@ -162,7 +162,7 @@ test(
     const [[bought, pays]] = pairs as [readonly [JournalEntry, JournalEntry]];
     const last = journal.shards.get(third.shard)?.at(-1) as JournalEntry;
     const swap = altered(altered(journal, third, { ...fourth }), fourth, { ...third });
-    /** Each lie, and the entry at which it shows. */
+    /** Each false entry, and the entry at which it shows. */
     const lies: Record<string, readonly [Journal, JournalEntry | undefined]> = {
       "two entries changed places": [swap, fourth],
       "an order was paid in the place where it was reserved": [

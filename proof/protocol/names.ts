@@ -14,7 +14,7 @@ export const SCOPES = [
   ...["LOADING", "REBUILDERS", "BACK", "BACK_AND_WIPED", "CHARGES", "NUMBERED", "REGIONAL"],
 ];
 
-/** A state that the protocol must reach: where nothing happens, nothing is broken. */
+/** A state that the protocol must reach: otherwise one in which nothing happens would pass. */
 export interface Witness {
   readonly name: string;
   readonly scope: string;

@@ -1,5 +1,5 @@
-// Takes the same specification through Quint's own simulator, to see that ours takes no other steps
-// and misses none: each of Quint's steps must be among all that ours finds from the same state.
+// Runs the same specification in Quint's own simulator, to check that ours takes no other steps and
+// misses none: each of Quint's steps must be among all that ours finds from the same state.
 import type { QuintEx } from "@informalsystems/quint";
 import { newRng } from "@informalsystems/quint/dist/src/rng.js";
 import { Evaluator } from "@informalsystems/quint/dist/src/runtime/impl/evaluator.js";

@@ -1,5 +1,5 @@
-// The protocol with a rule left out. Each variant must break one of its invariants: a rule that
-// nothing needs, or an invariant that notices nothing, would show here.
+// The protocol with a rule left out. Each variant must break one of its invariants: this exposes a
+// rule that nothing needs, or an invariant that notices nothing.
 
 export interface Variant {
   /** The rules that are left out. */

@@ -1,5 +1,4 @@
-// Runs one seed after the other, in one lane or in several beside each other, and counts what they
-// cover.
+// Runs one seed after the other, in one lane or in several at once, and counts what they cover.
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { type Kept, pick } from "./kept.ts";
 import type { Scenario } from "./profiles.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Tally } from "./campaign.ts";
 import type { Outcome } from "./simulation.ts";
 
-/** What a process says at its end: its tally, without what ran last. */
+/** What a process reports at its end: its tally, without the last lines of the trace. */
 export type Said = Omit<Tally, "failed"> & { readonly failed: readonly Omit<Outcome, "lines">[] };
 
 export interface ChildOptions {

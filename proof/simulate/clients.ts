@@ -1,5 +1,5 @@
-// The clients of a simulation. They send what the schedule says, send again what was not answered
-// or refused for now, and keep their own history, as the demo's clients do (proof/load/lane.ts).
+// The clients of a simulation. They send what the schedule says, resend what was not answered or
+// was refused for now, and keep their own history, as the demo's clients do (proof/load/lane.ts).
 import { parseOutcome } from "../../core/domain/entry.ts";
 import type { HistoryLine } from "../history.ts";
 import { type Answer, resultOf } from "../load/lane.ts";

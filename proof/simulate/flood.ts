@@ -1,5 +1,5 @@
 // A flood of copies: while it lasts, every shard always has something to decide, though nothing is
-// new. What is due without a message has to be done all the same: gaps end (decider.ts).
+// new. Work that is due without a message must still be done: gaps end (decider.ts).
 import type { SimulatedGateway } from "./gateway.ts";
 import { ask } from "./looks.ts";
 import { WAITS } from "./roles.ts";

@@ -1,5 +1,5 @@
-// What must hold at every moment of a simulation, whatever is broken. It is looked at about once a
-// simulated second, so each look is cheap; everything else is judged at the end (judge.ts).
+// What must hold at every moment of a simulation, whatever is broken. It is checked about once a
+// simulated second, so each check is cheap; everything else is judged at the end (judge.ts).
 import type { Db } from "../../ledger/db.ts";
 import type { RedisView } from "../verify/look.ts";
 
@@ -36,7 +36,7 @@ export class Invariants {
     return Number((await this.db.run("SELECT COUNT(*) AS made FROM rebuilds"))[0]?.made);
   }
 
-  /** The ledger is a backup again: what it has may be less than before. */
+  /** The ledger was restored from a backup: it may have less than before. */
   wentBack(): void {
     this.places.clear();
     this.incarnation = 0;
@@ -61,7 +61,7 @@ export class Invariants {
     for (const { sku } of rows) this.broken.add(`I5 the ledger's units do not add up: ${sku}`);
   }
 
-  /** Without an operator, nothing that the ledger has confirmed is gone later. */
+  /** Without an operator, nothing that the ledger has confirmed disappears later. */
   private async ledgerGoesOn(): Promise<void> {
     const rows = await this.db.run("SELECT shard, epoch, last_n FROM shards");
     for (const row of rows) {

@@ -1,4 +1,4 @@
-// Seeds in processes beside each other, each with a redis-server of its own. The parent names one
+// Seeds in several processes at once, each with a redis-server of its own. The parent names one
 // seed at a time, so it knows which ones have run, and each job runs what it names.
 //
 // 1. A job is in a process group of its own: Ctrl-C reaches the parent alone, which then names no

@@ -1,4 +1,4 @@
-// Judges a simulation: whether it has come to rest, and what `verify` says about it then.
+// Judges a simulation: whether it has come to rest, and what `verify` then finds.
 import type { LedgerAudit } from "../../ledger/audit.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import type { Db } from "../../ledger/db.ts";

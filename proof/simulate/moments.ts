@@ -2,7 +2,10 @@
 // by the names of the events that pass them, so the code that passes one knows nothing of it.
 import type { Scheduler } from "./scheduler.ts";
 
-/** Each names the process that passes it first. `→` has taken effect, `←` is heard. */
+/**
+ * Each names the process that passes it first. `→`: the call has taken effect; `←`: its answer has
+ * arrived.
+ */
 export const MOMENTS = {
   /** Redis has decided, and the worker does not know yet. */
   deciding: /^(worker-\S+) redis → fcall (?:decide|expire|unpark)_/,

@@ -14,7 +14,7 @@ export interface Planted {
   readonly name: string;
   /** The rule that is broken. */
   readonly breaks: string;
-  /** What the seeds that are to find it concentrate on. */
+  /** The scenario of the seeds that must find it. */
   readonly scenario: Scenario;
   readonly edits: readonly Edit[];
 }

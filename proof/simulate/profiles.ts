@@ -1,5 +1,5 @@
 // What a seed concentrates on. A profile is a small, short sale with faults of one kind, placed at
-// the moments at which they hurt. Without one, everything may happen at any time (schedule.ts).
+// the moments when they hurt. Without one, everything may happen at any time (schedule.ts).
 import type { Misbehaviour, Shares } from "../../stubs/provider/behaviour.ts";
 import { FAULTS, type FaultKind } from "./fault-kinds.ts";
 import type { Moment } from "./moments.ts";
@@ -9,13 +9,11 @@ import type { Fault, Shape } from "./schedule.ts";
 export type Range = readonly [least: number, most: number];
 
 /** How long a fault lasts, and how long after its burst it begins. */
-type Lasting = readonly [
-  kind: FaultKind,
-  leastMs: number,
-  mostMs: number,
-  afterLeastMs?: number,
-  afterMostMs?: number,
-];
+interface Lasting {
+  readonly kind: FaultKind;
+  readonly forMs: Range;
+  readonly afterMs: Range;
+}
 
 /** Faults that belong together: they begin at the same moment, or else at the same time. */
 interface Burst {
@@ -52,6 +50,11 @@ export interface Profile {
   readonly targets?: true;
 }
 
+const lasts = (kind: FaultKind, forMs: Range, afterMs: Range = [0, 0]) => ({
+  kind,
+  forMs,
+  afterMs,
+});
 const at = (moment: Moment, ...faults: Burst["faults"]): Burst => ({ at: moment, nth: 6, faults });
 const anyTime = (...faults: Burst["faults"]): Burst => ({ faults });
 
@@ -73,11 +76,11 @@ export const PROFILES = {
       at("recorded", "kill_worker"),
       at("acknowledging", "kill_worker"),
       at("following", "kill_worker"),
-      at("deciding", ["freeze_worker", 3_500, 7_000]),
-      at("decided", ["freeze_worker", 3_500, 7_000]),
-      at("recorded", ["freeze_worker", 3_500, 7_000]),
+      at("deciding", lasts("freeze_worker", [3_500, 7_000])),
+      at("decided", lasts("freeze_worker", [3_500, 7_000])),
+      at("recorded", lasts("freeze_worker", [3_500, 7_000])),
       at("decided", "stop_worker"),
-      at("decided", ["ledger_silent", 500, 4_000]),
+      at("decided", lasts("ledger_silent", [500, 4_000])),
     ],
   },
   /** A worker and what Redis knew end together, or Redis becomes what it was a moment ago. */
@@ -88,19 +91,19 @@ export const PROFILES = {
       at("deciding", "kill_worker", "redis_wipe"),
       at("decided", "kill_worker", "redis_wipe"),
       at("recording", "kill_worker", "redis_wipe"),
-      at("decided", ["redis_failover", 1, 300]),
-      at("recorded", ["redis_failover", 1, 300]),
-      at("acknowledging", ["redis_rollback", 1, 300]),
+      at("decided", lasts("redis_failover", [1, 300])),
+      at("recorded", lasts("redis_failover", [1, 300])),
+      at("acknowledging", lasts("redis_rollback", [1, 300])),
       // Decided and not recorded for a while; then nobody but the broker knows of it.
       at(
         "decided",
-        ["ledger_silent", 1_000, 3_000],
-        ["kill_worker", 20, 2_000, 50, 500],
-        ["redis_wipe", 1, 1, 50, 500],
+        lasts("ledger_silent", [1_000, 3_000]),
+        lasts("kill_worker", [20, 2_000], [50, 500]),
+        lasts("redis_wipe", [1, 1], [50, 500]),
       ),
-      at("decided", "kill_worker", ["redis_rollback", 1, 50]),
+      at("decided", "kill_worker", lasts("redis_rollback", [1, 50])),
       anyTime("redis_wipe"),
-      anyTime(["redis_rollback", 20, 1_500]),
+      anyTime(lasts("redis_rollback", [20, 1_500])),
     ],
   },
   /** Rebuilds lose what they load, stop in the middle, and overtake one another. */
@@ -110,11 +113,11 @@ export const PROFILES = {
     bursts: [
       anyTime("redis_wipe"),
       anyTime("redis_wipe", "kill_worker"),
-      { at: "loading", nth: 20, faults: [["redis_failover", 0, 15]] },
-      { at: "loading", nth: 20, faults: [["redis_failover", 0, 15]] },
+      { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 15])] },
+      { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 15])] },
       { at: "loading", nth: 12, faults: ["kill_worker"] },
-      { at: "loading", nth: 12, faults: [["freeze_worker", 5_200, 7_000]] },
-      { at: "loading", nth: 12, faults: [["redis_slow", 300, 2_000]] },
+      { at: "loading", nth: 12, faults: [lasts("freeze_worker", [5_200, 7_000])] },
+      { at: "loading", nth: 12, faults: [lasts("redis_slow", [300, 2_000])] },
     ],
   },
   /** One rebuild loses a few of the pieces that it has loaded, while lanes and numbers wait. */
@@ -125,19 +128,19 @@ export const PROFILES = {
     bursts: [
       {
         faults: ["redis_wipe"],
-        next: { at: "loading", nth: 20, faults: [["redis_failover", 0, 5]] },
+        next: { at: "loading", nth: 20, faults: [lasts("redis_failover", [0, 5])] },
       },
     ],
   },
-  /** A rebuilder stands still until another one is at work, which takes its time. */
+  /** A rebuilder stalls until another one is at work, which is slow. */
   "a rebuilder stands still": {
     ...SMALL,
     shape: { ...SMALL.shape, workers: [3, 3] },
     ...{ weight: 1, rushMs: 16_000, ordersMs: 3_000, faultsMs: 2_500, count: [1, 1] },
     bursts: [
       {
-        faults: ["redis_wipe", ["redis_crawls", 14_000, 15_000]],
-        next: { at: "loading", nth: 8, faults: [["freeze_worker", 5_500, 9_000]] },
+        faults: ["redis_wipe", lasts("redis_crawls", [14_000, 15_000])],
+        next: { at: "loading", nth: 8, faults: [lasts("freeze_worker", [5_500, 9_000])] },
       },
     ],
   },
@@ -146,9 +149,9 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 3, count: [3, 6], orders: [12, 24] },
     bursts: [
-      anyTime(["confirms_lost", 1_500, 4_000]),
-      anyTime(["publications_lost", 1_500, 4_000]),
-      at("answering", "kill_payments", ["publications_lost", 500, 2_000]),
+      anyTime(lasts("confirms_lost", [1_500, 4_000])),
+      anyTime(lasts("publications_lost", [1_500, 4_000])),
+      at("answering", "kill_payments", lasts("publications_lost", [500, 2_000])),
       at("ordering", "broker_reset"),
       at("ordering", "broker_crash"),
       at("following", "broker_reset"),
@@ -159,12 +162,18 @@ export const PROFILES = {
       at("acknowledging", "broker_reset"),
     ],
   },
-  /** For longer than an answer may wait, no broker takes anything. */
+  /** For longer than an answer may wait, no broker accepts anything. */
   "brokers take nothing": {
     ...SMALL,
     ...{ weight: 1, count: [1, 1], rushMs: 72_000, ordersMs: 2_000, faultsMs: 1_500 },
     moods: { share: 0.6, ways: 3 },
-    bursts: [at("charged", ["broker_alarm", 64_000, 66_000], ["broker_alarm", 64_000, 66_000])],
+    bursts: [
+      at(
+        "charged",
+        lasts("broker_alarm", [64_000, 66_000]),
+        lasts("broker_alarm", [64_000, 66_000]),
+      ),
+    ],
   },
   /** The provider answers as it should not, and operators ask again. */
   "the provider lies": {
@@ -175,8 +184,14 @@ export const PROFILES = {
       anyTime("ask_again"),
       anyTime("ask_again"),
       anyTime("redrive"),
-      anyTime(["provider_outage", 2_000, 9_000], ["ask_again", 50, 4_000, 1_000, 6_000]),
-      anyTime(["provider_unreachable", 2_000, 9_000], ["ask_again", 50, 4_000, 1_000, 6_000]),
+      anyTime(
+        lasts("provider_outage", [2_000, 9_000]),
+        lasts("ask_again", [50, 4_000], [1_000, 6_000]),
+      ),
+      anyTime(
+        lasts("provider_unreachable", [2_000, 9_000]),
+        lasts("ask_again", [50, 4_000], [1_000, 6_000]),
+      ),
       at("charged", "kill_payments"),
       at("answering", "kill_payments"),
       at("charged", "freeze_payments"),
@@ -189,10 +204,10 @@ export const PROFILES = {
     shape: { ...SMALL.shape, services: [2, 4] },
     count: [4, 8],
     bursts: [
-      at("claiming", ["kill_service", 1, 60]),
-      at("claiming", ["kill_service", 1, 60], ["ledger_slow", 500, 2_000]),
-      at("claiming", ["kill_service", 1, 60], ["redis_slow", 500, 2_000]),
-      at("claiming", ["kill_service", 1, 60], ["ledger_crawls", 1_000, 3_000]),
+      at("claiming", lasts("kill_service", [1, 60])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("ledger_slow", [500, 2_000])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("redis_slow", [500, 2_000])),
+      at("claiming", lasts("kill_service", [1, 60]), lasts("ledger_crawls", [1_000, 3_000])),
       at("claiming", "freeze_service"),
       at("decided", "kill_worker"),
     ],
@@ -203,8 +218,8 @@ export const PROFILES = {
     ...{ weight: 1, cancels: 0.8, stock: [8, 16], moods: { share: 0, ways: 1 } },
     shape: { ...SMALL.shape, services: [4, 4] },
     ...{ orders: [20, 30], rushMs: 7_000, ordersMs: 3_000, faultsMs: 5_000, count: [5, 8] },
-    always: [{ faults: [["ledger_crawls", 7_000, 7_000]] }],
-    bursts: [{ at: "claiming", nth: 2, faults: [["kill_service", 1, 40]] }],
+    always: [{ faults: [lasts("ledger_crawls", [7_000, 7_000])] }],
+    bursts: [{ at: "claiming", nth: 2, faults: [lasts("kill_service", [1, 40])] }],
   },
   /** Hardly any units, which come back again and again, in several shards. Nothing is lost. */
   "units come back": {
@@ -212,13 +227,13 @@ export const PROFILES = {
     ...{ weight: 3, cancels: 0.6, stock: [1, 2], orders: [20, 36], users: 10 },
     ...{ rushMs: 5_000, ordersMs: 3_000, shape: { ...SMALL.shape, shards: [2, 3] } },
     bursts: [
-      anyTime(["ledger_slow", 1_000, 4_000]),
-      anyTime(["ledger_crawls", 1_500, 4_000]),
-      anyTime(["ledger_crawls", 1_500, 4_000]),
-      anyTime(["commits_in_doubt", 500, 2_000]),
-      at("decided", ["freeze_worker", 200, 2_500]),
-      at("marking", ["freeze_worker", 200, 2_500]),
-      at("marking", ["freeze_worker", 200, 2_500]),
+      anyTime(lasts("ledger_slow", [1_000, 4_000])),
+      anyTime(lasts("ledger_crawls", [1_500, 4_000])),
+      anyTime(lasts("ledger_crawls", [1_500, 4_000])),
+      anyTime(lasts("commits_in_doubt", [500, 2_000])),
+      at("decided", lasts("freeze_worker", [200, 2_500])),
+      at("marking", lasts("freeze_worker", [200, 2_500])),
+      at("marking", lasts("freeze_worker", [200, 2_500])),
       at("marking", "kill_worker"),
       at("decided", "kill_worker"),
       at("recording", "kill_worker"),
@@ -231,8 +246,8 @@ export const PROFILES = {
     ...{ rushMs: 6_000, ordersMs: 4_500, faultsMs: 2_000, count: [1, 2] },
     shape: { ...SMALL.shape, shards: [2, 3] },
     bursts: [
-      at("decided", ["ledger_crawls_one", 2_000, 4_000]),
-      anyTime(["ledger_crawls_one", 2_000, 4_000]),
+      at("decided", lasts("ledger_crawls_one", [2_000, 4_000])),
+      anyTime(lasts("ledger_crawls_one", [2_000, 4_000])),
     ],
   },
   /** Whatever recovers from a crash crashes again, and what it recovers with is lost meanwhile. */
@@ -240,23 +255,23 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 18, rushMs: 9_000, orders: [14, 24], count: [60, 84] },
     bursts: [
-      at("deciding", ["kill_worker", 1, 400]),
-      at("decided", ["kill_worker", 1, 400]),
-      at("decided", ["kill_worker", 1, 400], ["broker_crash", 20, 400]),
-      at("recording", ["kill_worker", 1, 400]),
-      at("recorded", ["kill_worker", 1, 400], ["redis_failover", 1, 50]),
-      at("acknowledging", ["kill_worker", 1, 400]),
-      at("following", ["kill_worker", 1, 400]),
-      at("following", ["broker_crash", 20, 400]),
-      at("ordering", ["kill_gateway", 1, 400]),
-      at("ordering", ["broker_crash", 20, 400]),
-      at("charged", ["kill_payments", 1, 400]),
-      at("answering", ["kill_payments", 1, 400]),
-      at("claiming", ["kill_service", 1, 400]),
-      at("loading", ["kill_worker", 1, 400]),
-      at("loading", ["redis_failover", 0, 15]),
-      anyTime(["kill_worker", 1, 400], "redis_wipe"),
-      anyTime(["redis_away", 50, 400], ["kill_payments", 1, 400]),
+      at("deciding", lasts("kill_worker", [1, 400])),
+      at("decided", lasts("kill_worker", [1, 400])),
+      at("decided", lasts("kill_worker", [1, 400]), lasts("broker_crash", [20, 400])),
+      at("recording", lasts("kill_worker", [1, 400])),
+      at("recorded", lasts("kill_worker", [1, 400]), lasts("redis_failover", [1, 50])),
+      at("acknowledging", lasts("kill_worker", [1, 400])),
+      at("following", lasts("kill_worker", [1, 400])),
+      at("following", lasts("broker_crash", [20, 400])),
+      at("ordering", lasts("kill_gateway", [1, 400])),
+      at("ordering", lasts("broker_crash", [20, 400])),
+      at("charged", lasts("kill_payments", [1, 400])),
+      at("answering", lasts("kill_payments", [1, 400])),
+      at("claiming", lasts("kill_service", [1, 400])),
+      at("loading", lasts("kill_worker", [1, 400])),
+      at("loading", lasts("redis_failover", [0, 15])),
+      anyTime(lasts("kill_worker", [1, 400]), "redis_wipe"),
+      anyTime(lasts("redis_away", [50, 400]), lasts("kill_payments", [1, 400])),
     ],
   },
   /** A service's queue takes nothing, soon after the start; nothing else is wrong. */
@@ -264,15 +279,15 @@ export const PROFILES = {
     ...SMALL,
     ...{ weight: 1, cancels: 0, stock: [12, 20], orders: [16, 28] },
     ...{ rushMs: 14_000, faultsMs: 1_500, count: [1, 1], moods: { share: 0, ways: 1 } },
-    ...{ targets: true, bursts: [{ faults: [["queue_refuses", 7_000, 12_000]] }] },
+    ...{ targets: true, bursts: [{ faults: [lasts("queue_refuses", [7_000, 12_000])] }] },
   },
   /** A backup takes the ledger's place right after a commit, in a rush or behind it. */
   "the ledger goes back": {
     ...SMALL,
     ...{ weight: 1, count: [1, 1], rushMs: 7_000, ordersMs: 4_000, faultsMs: 4_000 },
     bursts: [
-      at("recorded", ["ledger_restored", 20, 2_500]),
-      at("recording", ["ledger_restored", 20, 2_500]),
+      at("recorded", lasts("ledger_restored", [20, 2_500])),
+      at("recording", lasts("ledger_restored", [20, 2_500])),
     ],
   },
 } as const satisfies Record<string, Profile>;
@@ -325,7 +340,9 @@ function drawBurst(burst: Burst, atMs: number, random: () => number): Fault[] {
   const nth = 1 + Math.floor(random() * (burst.nth ?? 1));
   const soonMs = burst.at ? random() ** 3 * 10 : 0;
   const faults = burst.faults.map((one, i): Fault => {
-    const [kind, least, most, after = 0, afterMost = after] = lasting(one);
+    const { kind, forMs, afterMs: later } = lasting(one);
+    const [least, most] = forMs;
+    const [after, afterMost] = later;
     const afterMs = soonMs + after + random() * (afterMost - after);
     return {
       ...{ kind, who: who + i, by, forMs: least + random() ** 2 * (most - least) },
@@ -341,7 +358,7 @@ function lasting(one: FaultKind | Lasting): Lasting {
 
 function lastingOf(kind: FaultKind): Lasting {
   const { leastMs, mostMs } = FAULTS[kind];
-  return [kind, leastMs, Math.min(mostMs, 4_000)];
+  return lasts(kind, [leastMs, Math.min(mostMs, 4_000)]);
 }
 
 export function between([least, most]: Range, random: () => number): number {

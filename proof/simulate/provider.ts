@@ -28,7 +28,7 @@ const TRIP_MS = 20;
 
 export class SimulatedProvider {
   readonly book = Book.inMemory();
-  /** While true, nobody reaches it. */
+  /** While true, it cannot be reached. */
   unreachable = false;
   private readonly desk: Desk;
   private readonly counter: Counter;
@@ -65,7 +65,7 @@ export class SimulatedProvider {
     return this.desk.open;
   }
 
-  /** What its own record says, as `verify` reads it. */
+  /** Its own record, as `verify` reads it. */
   records() {
     return [...this.book.charges.values()].map((charge) => ({
       ...charge,

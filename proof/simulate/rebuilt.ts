@@ -1,6 +1,6 @@
-// At rest, Redis must hold what a rebuild from the ledger would load: what it has lost unnoticed
-// shows here, even if nobody asks for it. The rebuild is the real one. It replaces the content, so
-// this look is the last one.
+// At rest, Redis must hold what a rebuild from the ledger would load: a loss that went unnoticed
+// shows here, even if nothing reads what is missing. The rebuild is the real one. It replaces the
+// content, so this check comes last.
 import { Announcement } from "../../consumers/rebuild/announcement.ts";
 import { rebuild } from "../../consumers/rebuild/rebuild.ts";
 import { metaKey, REBUILD_KEY, shardPrefix, stockKey } from "../../core/stores/keys.ts";

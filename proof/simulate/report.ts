@@ -1,4 +1,4 @@
-// What a campaign prints: its figures, each failing seed, and how to go on.
+// What a campaign prints: its figures, each failing seed, and how to continue.
 import type { Tally } from "./campaign.ts";
 import type { Scenario } from "./profiles.ts";
 import type { Outcome } from "./simulation.ts";

@@ -1,6 +1,6 @@
 // The roles of a simulated system, each wired as its cli/roles file wires it, on a simulated
-// process. Their waits are shorter than by default, so that a simulated minute shows what takes an
-// hour outside.
+// process. Their waits are shorter than by default, so that a simulated minute shows what would
+// take a real hour.
 import { Fulfiller } from "../../consumers/fulfilment/fulfiller.ts";
 import type { GovernorSettings } from "../../consumers/governor/governing.ts";
 import { PaymentWorker } from "../../consumers/payments/payment-worker.ts";

@@ -5,8 +5,8 @@
 //  1. Time passes only between events. True time never goes back.
 //  2. An event may belong to a host. A dead host's events never run; a frozen one keeps its own
 //     until it thaws.
-//  3. Cancelled events leave the queue long before their time: most are deadlines of calls that
-//     have been answered, which would hold on to all that those calls had.
+//  3. Cancelled events leave the queue long before their time: most are deadlines of answered
+//     calls, which would keep everything those calls held in memory.
 //  4. The trace is a hash over the time, host and name of each event that ran: two runs with the
 //     same hash did the same.
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -18,7 +18,7 @@ import type { WorldScheduler } from "./world/scheduler.ts";
 export interface Host {
   readonly name: string;
   readonly state: "running" | "frozen" | "dead";
-  /** Called instead of running an event while the host is frozen (2). */
+  /** Called in place of running an event while the host is frozen (2). */
   keep(event: ScheduledEvent): void;
 }
 

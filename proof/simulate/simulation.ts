@@ -1,5 +1,5 @@
-// One simulation: a world, a system in it, clients and faults; then everything heals, and what is
-// left must be right.
+// One simulation: a world, a system in it, clients and faults; then everything heals, and the
+// result must be correct.
 //
 //   start ─▶ rush: clients and faults ─▶ heal ─▶ drain ─▶ judge
 
@@ -48,7 +48,7 @@ export interface SimulateOptions {
  */
 const BOOT_MS = 20_000;
 const DRAIN_MS = 900_000;
-/** How soon everything halts after the ledger went back. */
+/** The time within which everything must halt after the ledger went back. */
 const HALT_MS = 30_000;
 const LOOK_MS = 1_000;
 const MOST_STEPS = 400_000;
@@ -162,9 +162,9 @@ class Simulation {
   }
 
   /**
-   * A ledger that has forgotten what it had confirmed must halt everything. If Redis has not heard
-   * of the confirmation, everything may go on: then the entries are still in its outbox. Returns
-   * whether that was the end.
+   * A ledger that has forgotten what it had confirmed must halt everything. If Redis never learned
+   * of the confirmation, everything may continue: then the entries are still in its outbox. Returns
+   * whether everything halted.
    */
   private async halts(forgotten: readonly Forgotten[]): Promise<boolean> {
     // A worker that owns nothing learns of the halt when it is to acquire a shard.

@@ -1,4 +1,4 @@
-// An action of a trace, and what comes of repeating it.
+// An action of a trace, and the result of repeating it.
 import type { SpecState } from "./world-state.ts";
 
 /** An action's arguments. */

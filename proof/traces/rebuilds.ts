@@ -9,7 +9,7 @@ import type { Names } from "./names.ts";
 import { SHARDS, type Stores } from "./stores.ts";
 import { at, rebuildOf, type SpecPlace, shardIn } from "./world-state.ts";
 
-/** The stores may rightly go on where the specification does not: the trace ends here. */
+/** The stores may rightly continue where the specification does not: the trace ends here. */
 export class Parted extends Error {}
 
 export class Rebuilds {

@@ -1,9 +1,9 @@
 // Repeats a trace of the specification on the real stores, action by action. The specification says
-// who acts, with which epoch, incarnation and message; the stores decide what comes of it. After
-// each action Redis and the ledger must hold what the specification says.
+// who acts, with which epoch, incarnation and message; the stores decide the result. After each
+// action Redis and the ledger must hold what the specification says.
 //
-// What no store takes part in (clients, gateways, brokers, payment workers, the provider) is taken
-// from the trace: which message is decided, and what a provider answered.
+// Everything that involves no store (clients, gateways, brokers, payment workers, the provider) is
+// taken from the trace: which message is decided, and what a provider answered.
 
 import { refusalOf } from "../../consumers/orders/refusal.ts";
 import type { Entry } from "../../core/domain/entry.ts";
@@ -170,7 +170,7 @@ class Replay {
     return act({ ...call, worker, sh, x, claim });
   }
 
-  /** Whether the owner went on, as the specification says. */
+  /** Whether the owner continued, as the specification says. */
   private wentOn({ after, worker, sh }: Owning): boolean {
     return sessionOf(after, worker, sh).pc !== "off";
   }

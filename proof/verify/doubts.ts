@@ -19,7 +19,7 @@ function doubtAt(
   // A rebuild raises every epoch, and the next owner of the shard raises it again.
   if (raised < 2) return [];
   if (!rebuilds) return [[fromMs, toMs]];
-  // Before the first rebuild Redis was closed: no decision can have been lost.
+  // Before the first rebuild Redis was closed: so no decision can have been lost.
   const last = rebuilds
     .slice(1)
     .findLast((atMs) => atMs >= fromMs - CLOCK_MS && atMs <= toMs + CLOCK_MS);

@@ -1,5 +1,5 @@
-// What each invariant could be checked against: a check that had nothing to look at must not pass
-// for one that found nothing.
+// What each invariant could be checked against: a check without data must not be taken for one that
+// found nothing wrong.
 import { INVARIANTS, type Invariant, type Reach } from "./findings.ts";
 import type { Look } from "./look.ts";
 

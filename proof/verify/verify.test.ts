@@ -54,7 +54,7 @@ test("without a history the ledger is still checked against itself", async () =>
   expect((await world.verify({ history: false })).result).toBe("violations");
 });
 
-test("what had nothing to look at does not count as checked", async () => {
+test("an invariant without anything to check does not count as checked", async () => {
   const { world } = await trueStory();
   const reached = async (options: Parameters<typeof world.verify>[0]) => {
     const { reach } = await world.verify(options);

@@ -51,7 +51,7 @@ export function redirect(): Response {
 
 const FILLER = new Uint8Array(65_536).fill(0x20);
 
-/** JSON that never ends while somebody reads it. */
+/** JSON that goes on for as long as it is read. */
 export function endless(runtime: Runtime): Response {
   const body = new ReadableStream({
     start: (controller) => controller.enqueue(new TextEncoder().encode('{"status":"captured",')),

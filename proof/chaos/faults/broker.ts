@@ -9,7 +9,7 @@ import { until } from "../within.ts";
 const ALARM_MS = 15_000;
 const RECOVERY_MS = 15_000;
 const IDLE_MS = 30_000;
-/** Nothing was recorded for this long: nothing is in a consumer's hands. */
+/** If nothing was recorded for this long, no consumer holds a message. */
 const STILL_MS = 2_000;
 const BLOCKED = "sluice_broker_blocked";
 

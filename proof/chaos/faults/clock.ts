@@ -10,9 +10,9 @@ import { redisWithShim, withShim } from "./shimmed.ts";
 const HOUR_S = 3_600;
 const SHOWN_MS = 20_000;
 const ROLE_RECOVERY_MS = 10_000;
-/** Workers follow Redis's clock again as soon as they have looked. */
+/** Workers follow Redis's clock again as soon as they have read it. */
 const REDIS_RECOVERY_MS = 30_000;
-/** How exactly a report shows the error: a start may take so long. */
+/** How exactly a report shows the error: a start may take this long. */
 const WITHIN_S = 60;
 
 const KINDS = ["gateway", "worker", "payments", "fulfil", "rates", "provider"] as const;

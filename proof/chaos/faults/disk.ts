@@ -1,5 +1,5 @@
-// Disks that are full or slow. The shim lies to the processes that write there, since a real disk
-// cannot be filled for one of them only. What a full file system does is the same to them: ENOSPC.
+// Disks that are full or slow. The shim fakes this for the processes that write there, since a real
+// disk cannot be filled for one of them only. To them it looks like a full file system: ENOSPC.
 import { between, type Fault, type Injected } from "../fault.ts";
 import type { Shim } from "../shim/shim.ts";
 import type { ChaosRole, ChaosSystem } from "../system.ts";

@@ -46,7 +46,7 @@ export async function openStalled(port: number, count: number, hello: string): P
 
 const HELLO_MS = 1_500;
 
-/** Whether nobody answers the first words on a new connection. */
+/** Whether the first bytes on a new connection get no answer. */
 export async function unanswered(port: number, hello: string): Promise<boolean> {
   const socket = connect(port, "127.0.0.1");
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -69,7 +69,7 @@ export function hasMemoryGroups(): boolean {
   return process.getuid?.() === 0 && existsSync(join(MEMORY_ROOT, "memory.limit_in_bytes"));
 }
 
-/** The group of this process and its children, or the root where that is not to be seen. */
+/** The group of this process and its children, or the root where that is not visible. */
 function ownGroup(): string {
   const line = /^\d+:memory:(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"));
   const dir = join(MEMORY_ROOT, line?.[1] ?? "");

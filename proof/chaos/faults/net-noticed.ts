@@ -31,12 +31,12 @@ export class Noticed {
     private readonly link: Link,
     private readonly events: ReadonlyMap<string, number>,
     private readonly dialled: number,
-    /** undefined: nobody says. */
+    /** undefined: not known. */
     private readonly lost: number | undefined,
     private readonly calls: { readonly sum: number; readonly count: number } | undefined,
   ) {}
 
-  /** undefined: nothing that was not there before. */
+  /** undefined: nothing new. */
   newSince(before: Noticed): string | undefined {
     for (const [event, count] of this.events) {
       const more = count - (before.events.get(event) ?? 0);

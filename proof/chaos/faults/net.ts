@@ -1,6 +1,6 @@
 // Network faults: every trouble of tcp-proxy.ts on every kind of line. Evidence comes from both
-// ends of the story: the proxy counts what it did, and the role that dials through it, or the
-// client, shows that it noticed.
+// sides: the proxy counts what it did, and the role that dials through it, or the client, shows
+// that it noticed.
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { between, type Fault, type Injected, type Need, oneOf } from "../fault.ts";
 import type { ChaosSystem, Link } from "../system.ts";
@@ -26,10 +26,10 @@ interface Trouble {
   begin(proxy: TcpProxy, random: () => number): Begun;
 }
 
-/** Connections of a stalled line end only by the deadlines of those who wait on them. */
+/** Connections of a stalled line end only by the deadlines of their users. */
 const SILENT_RECOVERY_MS = 20_000;
 const RECOVERY_MS = 10_000;
-/** A client of a silent line gives it up within this. */
+/** A client of a silent line gives up within this time. */
 const SHOWN_MS = 25_000;
 const MOST_BEFORE_RESET = 800;
 const FLAP_MIN_MS = 200;
@@ -187,7 +187,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   },
 };
 
-/** The far end of a line, as faults are named after it. */
+/** The far ends of lines, by the names that faults give them. */
 const TARGETS: Readonly<Record<string, { readonly of: string; readonly needs: readonly Need[] }>> =
   {
     broker: { of: "a role and its broker", needs: ["proxies"] },

@@ -1,4 +1,4 @@
-// The systems of others misbehave: the payment provider and the source of exchange rates.
+// External systems misbehave: the payment provider and the source of exchange rates.
 import { between, type Fault, type Injected, oneOf } from "../fault.ts";
 import type { ChaosSystem } from "../system.ts";
 import { until } from "../within.ts";

@@ -92,7 +92,7 @@ export class Replica {
     await until("the replica to be cut off", async () => (await states(primary)) === "", SYNC_MS);
   }
 
-  /** The replica becomes a primary, and stops, so that its data may be moved. */
+  /** The replica becomes a primary and stops, so that its data can be moved. */
   async promote(): Promise<void> {
     const promote = Bun.spawn([join(this.bin, "pg_ctl"), "promote", "-D", this.data, "-w"], {
       ...accountOf(),

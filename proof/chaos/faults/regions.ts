@@ -1,4 +1,4 @@
-// A region's broker is away for longer than anybody waits, and a node of a cluster is lost.
+// A region's broker is away for longer than anything waits, and a node of a cluster is lost.
 import { realRuntime } from "../../../core/runtime/runtime.ts";
 import { historyNow } from "../../history.ts";
 import { between, type Fault, type Injected, oneOf } from "../fault.ts";

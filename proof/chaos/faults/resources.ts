@@ -17,7 +17,7 @@ const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 interface Server {
   readonly victim: Victim;
   readonly port: number;
-  /** The first words of a client, which it answers. */
+  /** The first bytes of a client, which the server answers. */
   readonly hello: string;
   /** Whether it does its work. Default: it answers. */
   readonly works?: () => Promise<boolean>;
@@ -25,7 +25,7 @@ interface Server {
 
 const HTTP_HELLO = "GET /healthz HTTP/1.1\r\nhost: chaos\r\n\r\n";
 const AMQP_HELLO = "AMQP\0\0\x09\x01";
-/** A store that answers nobody for this long, although it could, is restarted. */
+/** A store that could answer, but has not for this long, is restarted. */
 const STUCK_MS = 10_000;
 const LOOK_MS = 500;
 /** More connections than descriptors are left. */

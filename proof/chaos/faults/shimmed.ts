@@ -1,4 +1,4 @@
-// Processes that run with the shim: each is started again with it while all is well, and the fault
+// Processes that run with the shim: each is restarted with it while nothing is wrong, and the fault
 // begins afterwards.
 import { metaKey } from "../../../core/stores/keys.ts";
 import { Shim } from "../shim/shim.ts";
@@ -8,7 +8,7 @@ import { until } from "../within.ts";
 const OPEN_MS = 30_000;
 let made = 0;
 
-/** Starts processes again with one shim; `path` is the part of the disk that it lies about. */
+/** Starts processes again with one shim; `path` is the part of the disk that it affects. */
 export async function withShim(
   system: ChaosSystem,
   victims: readonly Victim[],

@@ -24,7 +24,7 @@ import { makeScene, type Scene, type SceneOptions } from "./scene.ts";
 
 export interface PowerCutOptions extends SceneOptions {
   readonly starters: Starters;
-  /** Every byte of this many at the end of each file is cut off. */
+  /** For this many bytes at the end of each file, a cut is made at every one. */
   readonly lastBytes: { readonly aof: number; readonly wal: number };
   /** The number of cuts, evenly spread, in the rest of each tail. */
   readonly spread: { readonly aof: number; readonly wal: number };

@@ -17,7 +17,7 @@ export interface KeptMessage {
   readonly properties: Message["properties"];
 }
 
-/** Looks with the same number of messages after which nothing more returns to a queue. */
+/** After this many counts with the same result, nothing more returns to a queue. */
 const STILL_LOOKS = 5;
 const LOOK_MS = 40;
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
@@ -71,7 +71,7 @@ export class Queues {
     return this.connection.close();
   }
 
-  /** A queue with a single active consumer serves nobody who only gets. */
+  /** A queue with a single active consumer does not serve `basic.get`. */
   private async readOne(queue: string): Promise<KeptMessage[]> {
     const count = (await depth(this.connection, queue))?.ready ?? 0;
     if (count === 0) return [];

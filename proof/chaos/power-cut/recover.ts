@@ -40,7 +40,7 @@ export interface Recovered {
    * something. `continued`: neither.
    */
   readonly outcome: "continued" | "rebuilt" | "halted";
-  /** What should not be; empty if all is well. */
+  /** What is wrong; empty if nothing is. */
   readonly problems: readonly string[];
   readonly ms: number;
 }

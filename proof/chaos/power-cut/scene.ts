@@ -61,7 +61,7 @@ const SETTINGS = {
   SLUICE_SOLD_OUT_AT_GATE: "no",
   SLUICE_GAP_TIMEOUT: "200ms",
   SLUICE_RETRY_DELAYS: "50ms,50ms,50ms",
-  // Other programs' load is no part of this.
+  // The load of other programs must not matter here.
   ...Object.fromEntries(
     ["CPU", "LOOP", "REDIS", "LEDGER", "OUTBOX"].map((sign) => [`SLUICE_GOVERNOR_${sign}`, "off"]),
   ),
@@ -120,8 +120,8 @@ async function sells(url: string, saleId: string): Promise<void> {
 type Run = Pick<Scene, "aofFrom" | "walFrom" | "history" | "accepted">;
 
 /**
- * Of the tail only the orders are sent, and their clients leave before they are told an outcome: no
- * answer depends on a commit that may be cut off.
+ * Of the tail only the orders are sent, and their clients leave before they receive an outcome, so
+ * no answer depends on a commit that may be cut off.
  */
 async function sendAll(
   dir: string,

@@ -1,5 +1,5 @@
-// A process that runs with the shim sees a full or a slow disk and a wrong wall clock exactly while
-// it is told so, and only for its own files.
+// A process that runs with the shim sees a full or slow disk and a wrong wall clock exactly while
+// the shim is switched on, and only for its own files.
 import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { testDir } from "../../../test/services.ts";
 import { until } from "../../../test/until.ts";
 import { hasCompiler, Shim } from "./shim.ts";
 
-/** Inserts into a database and writes a plain file, again and again, and says what it sees. */
+/** Inserts into a database and writes a plain file, repeatedly, and prints what it sees. */
 const CHILD = `
 import { Database } from "bun:sqlite";
 import { writeFileSync } from "node:fs";

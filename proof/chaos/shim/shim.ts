@@ -1,5 +1,5 @@
 // Compiles shim.c with the machine's C compiler, and steers the processes that were started with
-// it. A process is started with the shim while all is well; the fault begins in its midst.
+// it. A process is started with the shim while nothing is wrong; the fault begins while it runs.
 import { closeSync, existsSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 

@@ -191,7 +191,7 @@ test("a frozen process loses its messages, and finds out when it is thawed", asy
   await scheduler.run(() => first.lost === 1, 5_000);
 });
 
-test("a crashed process hears nothing more; its messages come back", async () => {
+test("a crashed process receives nothing more; its messages come back", async () => {
   const publisher = await gateway();
   const [first, second] = [
     await consume("w1", ordersQueue(0)),

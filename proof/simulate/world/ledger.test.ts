@@ -83,7 +83,7 @@ test("one process's commits take their time, while another's do not", async () =
   expect(scheduler.nowMs() - fromMs).toBeLessThan(3);
 });
 
-test("a crashed process hears nothing, and what it had sent may be committed", async () => {
+test("a crashed process receives nothing, and what it had sent may be committed", async () => {
   const committed = new Set<number>();
   for (let seed = 1; seed <= 10; seed++) {
     await world.free();

@@ -75,7 +75,7 @@ export class WorldLedger {
     if (links) links.writes.trouble = writes ?? this.usual.writes;
   }
 
-  /** It answers a process, or nobody, no more, until `heal`. What was sent is done then. */
+  /** Until `heal`, it answers one process, or all of them, no more. What was sent is done then. */
   silence(process?: string): void {
     this.cutOff.add(process);
     for (const link of this.of(process)) link.hold("silent", "both");

@@ -4,7 +4,7 @@
 //
 // 1. Requests take effect in the order in which they were sent, and answers return in that order.
 // 2. A call settles at most once. One whose answer is lost may have taken effect.
-// 3. A process that has crashed hears nothing any more.
+// 3. A process that has crashed receives nothing more.
 import { ended } from "../../../core/runtime/ignored.ts";
 import type { WorldScheduler } from "./scheduler.ts";
 import { Way } from "./way.ts";

@@ -1,4 +1,4 @@
-// What befalls workers and stores.
+// Faults of workers and stores.
 
 import type { RedisCopy } from "../../simulate/world/redis.ts";
 import type { Acts } from "./acts.ts";

@@ -1,6 +1,7 @@
 // Lets real workers take the steps of a trace, one after the other. What starts a step is let
 // through or brought about: a call at the gate, a delivery, a crash, a loss. Then the scheduler
-// runs until the worker has done its part. All else stands still: its calls wait at the gate.
+// runs until the worker has done its part. Everything else stands still: its calls wait at the
+// gate.
 //
 // After each step Redis, the ledger, the queues and the owners must be as the specification says.
 import type { LedgerImage } from "../../../ledger/in-memory.ts";

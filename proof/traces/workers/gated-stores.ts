@@ -1,6 +1,6 @@
 // Redis and the ledger as a real worker reaches them in a trace: the calls that are steps of the
-// protocol wait at the gate. Leases and announced rebuilds only spare work, and the specification
-// knows neither: what the worker hears of them is what the trace needs.
+// protocol wait at the gate. Leases and announced rebuilds only save work, and the specification
+// has neither, so the worker is told about them whatever the trace needs.
 import { OWNERS_KEY, REBUILD_KEY } from "../../../core/stores/keys.ts";
 import { buildLibrary } from "../../../core/stores/library.ts";
 import type { RedisStore } from "../../../core/stores/redis.ts";

@@ -29,7 +29,10 @@ interface Item {
   forSale: number;
   /** At least this many are for sale or being returned. */
   unsold: number;
-  /** When none may have been left or on its way back, so that a gateway may refuse the item. */
+  /**
+   * Periods in which possibly none was left or on its way back, so that a gateway may refuse the
+   * item.
+   */
   readonly gone: Spans;
 }
 
@@ -130,7 +133,7 @@ export class SoldOutCheck {
     }
   }
 
-  /** Whether the entry's owner had sent Redis all that the ledger has. */
+  /** Whether the entry's owner had reported to Redis everything the ledger has. */
   private isTold({ shard, epoch, atMs, recordedMs }: DecodedEntry): boolean {
     let owner = this.owners.get(shard);
     if (!owner || owner.epoch !== epoch) {

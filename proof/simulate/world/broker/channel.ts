@@ -18,7 +18,7 @@ interface Outstanding {
   readonly atMs: number;
 }
 
-/** RabbitMQ's default: a delivery that is not acknowledged for so long closes its channel. */
+/** RabbitMQ's default: a delivery that stays unacknowledged for this long closes its channel. */
 const CONSUMER_TIMEOUT_MS = 30 * 60_000;
 
 export class BrokerChannel {

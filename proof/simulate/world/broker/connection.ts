@@ -17,7 +17,7 @@ import { Way } from "../way.ts";
 import { BrokerChannel, type Session } from "./channel.ts";
 import type { BrokerNode } from "./node.ts";
 
-/** Silent for so many intervals, a connection is given up: by the client, and by the broker. */
+/** After this many silent intervals, the client and the broker each give a connection up. */
 const CLIENT_BEATS = 2;
 const BROKER_BEATS = 2;
 
@@ -41,7 +41,7 @@ export interface ConnectionSpec {
   readonly user: string;
   /** 0: none. */
   readonly heartbeatS: number;
-  /** Why the broker takes nothing from publishers; undefined: it does. */
+  /** Why the broker reads nothing from publishers; undefined if it does. */
   readonly alarm: () => string | undefined;
   readonly onEnd: (connection: SimulatedConnection) => void;
 }
@@ -58,7 +58,7 @@ export class SimulatedConnection implements Session, FarEnd {
   private clientClosed = false;
   private processGone = false;
   private clientTimer: Timer | undefined;
-  /** Why the broker hears nothing from the client. */
+  /** Why the broker receives nothing from the client. */
   private readonly silent = new Set<"cut" | "frozen">();
   private silences = 0;
 
