@@ -105,7 +105,7 @@ export class Failover {
   /** Looks at the regions from now on. With one region there is nowhere else to publish. */
   start(): void {
     if (this.places.length < 2) return;
-    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer = this.options.runtime.startInterval(() => this.checkRegions(), LOOK_MS);
   }
 
   stop(): void {
@@ -243,7 +243,7 @@ export class Failover {
     return other;
   }
 
-  private look(): void {
+  private checkRegions(): void {
     for (const place of this.places) {
       this.notice(place);
       const doubted = place.breaker.state === "open" || place.queues.doubted.length > 0;

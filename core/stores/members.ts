@@ -57,7 +57,7 @@ export class Members {
   }
 
   /** Returns leases; `leave` also removes the worker from the list. */
-  async letGo(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
+  async release(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
     await this.redis.call("let_go", [WORKERS_KEY, OWNERS_KEY], [worker, leave ? 1 : 0, ...shards]);
   }
 
