@@ -1,4 +1,4 @@
-// The audit log as it grows: each entry once when it begins, and once more when its result arrives.
+// Follows the audit log: each entry once when it begins, and once more when its result arrives.
 
 import type { AuditQuery, AuditRecord } from "../ledger/audit-log.ts";
 import type { Ledger } from "../ledger/contract.ts";
@@ -14,8 +14,8 @@ export class AuditFollower {
   private readonly open = new Set<number>();
 
   /**
-   * Begins after what there is now. `shown`: what the caller has of it, in any order. A page
-   * without a match has looked at some thousands of entries only: older matches are no news either.
+   * Begins after the present entries. `shown`: those that the caller has, in any order. A page
+   * without a match covers only some thousands of entries: older matches are not new either.
    */
   static async begin(
     ledger: Pick<Ledger, "auditLog">,

@@ -1,5 +1,5 @@
-// What somebody may have meant: the known word with the fewest slips of the keyboard between it and
-// theirs. A slip inserts, drops or replaces a letter, or swaps two neighbours.
+// What the user may have meant: the known word with the fewest typing errors between it and theirs.
+// An error inserts, drops or replaces a letter, or swaps two neighbours.
 import { at } from "../core/domain/at.ts";
 
 const MOST_SLIPS = 3;

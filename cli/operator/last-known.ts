@@ -1,16 +1,16 @@
 // What a gateway remembers between two overviews: the last known value of each part with its time,
-// who has ceased to report, and the counts of dead letters. All of it is bounded by what one
+// roles that stopped reporting, and the counts of dead letters. All of it is bounded by what one
 // overview holds.
 import type { LostRole } from "../../core/domain/overview.ts";
 import type { DeadCount, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 
-/** One part: the last value that its source told, and when. */
+/** One part: the last value that its source reported, and when. */
 export class LastKnown<T> {
   /** Unix ms; null: never. */
   asOfMs: number | null = null;
   private last: T | undefined;
 
-  /** `value` undefined: its source could not be asked, so the last one stands. */
+  /** `value` undefined: its source could not be read, so the last one stays. */
   keep(value: T | undefined, atMs: number): T | undefined {
     if (value !== undefined) {
       this.last = value;
@@ -53,8 +53,8 @@ const REMEMBERED_MS = 600_000;
 const MOST_LOST = 100;
 
 /**
- * Roles that ceased to report. One that says goodbye is gone before its lease ends; one that was
- * killed, froze or lost the network is on the list until then.
+ * Roles that stopped reporting. One that signs off is gone before its lease ends; one that was
+ * killed, froze or lost the network stays on the list until then.
  */
 export class LostRoles {
   private present = new Map<string, { kind: RoleReport["kind"]; seenMs: number; endsMs: number }>();
