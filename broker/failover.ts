@@ -72,7 +72,7 @@ interface Place extends FailoverRegion {
 /** How often the regions are looked at. */
 const LOOK_MS = 500;
 /** With less time left than this, a region would be blamed without reason. */
-const LEAST_MS = 50;
+const MIN_MS = 50;
 
 export class Failover {
   private readonly places: readonly Place[];
@@ -154,7 +154,7 @@ export class Failover {
     const holders: string[] = [];
     let last: PublishOutcome = "unsent"; // 3
     for (let leftMs = deadlineMs; ; leftMs = endMs - runtime.monotonicMs()) {
-      if (tried.length > 0 && leftMs < LEAST_MS) break;
+      if (tried.length > 0 && leftMs < MIN_MS) break;
       const place = this.next(tried, key);
       if (!place) break;
       tried.push(place);

@@ -7,7 +7,7 @@ import { SeenEntries } from "./operator/seen-entries.ts";
 /** Entries read at once. */
 const PAGE = 500;
 /** Entries without a result that are looked at again; older ones may never get one. */
-const MOST_OPEN = 100;
+const MAX_OPEN = 100;
 
 export class AuditFollower {
   private seen: SeenEntries;
@@ -61,6 +61,6 @@ export class AuditFollower {
   private note({ seq, result }: AuditRecord): void {
     if (result) this.open.delete(seq);
     else this.open.add(seq);
-    if (this.open.size > MOST_OPEN) this.open.delete(Math.min(...this.open));
+    if (this.open.size > MAX_OPEN) this.open.delete(Math.min(...this.open));
   }
 }

@@ -50,7 +50,7 @@ export class Board {
 /** A role that is missing for this long did not only pause for a moment, say with Redis. */
 const MISSING_MS = 3_000;
 const REMEMBERED_MS = 600_000;
-const MOST_LOST = 100;
+const MAX_LOST = 100;
 
 /**
  * Roles that stopped reporting. One that signs off is gone before its lease ends; one that was
@@ -71,7 +71,7 @@ export class LostRoles {
       }),
     );
     for (const [id, { kind, seenMs, endsMs }] of this.present)
-      if (!now.has(id) && nowMs >= endsMs && this.missing.size < MOST_LOST)
+      if (!now.has(id) && nowMs >= endsMs && this.missing.size < MAX_LOST)
         this.missing.set(id, { id, kind, lastSeenMs: seenMs, sinceMs: nowMs });
     for (const [id, { sinceMs }] of this.missing)
       if (now.has(id) || nowMs - sinceMs > REMEMBERED_MS) this.missing.delete(id);

@@ -22,7 +22,7 @@ const LOOKS: ReadonlySet<string> = new Set(
 );
 const LOOK_EVERY_MS = 60_000;
 const LOOK_WAITS_MS = 500;
-const MOST_LOOKERS = 1_000;
+const MAX_SUBJECTS = 1_000;
 
 const UNRECORDED = problem(
   "unavailable",
@@ -40,7 +40,7 @@ export function onRecord(parts: AppParts, audit: Audit) {
     const nowMs = monotonicMs();
     const key = `${path} ${subject}`;
     if (nowMs - (looked.get(key) ?? Number.NEGATIVE_INFINITY) < LOOK_EVERY_MS) return true;
-    if (looked.size >= MOST_LOOKERS) looked.clear();
+    if (looked.size >= MAX_SUBJECTS) looked.clear();
     looked.set(key, nowMs);
     return false;
   };
