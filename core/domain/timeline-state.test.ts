@@ -169,6 +169,40 @@ test("what a gateway that has just started does not know is not over", () => {
   expect(words(watch, at(60))).toEqual(["alarm_ended: over: 2 dead letters in orders.dead of eu"]);
 });
 
+test("a service that nobody runs is not over while its broker or its count is away", () => {
+  const counts = [{ service: "shoemaker", region: "eu", messages: 1, consumers: 0 }];
+  const roles = [gatewayReport({}), paymentsReport(), workerReport({ services: counts })];
+  const routing = [{ category: "shoes", saleId: "spring", service: "shoemaker", waiting: 1 }];
+  const watch = settled();
+  watch.look(at(1, { roles, routing }));
+  watch.look(at(4, { roles, routing }));
+  const silent = { roles, unasked: ["broker eu"] };
+  const kinds = (from: number, change: Partial<Overview>) =>
+    [from, from + 20].flatMap((second) =>
+      watch.look(at(second, change)).map(({ event }) => event.kind),
+    );
+  expect(kinds(10, silent)).toEqual([]);
+  // The next worker that counts has not yet.
+  expect(kinds(40, {})).toEqual([]);
+  expect(kinds(70, { roles })).toEqual(["alarm_ended"]);
+});
+
+test("waiting orders are not over because the worker that knew it, or its broker, is gone", () => {
+  const region = { region: "eu", lagMs: 60_000, ready: 9, lookedAtMs: 0 };
+  const shards = [{ shard: 0, regions: [region], load: 1, parked: 0 }];
+  const late = { roles: [gatewayReport({}), paymentsReport(), workerReport({ shards })] };
+  const watch = settled();
+  watch.look(at(1, late));
+  watch.look(at(4, late));
+  const over = (from: number, change: Partial<Overview>) =>
+    [from, from + 20].flatMap((second) =>
+      words(watch, at(second, change)).filter((w) => w.includes("orders of shard")),
+    );
+  expect(over(10, { roles: [gatewayReport({}), paymentsReport()] })).toEqual([]);
+  expect(over(40, { unasked: ["broker eu"] })).toEqual([]);
+  expect(over(70, {})).toEqual(["alarm_ended: over: orders of shard 0 wait 1 min"]);
+});
+
 test("of a role that no gateway saw end, the next one does not say that it has stopped", () => {
   const record = settled().state;
   const watch = new TimelineWatch(record);

@@ -13,7 +13,7 @@
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { and, KIND_WORDS } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
-import type { RoleReport } from "./report.ts";
+import type { RoleReport, WorkerReport } from "./report.ts";
 import type { TimelineEvent, TimelineKind } from "./timeline.ts";
 
 export type TimelineState = Readonly<Record<string, string>>;
@@ -204,17 +204,35 @@ function endsNow(name: string, overview: Overview): boolean {
   }
 }
 
-/** Some parts are unknown to a gateway that has just started. */
-function isKnown(code: FindingCode, { asOf, roles }: Overview): boolean {
+/**
+ * 1. Some parts are unknown to a gateway that has just started; others are counted by a worker, or
+ * lie in a broker that does not answer.
+ */
+function isKnown(code: FindingCode, { asOf, roles, unasked }: Overview): boolean {
+  const counted = (is: (worker: WorkerReport) => boolean) =>
+    roles.some((role) => role.kind === "worker" && is(role));
+  const brokersAnswer = !unasked.some((source) => source.startsWith("broker "));
   switch (code) {
     case "dead_letters":
     case "unrouted_parts":
       return asOf.dead !== null;
     case "money_owed":
-      return roles.some((role) => role.kind === "worker" && role.owed !== undefined);
+      return counted(({ owed }) => owed !== undefined);
+    case "orders_wait":
+      return brokersAnswer && counted(() => true);
+    case "broker_away":
+      return counted(() => true);
+    case "redis_memory":
+      return asOf.memory !== null;
+    case "rates_stale":
+    case "rates_held":
+      return asOf.rates !== null;
+    case "halted":
+      return asOf.halt !== null;
     case "no_route":
-    case "no_consumer":
       return asOf.routes !== null;
+    case "no_consumer":
+      return asOf.routes !== null && brokersAnswer && counted((w) => w.services !== undefined);
     case "webhooks_paused":
     case "no_sender":
       return asOf.webhooks !== null;
