@@ -2,6 +2,7 @@
 // one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
 // beside it, and the ledger's writer has a thread of its own.
 import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
+import { MinuteTally } from "../../core/domain/minute-tally.ts";
 import type { Overview } from "../../core/domain/overview.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
 import {
@@ -50,6 +51,7 @@ export class TimelineKeeper {
   private changes: Noticed[] = [];
   private minutes: HistoryMinute[] = [];
   private minuteStart: Overview | undefined;
+  private readonly tally = new MinuteTally();
   private lease: TimelineKept["lease"] = "elsewhere";
   private unsure: Unsure | undefined;
   private keptAtMs = Number.NEGATIVE_INFINITY;
@@ -195,10 +197,12 @@ export class TimelineKeeper {
   private endMinute(now: Overview): void {
     const minute = (o: Overview) => Math.floor(o.atMs / MINUTE_MS);
     const start = this.minuteStart;
+    if (!now.unasked.includes("redis")) this.tally.look(now);
     if (start && minute(now) === minute(start)) return;
     this.minuteStart = now;
+    const counts = this.tally.take();
     if (!start || now.atMs - start.atMs < MINUTE_MS / 2) return;
-    this.minutes.push(minuteOf(minute(start) * MINUTE_MS, start, now));
+    this.minutes.push(minuteOf(minute(start) * MINUTE_MS, start, now, counts));
     this.minutes.splice(0, this.minutes.length - MAX_MINUTES);
   }
 }
