@@ -75,7 +75,8 @@ async function up(): Promise<void> {
     for (const [service, categories] of Object.entries(DEMO_SERVICES))
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
     const { metricsDir } = fleet;
-    writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
+    const urls = gateways.flatMap(({ url }) => (url === undefined ? [] : [url]));
+    writeRunning(dir, { env, roleEnv, processing, metricsDir, gateways: urls });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
     const signal = await stopSignal.promise;
     say(`stopping (${signal}): orders in flight are finished first`);
