@@ -168,18 +168,12 @@ test(
     const { page } = await open("/workers");
     issuer.denies = "access_denied";
     await page.click("#oidc");
-    const { host } = new URL(issuer.url);
-    await page.waitForSelector(
-      `#sign-in-why:has-text("${host} did not sign you in: access denied")`,
-    );
+    await page.waitForSelector("#sign-in-why:has-text(' did not sign you in: access denied')");
     issuer.denies = undefined;
     expect(page.url()).toBe(`${t.gateway.url}/console/workers`);
-    await page.fill("#token", await token("olga", { scope: "operator", audience: "another" }));
+    await page.fill("#token", await token("olga", { audience: "another" }));
     await page.keyboard.press("Enter");
     await page.waitForSelector("#sign-in-why:has-text('the required value (aud)')");
-    await page.fill("#token", "not-a-token");
-    await page.keyboard.press("Enter");
-    await page.waitForSelector("#sign-in-why:text-is('Invalid token: not a JWT')");
     await page.route("**/.well-known/**", (route) => route.abort());
     await page.click("#oidc");
     await page.waitForSelector(`#sign-in-why:has-text("allow ${t.gateway.url} as a web origin")`);

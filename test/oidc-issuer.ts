@@ -1,5 +1,5 @@
-// For tests: an OpenID Connect issuer that signs everybody in at once, or nobody. It checks PKCE as a real one
-// does, and lets pages of any origin ask for tokens.
+// For tests: an OpenID Connect issuer that signs everybody in at once, or nobody. It checks PKCE as
+// a real one does, and lets pages of any origin ask for tokens.
 
 const CORS = { "access-control-allow-origin": "*" };
 
