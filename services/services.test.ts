@@ -306,6 +306,10 @@ async function withChannel(
   use: (channel: ConfirmChannel) => Promise<void>,
 ): Promise<void> {
   const connection = await connect(url);
-  await use(await connection.createConfirmChannel());
-  await connection.close();
+  connection.on("error", () => undefined); // what waits for it is rejected
+  try {
+    await use(await connection.createConfirmChannel());
+  } finally {
+    await connection.close().catch(() => undefined);
+  }
 }
