@@ -380,7 +380,7 @@ test("roles that cannot reach the ledger are one finding; what is owed was count
   expect(owed.findings.map(({ code }) => code)).toEqual(["money_owed"]);
 });
 
-test("a ledger that answers and refuses is not said to be silent: its reason and the way out", () => {
+test("a ledger that answers and refuses is not called silent: its reason and the way out", () => {
   const full = workerReport({ ledger: "away", ledgerRefuses: "disk_full" });
   const roles = [gatewayReport({}), paymentsReport(), full];
   expect(found({ roles })).toMatchObject([
@@ -393,7 +393,7 @@ test("a ledger that answers and refuses is not said to be silent: its reason and
   ]);
 });
 
-test("a pair without a rate is named though others have theirs, and whether one was refused", () => {
+test("a pair without a rate is named though others have theirs, and what was refused", () => {
   const oldest = { pair: "EUR/USD", atMs: NOW - 90_000 };
   const rates = { pairs: 2, newestAtMs: NOW, oldest };
   const what = "the last rate of EUR/USD is 1 min old";
