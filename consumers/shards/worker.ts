@@ -103,7 +103,7 @@ export class Worker {
       ...this.parts.self.report(),
       state: this.parts.tending.unfit ?? this.parts.recovery.state,
       governor: this.parts.governing.report(),
-      ledger: this.ledgerState === "up" ? "up" : "away",
+      ...ledgerOf(this.ledgerState),
       brokers: this.options.brokers.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),
@@ -137,7 +137,7 @@ export class Worker {
     this.options.runtime.stopTimer(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
-    await ignore(this.parts.members.letGo(this.options.id, shards, true), "release");
+    await ignore(this.parts.members.release(this.options.id, shards, true), "release");
     await this.parts.recovery.stop();
     this.parts.upkeep.stop();
     this.parts.relay.stop();
@@ -205,7 +205,7 @@ export class Worker {
     try {
       if ((await this.parts.members.claim(id, waits.leaseMs, shard)) !== "claimed") return;
       // Stopped meanwhile: stop() did not know of this lease.
-      if (this.stopping) await ignore(this.parts.members.letGo(id, [shard], false), "release");
+      if (this.stopping) await ignore(this.parts.members.release(id, [shard], false), "release");
       else await this.acquire(shard);
     } catch (error) {
       log("shard not acquired", { shard, error: messageOf(error) });
@@ -315,7 +315,7 @@ export class Worker {
     await owner.close();
     this.parts.upkeep.forget(owner.shard);
     this.options.log("shard released", { shard: owner.shard, why });
-    void ignore(this.parts.members.letGo(this.options.id, [owner.shard], false), "release");
+    void ignore(this.parts.members.release(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {
@@ -329,4 +329,9 @@ export class Worker {
       .then(work)
       .catch((error) => this.options.log("task failed", { error: messageOf(error) }));
   }
+}
+
+function ledgerOf(state: string): Pick<WorkerReport, "ledger" | "ledgerRefuses"> {
+  if (state === "up" || state === "away") return { ledger: state };
+  return { ledger: "away", ledgerRefuses: state };
 }
