@@ -38,7 +38,7 @@ const AFTER_SNAPSHOT = 1_000;
 /** Entries per transaction: some megabytes. */
 const ENTRIES_PER_WRITE = 200;
 /** Above this, the rebuild without snapshots is skipped. */
-const MOST_WITHOUT = 1_000_000;
+const MAX_WITHOUT = 1_000_000;
 const LINES = [{ sku: "a", qty: 1 }];
 const OUTCOMES = Array.from({ length: ORDERS_PER_ENTRY }, (_, i) =>
   i <= SENT_PER_ENTRY ? "reserved" : "sold_out",
@@ -187,7 +187,7 @@ async function measure(orders: number, users: string[][]): Promise<void> {
     const startedMs = realRuntime.monotonicMs();
     const open = await writeLedger(url, orders, users);
     const wroteS = (realRuntime.monotonicMs() - startedMs) / 1_000;
-    const whole = orders <= MOST_WITHOUT ? (await timed(url, redis.url)).seconds : undefined;
+    const whole = orders <= MAX_WITHOUT ? (await timed(url, redis.url)).seconds : undefined;
     const madeS = await snapshots(url);
     const runs = [await timed(url, redis.url), await timed(url, redis.url)];
     const text = runs.map(

@@ -13,7 +13,7 @@ import { onStack } from "./load/stack.ts";
 const SECONDS = 30;
 const SETTLE_S = 15;
 /** Threads that used less than this, ms of CPU per second, are not listed. */
-const LEAST_MS = 0.5;
+const MIN_MS = 0.5;
 
 export interface Rest {
   /** ms of CPU per second, by part. */
@@ -78,7 +78,7 @@ if (import.meta.main) {
       await realRuntime.sleep(SETTLE_S * 1_000);
       const { parts, threads, calls } = await atRest(stack, redis, seconds);
       console.table(parts);
-      console.table(Object.fromEntries(Object.entries(threads).filter(([, ms]) => ms > LEAST_MS)));
+      console.table(Object.fromEntries(Object.entries(threads).filter(([, ms]) => ms > MIN_MS)));
       console.table(Object.fromEntries(Object.entries(calls).filter(([, [count]]) => count > 0)));
     });
   } finally {

@@ -20,7 +20,7 @@ export interface BreakerOptions {
 }
 
 /** A broker that fails each trial is tried at least once in this many times `healthyMs`. */
-const MOST_PATIENCE = 32;
+const MAX_PATIENCE = 32;
 
 export class RegionBreaker {
   state: BreakerState = "closed";
@@ -66,7 +66,7 @@ export class RegionBreaker {
   failed(why: string): void {
     this.healthySinceMs = undefined;
     if (this.state === "open") return;
-    if (this.state === "half-open") this.patience = Math.min(MOST_PATIENCE, this.patience * 2); // 2
+    if (this.state === "half-open") this.patience = Math.min(MAX_PATIENCE, this.patience * 2); // 2
     this.become("open", why);
   }
 

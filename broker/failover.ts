@@ -72,7 +72,7 @@ interface Place extends FailoverRegion {
 /** How often the regions are looked at. */
 const LOOK_MS = 500;
 /** With less time left than this, a region would be blamed without reason. */
-const LEAST_MS = 50;
+const MIN_MS = 50;
 
 export class Failover {
   private readonly places: readonly Place[];
@@ -105,7 +105,7 @@ export class Failover {
   /** Looks at the regions from now on. With one region there is nowhere else to publish. */
   start(): void {
     if (this.places.length < 2) return;
-    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer = this.options.runtime.startInterval(() => this.checkRegions(), LOOK_MS);
   }
 
   stop(): void {
@@ -154,7 +154,7 @@ export class Failover {
     const holders: string[] = [];
     let last: PublishOutcome = "unsent"; // 3
     for (let leftMs = deadlineMs; ; leftMs = endMs - runtime.monotonicMs()) {
-      if (tried.length > 0 && leftMs < LEAST_MS) break;
+      if (tried.length > 0 && leftMs < MIN_MS) break;
       const place = this.next(tried, key);
       if (!place) break;
       tried.push(place);
@@ -243,7 +243,7 @@ export class Failover {
     return other;
   }
 
-  private look(): void {
+  private checkRegions(): void {
     for (const place of this.places) {
       this.notice(place);
       const doubted = place.breaker.state === "open" || place.queues.doubted.length > 0;

@@ -48,12 +48,12 @@ class Looks {
   ) {}
 
   depth(queue: string): Promise<Depth | undefined> {
-    const look = this.turn.then(() => this.look(queue));
+    const look = this.turn.then(() => this.check(queue));
     this.turn = ended(look);
     return look;
   }
 
-  private async look(queue: string): Promise<Depth | undefined> {
+  private async check(queue: string): Promise<Depth | undefined> {
     const channel = this.channel ?? (await this.open());
     try {
       const { messageCount, consumerCount } = await answered(

@@ -2,9 +2,9 @@ import { InvalidArgumentError } from "commander";
 import { timeIn } from "../core/domain/time-in.ts";
 
 /**
- * Parses an option's value as a whole number within bounds, or throws. Only digits will do: `35.00`
- * is whole, and somebody who writes it may mean 35 euros where minor units are asked for. `hint`
- * says what the number counts.
+ * Parses an option's value as a whole number within bounds, or throws. Only digits are accepted:
+ * `35.00` is whole, but its author may mean 35 euros where minor units are expected. `hint` says
+ * what the number counts.
  */
 export function whole(least: number, most: number, hint = "") {
   return (text: string): number => {

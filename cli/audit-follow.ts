@@ -1,4 +1,4 @@
-// The audit log as it grows: each entry once when it begins, and once more when its result arrives.
+// Follows the audit log: each entry once when it begins, and once more when its result arrives.
 
 import type { AuditQuery, AuditRecord } from "../ledger/audit-log.ts";
 import type { Ledger } from "../ledger/contract.ts";
@@ -7,15 +7,15 @@ import { SeenEntries } from "./operator/seen-entries.ts";
 /** Entries read at once. */
 const PAGE = 500;
 /** Entries without a result that are looked at again; older ones may never get one. */
-const MOST_OPEN = 100;
+const MAX_OPEN = 100;
 
 export class AuditFollower {
   private seen: SeenEntries;
   private readonly open = new Set<number>();
 
   /**
-   * Begins after what there is now. `shown`: what the caller has of it, in any order. A page
-   * without a match has looked at some thousands of entries only: older matches are no news either.
+   * Begins after the present entries. `shown`: those that the caller has, in any order. A page
+   * without a match covers only some thousands of entries: older matches are not new either.
    */
   static async begin(
     ledger: Pick<Ledger, "auditLog">,
@@ -61,6 +61,6 @@ export class AuditFollower {
   private note({ seq, result }: AuditRecord): void {
     if (result) this.open.delete(seq);
     else this.open.add(seq);
-    if (this.open.size > MOST_OPEN) this.open.delete(Math.min(...this.open));
+    if (this.open.size > MAX_OPEN) this.open.delete(Math.min(...this.open));
   }
 }

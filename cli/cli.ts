@@ -64,7 +64,7 @@ function readSecretFiles(): void {
 }
 
 /**
- * Nobody reads on, as in `sluice dead | head -1`. A change that has begun is finished; a command
+ * The reader is gone, as in `sluice dead | head -1`. A change that has begun is finished; a command
  * that runs a system of its own stops it as for a signal.
  */
 function endQuietly(error: NodeJS.ErrnoException): void {
@@ -78,7 +78,7 @@ function endQuietly(error: NodeJS.ErrnoException): void {
 
 let leaving = false;
 process.stdout.on("error", endQuietly);
-// There is nobody left to report to.
+// No reader is left to report to.
 process.stderr.on("error", () => undefined);
 const given: Writable<Given> = { program: undefined, words: process.argv.slice(2), flags: [] };
 try {

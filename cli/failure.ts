@@ -12,7 +12,7 @@ import { COMMANDS, pathOf, WITHOUT_SETTINGS } from "./program.ts";
 import { Unavailable, UsageError } from "./usage.ts";
 
 export interface Ending {
-  /** Lines for standard error; empty: all has been said. */
+  /** Lines for standard error; empty: everything has been printed. */
   readonly text: string;
   readonly code: number;
 }

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 
 const CHUNK_BYTES = 256 * 1024;
 /** A line that is longer is shown in pieces. */
-const MOST_LINE_BYTES = 1024 * 1024;
+const MAX_LINE_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
 export class LogTail {
@@ -58,7 +58,7 @@ export class LogTail {
 
   private linesIn(chunk: Buffer): string[] {
     const bytes = Buffer.concat([this.rest, chunk]);
-    const end = bytes.length > MOST_LINE_BYTES ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
+    const end = bytes.length > MAX_LINE_BYTES ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
     this.rest = Buffer.from(bytes.subarray(end));
     const text = bytes.subarray(0, end).toString();
     return text === "" ? [] : text.replace(/\n$/, "").split("\n");

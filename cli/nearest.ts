@@ -1,14 +1,14 @@
-// What somebody may have meant: the known word with the fewest slips of the keyboard between it and
-// theirs. A slip inserts, drops or replaces a letter, or swaps two neighbours.
+// What the user may have meant: the known word with the fewest typing errors between it and theirs.
+// An error inserts, drops or replaces a letter, or swaps two neighbours.
 import { at } from "../core/domain/at.ts";
 
-const MOST_SLIPS = 3;
+const MAX_SLIPS = 3;
 
 /** undefined: no known word is close. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   // A short word resembles many others.
-  let least = Math.min(MOST_SLIPS, Math.max(1, Math.floor(bare(word).length / 3))) + 1;
+  let least = Math.min(MAX_SLIPS, Math.max(1, Math.floor(bare(word).length / 3))) + 1;
   for (const other of known) {
     const slips = slipsBetween(bare(word), bare(other));
     if (slips >= least) continue;

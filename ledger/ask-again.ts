@@ -35,8 +35,8 @@ export async function askAgain(db: Db): Promise<number> {
 }
 
 /**
- * Whoever records entries locks their shards first, then attempts in an order of its own. Here all
- * wait for each other at the shards, so none waits for an attempt in a circle.
+ * A writer locks the shards of its entries first, then attempts in an order of its own. Here all
+ * wait for each other at the shards, so none can deadlock on an attempt.
  */
 async function lockShards(dialect: Dialect, tx: Runner, only?: number): Promise<void> {
   if (dialect === "sqlite") return; // the transaction has the write lock

@@ -1,5 +1,5 @@
-// The attempts to charge that one transaction speaks of. They are read at once, changed in memory,
-// and what changed is written at once: a statement for each change cost 40 µs and more
+// The attempts to charge that one transaction names. They are read at once, changed in memory, and
+// what changed is written at once: a statement for each change cost 40 µs and more
 // (docs/decisions/0021-charge-cost.md).
 //
 //   1. Nobody else changes them meanwhile: the transaction has SQLite's write lock, or has locked

@@ -1,13 +1,13 @@
 // The audit log: one row for each call of an operator. A change is entered before it happens, and
-// its result is added afterwards. An entry without a result means that nobody knows how it ended.
+// its result is added afterwards. An entry without a result means that its outcome is unknown.
 //
 //   1. Changes stay for good. Of the calls that change nothing, each takes the place of an old one:
 //      otherwise reads alone would fill the ledger.
-//   2. Operators' reads and strangers' calls are counted apart, so that strangers push out none of
+//   2. Operators' reads and strangers' calls are counted apart, so that strangers displace none of
 //      the operators'.
 import type { Db, Value } from "./db.ts";
 
-/** What somebody is about to do. */
+/** What a caller is about to do. */
 export interface AuditIntent {
   readonly subject: string;
   /** `sales.restock` */

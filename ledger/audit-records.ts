@@ -24,7 +24,7 @@ export interface JournalEntry {
   readonly messages: readonly JournalMessage[];
   /** Parked orders that were released, as JSON; see core/domain/entry-text.ts. */
   readonly released: string;
-  /** What became of reserved orders, as JSON; see core/domain/entry-text.ts. */
+  /** The later steps of reserved orders, as JSON; see core/domain/entry-text.ts. */
   readonly steps: string;
 }
 

@@ -35,10 +35,10 @@ export type * from "./operation.ts";
 export type * from "./order-contract.ts";
 
 /**
- * What became of an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not follow the
- * last recorded entry, since Redis has lost something, or the ledger has. `refused`: it contradicts
- * the ledger, for example stock would fall below zero or an order exists already, since Redis has
- * lost something. `unreadable`: its text cannot be parsed. It is kept as a dead letter,
+ * The result of recording an entry. `fenced`: a newer epoch owns the shard. `fork`: it does not
+ * follow the last recorded entry, since Redis has lost something, or the ledger has. `refused`: it
+ * contradicts the ledger, for example stock would fall below zero or an order exists already, since
+ * Redis has lost something. `unreadable`: its text cannot be parsed. It is kept as a dead letter,
  * and the chain continues after it.
  */
 export type RecordResult = "recorded" | "fenced" | "fork" | "refused" | "unreadable";
@@ -149,10 +149,10 @@ export interface LedgerWriter extends PartLeases, TimelineWriter {
     { readonly incarnation: number; readonly shards: readonly ShardPosition[] } | undefined
   >;
   followUpsDone(ids: readonly number[]): Promise<void>;
-  /** Has every charge, refund and part without an end published again. Returns their number. */
+  /** Publishes every charge, refund and part without an end again. Returns their number. */
   askAgain(): Promise<number>;
   /**
-   * Has each key stand for an order for good, or finds the one it stands for. Keys claimed before
+   * Assigns each key an order for good, or finds the one that it has. Keys claimed before
    * `forgetBeforeMs` may be forgotten first; 0: none.
    */
   claimKeys(claims: readonly KeyClaim[], forgetBeforeMs: number): Promise<ClaimedKey[]>;

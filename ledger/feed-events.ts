@@ -22,7 +22,7 @@ export interface FeedEntry extends EntryPlace {
   readonly events: readonly FeedEvent[];
 }
 
-/** An event, before what it costs is known. */
+/** An event, before the order's amount is known. */
 type Draft = Omit<FeedEvent, "amount">;
 
 /** What an entry's texts say of one of its orders. */

@@ -20,7 +20,7 @@ const HEADS = 512;
  * under load they fill a page. Small ones are read more at a time.
  */
 const FIRST_ENTRIES = 2;
-const MOST_ENTRIES = 16;
+const MAX_ENTRIES = 16;
 
 interface Head {
   readonly shard: number;
@@ -86,7 +86,7 @@ function* inChunks(heads: readonly Head[]): Generator<readonly Head[]> {
   for (let from = 0, size = FIRST_ENTRIES; from < heads.length; ) {
     yield heads.slice(from, from + size);
     from += size;
-    size = Math.min(2 * size, MOST_ENTRIES);
+    size = Math.min(2 * size, MAX_ENTRIES);
   }
 }
 

@@ -1,6 +1,6 @@
 // What happened to orders since their followers last received an event: first the state that the
 // decision gave, then the events in order. Successive owners of a shard write an order's events, so
-// the numbers within an order only increase, and reading on from the last one misses none. This
+// the numbers within an order only increase, and reading on from the last one misses nothing. This
 // does not hold across orders: Postgres may commit a lower number later.
 import { shardOf } from "../core/domain/shard.ts";
 import type { Followed, Following } from "./contract.ts";

@@ -1,4 +1,4 @@
-// A halt, in the ledger that gave the reason: it stands there, whatever Redis forgets, until an
+// A halt, in the ledger that gave the reason: it stays there, whatever Redis forgets, until an
 // operator ends it (consumers/rebuild/recovery.ts). No rebuild begins meanwhile (writer.ts).
 import type { Halt } from "./contract.ts";
 import type { Runner } from "./db.ts";

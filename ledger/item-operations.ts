@@ -6,8 +6,8 @@
 //   3. The ledger moves the units, or ends the correction as refused. This is an operation of its
 //      own, so that whatever Redis was sent before is older.
 //
-// Whoever comes by repeats 2 and 3 (consumers/shards/sync-sales.ts). A Redis that is rebuilt in
-// between is loaded without the units.
+// Any process that finds it open repeats 2 and 3 (consumers/shards/sync-sales.ts). A Redis that is
+// rebuilt in between is loaded without the units.
 import {
   MAX_ITEMS_PER_SALE,
   MAX_PRICES_PER_ITEM,

@@ -23,7 +23,7 @@ export type Leased =
   | { readonly kind: "none" | "ended" | "too_many" };
 
 /**
- * What became of a part. `later`: put off, so it comes again in a message. `gone`: it is not the
+ * The result for a part. `later`: put off, so it comes again in a message. `gone`: it is not the
  * service's to do, since its order was cancelled or another service has it.
  */
 export type Fate = "done" | "later" | "failed" | "gone";

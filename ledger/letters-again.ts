@@ -1,6 +1,6 @@
-// Publishes the dead letters of failures that still stand again, when an operator reports that a
-// broker has lost messages. A letter that was not lost is there twice; redriving both has the
-// effect of one.
+// When an operator reports that a broker has lost messages, publishes the dead letters of failures
+// that still stand once more. A letter that was not lost is then there twice; redriving both has
+// the effect of one.
 import type { Attempt } from "../core/domain/charge.ts";
 import type { Runner } from "./db.ts";
 import { keptText } from "./letters.ts";
@@ -42,8 +42,8 @@ export async function lettersAgain(tx: Runner): Promise<number> {
 }
 
 /**
- * Whether the failure is the present state. A redrive on record does not count: its message may
- * have been lost as well, and one that was not makes the letter's next redrive do nothing.
+ * Whether the failure is still the current state. A redrive on record does not count: its message
+ * may have been lost as well, and one that was not makes the letter's next redrive do nothing.
  */
 async function stands(tx: Runner, shard: number, body: Body): Promise<boolean> {
   const { reason, user = "", id = "", generation = 0, attempt = 0, row } = body;

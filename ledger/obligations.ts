@@ -167,7 +167,7 @@ function refunded({ attempts, sheet, entry, of, status }: News): void {
   chargeEvent(sheet, entry, of, "refunded", "");
 }
 
-/** Asking ends. An operator has to find out what the provider has taken or still holds. */
+/** Sluice stops asking. An operator has to find out what the provider has taken or still holds. */
 function unresolved(news: News): void {
   notForgotten(news);
   if (news.status === "unknown") owed(news, "unresolved");

@@ -1,5 +1,5 @@
-// Orders as an operator looks for them: by id alone, or the newest of all users by state or sale,
-// and everything that is on record about one.
+// Orders as an operator searches for them: by id alone, or the newest of all users by state or
+// sale, and everything that is on record about one.
 //
 // The tree of the orders has a few buckets, each in the order of the ids (0002-buckets.md). A page
 // looks through a bounded stretch at the end of each, and names where the next one begins.
@@ -103,7 +103,7 @@ export async function ordersOfAll(
        ORDER BY bucket DESC, id DESC LIMIT ?`,
       [bucket, before, most],
     );
-    // Below this id the bucket was not looked at; the last id may go on beyond the stretch.
+    // Below this id the bucket was not read; the last id may continue beyond the stretch.
     if (rows.length === most && String(rows.at(-1)?.id) > horizon)
       horizon = String(rows.at(-1)?.id);
     for (const row of rows)

@@ -1,4 +1,4 @@
-// Put-off payment requests that need no answer any more. While a request waits to be asked again,
+// Put-off payment requests that no longer need an answer. While a request waits to be asked again,
 // the answer to an older copy of it may settle the attempt or give the order up. What was put off
 // must not be asked then: it would charge a card for an order that has already failed.
 import type { Attempt } from "../core/domain/charge.ts";

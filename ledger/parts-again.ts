@@ -12,8 +12,8 @@ import { placedIn } from "./row-in.ts";
 import { followUp, lateRows, type Sheet, send, traced } from "./sheet.ts";
 
 /** The wait before a part is sent again, ms: half the time spent on it, within these bounds. */
-const LEAST_WAIT_MS = 1_000;
-const MOST_WAIT_MS = 600_000;
+const MIN_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 600_000;
 
 const FIELDS =
   "usr, id, generation, part, parts, routing_key, service, status, lines, request, since_ms";
@@ -51,7 +51,7 @@ async function putOff(tx: Runner, sheet: Sheet, entry: Entry, row: PartRow): Pro
   const again = r && (await partOf(tx, r, entry.shard));
   if (!r || !again) return;
   const inVainMs = Math.max(0, entry.atMs - Number(r.since_ms));
-  const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, Math.round(inVainMs / 2)));
+  const waitMs = Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, Math.round(inVainMs / 2)));
   const body = JSON.stringify([again]);
   followUp(sheet, entry.shard, ...targetOf(r), body, entry.atMs + waitMs);
 }

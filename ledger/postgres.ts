@@ -36,7 +36,7 @@ const SNAPSHOT_STEP_MS = 600_000;
 const SNAPSHOT_SILENCE_MS = 2 * SNAPSHOT_STEP_MS + 30_000;
 /** COPY saves a third per row, and costs one more round trip. */
 const COPY_FROM_ROWS = 64;
-const MOST_FEW = 32;
+const MAX_VALUES_ROWS = 32;
 
 export class Postgres implements Engine {
   private sql: SQL;
@@ -243,7 +243,7 @@ async function insertArrays(sql: SQL, { table, columns, flat, rest }: NewRows): 
 async function insertFew(sql: SQL, { table, columns, flat }: NewRows): Promise<void> {
   const width = columns.length;
   const sent: Promise<unknown>[] = [];
-  for (let from = 0, rows = MOST_FEW; from < flat.length; rows /= 2) {
+  for (let from = 0, rows = MAX_VALUES_ROWS; from < flat.length; rows /= 2) {
     if (flat.length - from < rows * width) continue;
     const row = `(${columns.map(() => "?").join(",")})`;
     const values = Array(rows).fill(row).join(",");

@@ -32,7 +32,7 @@ export interface Patience {
 
 const PATIENCE: Patience = { everyMs: 10_000, limitMs: 15_000, times: 6, leastMs: 60_000 };
 /** The time doubles this often at most: 16 minutes. */
-const MOST_DOUBLINGS = 4;
+const MAX_DOUBLINGS = 4;
 /** One that served for this long fails for a new reason. */
 const FORGIVEN_MS = 30 * 60_000;
 const PAUSE_MIN_MS = 200;
@@ -122,7 +122,7 @@ export class Keeper {
     ends: (why: string) => void,
   ): Promise<void> {
     const { everyMs, times, leastMs } = this.patience;
-    const patienceMs = leastMs * 2 ** Math.min(doublings, MOST_DOUBLINGS);
+    const patienceMs = leastMs * 2 ** Math.min(doublings, MAX_DOUBLINGS);
     let failed = 0;
     let sinceMs = 0;
     const gone = AbortSignal.any([this.stops.signal, endOf(service)]);

@@ -265,7 +265,7 @@ describe("run from the image's folder, as configured", () => {
         [],
       );
       expect([(await check("worker-1")).code, (await check("worker-2")).code]).toEqual([code, 1]);
-      await members.letGo("worker-1-0123abcd", [], true);
+      await members.release("worker-1-0123abcd", [], true);
       await redis.close();
     },
   );

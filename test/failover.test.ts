@@ -157,7 +157,7 @@ test(
         setTimeout(() => reject(new Error("Command timed out")), 10_000),
       );
     patch(Members.prototype, "beat", () => never as never);
-    patch(Members.prototype, "letGo", () => never as never);
+    patch(Members.prototype, "release", () => never as never);
     patch(ShardStore.prototype, "check", () => never as never);
     await Bun.sleep(4_500); // the lease is 3 s
     expect(w1?.worker.shards).toEqual([]);

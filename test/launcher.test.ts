@@ -147,16 +147,42 @@ test("a failed install names what could not be installed", async () => {
   );
 });
 
+/** A checkout by links, without packages. */
+function checkout(): string {
+  const home = testDir("checkout");
+  const root = join(LAUNCHER, "..");
+  for (const name of readdirSync(root))
+    if (!name.startsWith(".") && name !== "node_modules")
+      symlinkSync(join(root, name), join(home, name));
+  return home;
+}
+
+test("two launchers at once: one fetches the packages, the other waits", async () => {
+  const [home, path] = [checkout(), testDir("npm")];
+  const root = join(LAUNCHER, "..");
+  const calls = join(path, "calls");
+  // As npm does, it leaves nothing usable until it is done.
+  const npm = `#!/bin/sh
+    echo "$*" >>${calls}
+    rm -rf node_modules && sleep 1 && ln -s ${root}/node_modules node_modules`;
+  writeFileSync(join(path, "npm"), npm, { mode: 0o755 });
+  const env = { HOME: "/", PATH: `${path}:${process.env.PATH}` };
+  const both = await Promise.all([1, 2].map(() => outputOf([join(home, "sluice"), "id"], { env })));
+  for (const { code, out } of both) {
+    expect(code).toBe(0);
+    expect(out).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+  }
+  expect(readFileSync(calls, "utf8")).toBe("ci --no-audit --no-fund --loglevel=error\n");
+  expect(both.filter(({ err }) => err.includes("another ./sluice is fetching"))).toHaveLength(1);
+});
+
 /**
  * A checkout whose packages npm has installed, not the launcher. `change` may change npm's list of
  * them. Returns the calls of npm that a command makes.
  */
 async function npmCalls(command: string, change = (list: string) => list): Promise<string> {
-  const [home, path] = [testDir("checkout"), testDir("npm")];
+  const [home, path] = [checkout(), testDir("npm")];
   const root = join(LAUNCHER, "..");
-  for (const name of readdirSync(root))
-    if (!name.startsWith(".") && name !== "node_modules")
-      symlinkSync(join(root, name), join(home, name));
   mkdirSync(join(home, "node_modules"));
   for (const name of readdirSync(join(root, "node_modules")))
     if (!name.startsWith(".") || name === ".bin")

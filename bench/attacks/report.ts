@@ -3,8 +3,8 @@ import type { AttackResult, AttacksResult, Seen } from "./attacks.ts";
 import { ATTACKS } from "./kinds.ts";
 
 /** Another buyer's p99 at most twice as long, health below 50 ms. */
-const MOST_TIMES = 2;
-const MOST_HEALTH_MS = 50;
+const MAX_TIMES = 2;
+const MAX_HEALTH_MS = 50;
 
 export function attacksPage(result: AttacksResult, machine: string): string {
   const rows = result.attacks.map(row);
@@ -32,7 +32,7 @@ export function attacksPage(result: AttacksResult, machine: string): string {
 
 /** Whether an attack stays within what a gateway promises. */
 export function holds({ calm, under }: AttackResult): boolean {
-  return under.orderP99 <= MOST_TIMES * calm.orderP99 && under.healthP99 < MOST_HEALTH_MS;
+  return under.orderP99 <= MAX_TIMES * calm.orderP99 && under.healthP99 < MAX_HEALTH_MS;
 }
 
 function row(result: AttackResult): string {

@@ -14,7 +14,7 @@ const STANDARD = WORKLOADS["one in ten reserved"];
  */
 const SLICE_ORDERS = 2_000;
 const SLICE_CALLS = 100;
-const LEAST_SLICES = 12;
+const MIN_SLICES = 12;
 
 /** µs of an order, in the order of PER_CALL. */
 export type Row = readonly number[];
@@ -81,7 +81,7 @@ async function micros(
   { perCall, record, orders }: { perCall: number; record: boolean; orders: number },
 ): Promise<number> {
   const calls = Math.min(SLICE_CALLS, Math.ceil(SLICE_ORDERS / perCall));
-  const slices = Math.max(LEAST_SLICES, Math.ceil(orders / SLICE_ORDERS));
+  const slices = Math.max(MIN_SLICES, Math.ceil(orders / SLICE_ORDERS));
   const costs: number[] = [];
   for (let slice = 0; slice <= slices; slice++) {
     const bodies = Array.from({ length: calls }, () => freshBody(perCall));

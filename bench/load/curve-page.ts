@@ -41,7 +41,7 @@ export function curvePage(result: CurveResult, plot?: string): string {
 }
 
 /** A smaller share of refused orders does not change the cost of one. */
-const LEAST_REFUSED = 0.01;
+const MIN_REFUSED = 0.01;
 const LATENCIES = ["ack p50", "ack p99", "decided p50", "decided p99"] as const;
 
 function costRow(point: CurvePoint, parts: readonly (typeof PARTS)[number][]): string[] {
@@ -73,7 +73,7 @@ function idleText({ all, parts }: PartCost): string {
 
 /** Refusing is cheap, so a rate with refusals looks cheaper than it is. */
 function refusedLine({ offered, refusedShare, cost }: CurvePoint): string[] {
-  if (refusedShare < LEAST_REFUSED || refusedShare === 1) return [];
+  if (refusedShare < MIN_REFUSED || refusedShare === 1) return [];
   const perAccepted = micros(cost.all / (1 - refusedShare));
   const share = percent(refusedShare);
   return [`At ${n(offered)}/s ${share} were refused: ${perAccepted} µs per accepted order.`];

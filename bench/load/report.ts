@@ -17,7 +17,7 @@ const whole = (n: number): string => Math.round(n).toLocaleString("en");
 const percent = (share: number): string => `${Math.round(share * 100)}%`;
 /** Refusals must be answered within this, ms. */
 const REFUSED_P99_MS = 20;
-const LEAST_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
+const MIN_SHARE_OF_BEST = { held: 0.9, cpu: 0.45 } as const;
 /** Refusing an order may cost at most this share of accepting one. */
 const SHED_SHARE = 0.2;
 const RECORDED_WITHIN_S = 15;
@@ -60,9 +60,9 @@ export function aims(
   } else if (name !== "burst") {
     add(
       "decided and recorded, of capacity",
-      `≥ ${percent(LEAST_OF_BEST[name])}`,
+      `≥ ${percent(MIN_SHARE_OF_BEST[name])}`,
       `${percent(share)} (${whole(load.decidedPerSecond)}/s)`,
-      share >= LEAST_OF_BEST[name],
+      share >= MIN_SHARE_OF_BEST[name],
     );
     const limit = 1.5 * targetWaitMs;
     add(

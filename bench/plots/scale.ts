@@ -7,11 +7,11 @@ export interface Scale {
 
 /** Multiples of a power of ten that read well. */
 const STEPS = [1, 2, 5, 10] as const;
-const MOST_TICKS = 6;
-const MOST_LOG_TICKS = 9;
+const MAX_TICKS = 6;
+const MAX_LOG_TICKS = 9;
 
 /** From zero to at least `max`, which may be zero. */
-export function linearScale(max: number, mostTicks = MOST_TICKS): Scale {
+export function linearScale(max: number, mostTicks = MAX_TICKS): Scale {
   const top = max > 0 ? max : 1;
   const rough = top / (mostTicks - 1);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -25,7 +25,7 @@ export function linearScale(max: number, mostTicks = MOST_TICKS): Scale {
 }
 
 /** Covers `min` to `max`, both above zero. Its ends are ticks. */
-export function logScale(min: number, max: number, mostTicks = MOST_LOG_TICKS): Scale {
+export function logScale(min: number, max: number, mostTicks = MAX_LOG_TICKS): Scale {
   const [low, high] = [below(min), above(Math.max(max, min * 1.01))];
   const span = Math.log10(high / low);
   const all = multiples(low, high, [1, 2, 5]);

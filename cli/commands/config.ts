@@ -21,7 +21,7 @@ export function register(program: Command): void {
     });
 }
 
-/** On a terminal a long value would push what it means out of sight. */
+/** On a terminal a long value would push its explanation out of sight. */
 const MAX_VALUE = 40;
 
 function shortened<R extends { readonly value: unknown }>(row: R): R {

@@ -82,7 +82,7 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    // Without any letter, 'empty' would be said of regions that nobody could ask.
+    // Without any letter, regions that could not be read would be reported as empty.
     if (!options.json && (rows.length > 0 || unasked.length === 0)) print(table(rows));
     if (unasked.length > 0)
       throw new Unavailable(`${and(unasked)} did not answer: letters there are not listed`);

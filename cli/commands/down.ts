@@ -27,7 +27,7 @@ async function down(): Promise<void> {
     say(`ending 'sluice up' (process ${pid}): orders in flight are finished first`);
     if (!(await endRecorded(dir, "up", GRACE_MS))) say(`it has not stopped within ${GRACE_MS} ms`);
   }
-  // Before its children, or it would start them again.
+  // It ends before its children, or it would start them again.
   const left = await endLeftovers(dir);
   const children = await endLocalLeftovers(dir);
   endRunning(dir);

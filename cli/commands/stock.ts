@@ -1,5 +1,5 @@
-// sluice stock: units per item, in Redis and in the ledger side by side. What Redis cannot tell is
-// unknown, not zero.
+// sluice stock: units per item, in Redis and in the ledger side by side. What Redis cannot report
+// is unknown, not zero.
 import type { Command } from "commander";
 import { type Sale, type Stock, totalOf } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";

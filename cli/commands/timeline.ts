@@ -50,7 +50,7 @@ async function show({ limit, before, kind, follow, json }: Options): Promise<voi
     if (follow) return goOn(ledger, page, isOf, json);
     const next = page.length === limit ? { next: page.at(-1)?.seq } : {};
     if (json) return printJson({ entries, ...next });
-    // Some are noticed late: who was lost, after what it led to.
+    // Some are noticed late: a lost role, after its consequences.
     print(table(entries.toSorted((a, b) => b.atMs - a.atMs).map(rowOf)));
     if (next.next !== undefined)
       process.stderr.write(`older ones: sluice timeline --before ${next.next}\n`);

@@ -15,7 +15,7 @@ import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
 
 const LOG_LINES = 50;
-const MOST_LOG_LINES = 10_000;
+const MAX_LOG_LINES = 10_000;
 
 interface Json {
   readonly json: boolean;
@@ -45,7 +45,7 @@ export function register(program: Command): void {
   webhooks
     .command("log <id>")
     .description("show the latest deliveries")
-    .option("--limit <n>", "how many", whole(1, MOST_LOG_LINES), LOG_LINES)
+    .option("--limit <n>", "how many", whole(1, MAX_LOG_LINES), LOG_LINES)
     .option("--json", "print JSON", false)
     .action((id: string, { limit, json }: Json & { limit: number }) => showLog(id, limit, json));
   webhooks

@@ -63,7 +63,7 @@ async function list(redis: RedisStore, json: boolean): Promise<void> {
     process.stderr.write("nobody has reported in the last seconds: see 'sluice doctor'\n");
 }
 
-/** As its report has it. What its kind does not have is null. */
+/** From its report. Values that its kind does not have are null. */
 export interface ShownWorker {
   readonly id: string;
   readonly kind: "worker" | "payments" | "fulfil";

@@ -9,9 +9,9 @@ import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const PACKAGE = join(import.meta.dir, "..", "..", "package.json");
 /** A sale's ledger grows by about 400 bytes per order; RabbitMQ stops publishers below 200 MB. */
-const LEAST_FREE_BYTES = 2 ** 30;
+const MIN_FREE_BYTES = 2 ** 30;
 /** One socket of a gateway per client, and some for the gateway itself. */
-const LEAST_OPEN_FILES = 4_096;
+const MIN_OPEN_FILES = 4_096;
 
 export function checkMachine(settings: Settings): Finding[] {
   return [
@@ -70,7 +70,7 @@ function checkFolder(settings: Settings): Finding {
   const { bavail, bsize } = statfsSync(there);
   const free = bavail * bsize;
   const detail = `${dir}, ${(free / 2 ** 30).toFixed(1)} GiB free`;
-  return free >= LEAST_FREE_BYTES
+  return free >= MIN_FREE_BYTES
     ? ok(what, detail)
     : warn(what, detail, "free some space: RabbitMQ stops accepting orders below 200 MB");
 }
@@ -79,7 +79,7 @@ function checkOpenFiles(): Finding {
   const what = "open files";
   const limit = /^Max open files\s+(\d+)/m.exec(readIfThere("/proc/self/limits"))?.[1];
   if (limit === undefined) return ok(what, "unknown on this system");
-  if (Number(limit) >= LEAST_OPEN_FILES) return ok(what, `${limit} per process`);
+  if (Number(limit) >= MIN_OPEN_FILES) return ok(what, `${limit} per process`);
   return warn(
     what,
     `${limit} per process: a gateway needs one per client`,

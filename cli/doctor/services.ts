@@ -25,7 +25,7 @@ const OLDEST_REDIS = 7;
 const CLOCK_APART_MS = 60_000;
 
 /**
- * `unread`: services whose queues nobody need read. `insteadOfWorkers`: what to do about shards
+ * `unread`: services whose queues need no consumer. `insteadOfWorkers`: what to do about shards
  * without a worker, where another worker would not help.
  */
 export async function checkServices(
@@ -192,7 +192,7 @@ async function checkRegion(
   }
 }
 
-/** Services that have a route but nobody who reads their queue. */
+/** Services that have a route but no consumer of their queue. */
 async function checkServiceQueues(
   connection: BrokerConnection,
   settings: Settings,

@@ -30,7 +30,9 @@ const NEW_MS = 2_000;
 
 export interface Judged {
   readonly findings: readonly Finding[];
-  /** Nobody reads their queue, and none need: they are paused, or claim their parts over HTTP. */
+  /**
+   * Their queues have no consumer and need none: they are paused, or claim their parts over HTTP.
+   */
   readonly unread: ReadonlySet<string>;
   /** What to do about shards without a worker, if another worker would not help. */
   readonly insteadOfWorkers: string | undefined;
@@ -39,8 +41,8 @@ export interface Judged {
 const NOTHING: Judged = { findings: [], unread: new Set(), insteadOfWorkers: undefined };
 
 /**
- * Nothing if a store is not named: the other checks say so. While one does not answer, what the
- * other one tells: a halt is recorded in the ledger, and workers report it in Redis.
+ * Nothing if a store is not named: the other checks report that. While one does not answer, what
+ * the other one shows: a halt is recorded in the ledger, and workers report it in Redis.
  */
 export async function checkVerdict(settings: Settings): Promise<Judged> {
   const { redisUrl, ledgerUrl: url, shards, ...rest } = settings;
@@ -92,7 +94,7 @@ function insteadOf({ code, subject }: VerdictFinding): string[] {
   return code === "all_paused" && subject === "worker" ? ["see below why all are paused"] : [];
 }
 
-/** `ledgerUp`: it answers here, so who else misses it is news. */
+/** `ledgerUp`: it answers here, so a role that misses it is news. */
 export function verdictFindings({ findings }: Verdict, nowMs: number, ledgerUp = false): Finding[] {
   return findings
     .filter(({ code }) => !REPORTED.has(code) || (code === "ledger_away" && ledgerUp))

@@ -12,7 +12,7 @@ test("a value that cannot be read keeps its last one, with its time", () => {
   expect([known.keep(undefined, 9), known.asOfMs]).toEqual([0, 6]);
 });
 
-test("a role that says goodbye is not lost; one whose lease ended is, until it is back", () => {
+test("a role that signs off is not lost; one whose lease ended is, until it is back", () => {
   const lost = new LostRoles();
   lost.look([w("killed", 4_000), w("left", 4_000), w("slow", 4_000)], 1_000);
   lost.look([w("killed", 4_000), w("slow", 4_000)], 2_000);

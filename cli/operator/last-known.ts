@@ -1,16 +1,16 @@
 // What a gateway remembers between two overviews: the last known value of each part with its time,
-// who has ceased to report, and the counts of dead letters. All of it is bounded by what one
+// roles that stopped reporting, and the counts of dead letters. All of it is bounded by what one
 // overview holds.
 import type { LostRole } from "../../core/domain/overview.ts";
 import type { DeadCount, RoleReport, WorkerReport } from "../../core/domain/report.ts";
 
-/** One part: the last value that its source told, and when. */
+/** One part: the last value that its source reported, and when. */
 export class LastKnown<T> {
   /** Unix ms; null: never. */
   asOfMs: number | null = null;
   private last: T | undefined;
 
-  /** `value` undefined: its source could not be asked, so the last one stands. */
+  /** `value` undefined: its source could not be read, so the last one stays. */
   keep(value: T | undefined, atMs: number): T | undefined {
     if (value !== undefined) {
       this.last = value;
@@ -50,11 +50,11 @@ export class Board {
 /** A role that is missing for this long did not only pause for a moment, say with Redis. */
 const MISSING_MS = 3_000;
 const REMEMBERED_MS = 600_000;
-const MOST_LOST = 100;
+const MAX_LOST = 100;
 
 /**
- * Roles that ceased to report. One that says goodbye is gone before its lease ends; one that was
- * killed, froze or lost the network is on the list until then.
+ * Roles that stopped reporting. One that signs off is gone before its lease ends; one that was
+ * killed, froze or lost the network stays on the list until then.
  */
 export class LostRoles {
   private present = new Map<string, { kind: RoleReport["kind"]; seenMs: number; endsMs: number }>();
@@ -71,7 +71,7 @@ export class LostRoles {
       }),
     );
     for (const [id, { kind, seenMs, endsMs }] of this.present)
-      if (!now.has(id) && nowMs >= endsMs && this.missing.size < MOST_LOST)
+      if (!now.has(id) && nowMs >= endsMs && this.missing.size < MAX_LOST)
         this.missing.set(id, { id, kind, lastSeenMs: seenMs, sinceMs: nowMs });
     for (const [id, { sinceMs }] of this.missing)
       if (now.has(id) || nowMs - sinceMs > REMEMBERED_MS) this.missing.delete(id);

@@ -71,7 +71,7 @@ export async function lookAtLost(options: LostRegionOptions): Promise<LostRegion
   };
 }
 
-/** Throws if a node of the region's broker answers: what is there is not lost. */
+/** Throws if a node of the region's broker answers: then the region is not lost. */
 export async function mustBeAway({ runtime, settings, region }: LostRegionOptions): Promise<void> {
   const setting = settings.regions.find(({ name }) => name === region);
   if (!setting) {
@@ -103,8 +103,8 @@ interface Answer {
 }
 
 /**
- * What one gateway knows. Whoever answers says who it is: an address that several machines have,
- * such as 127.0.0.1 behind a proxy, may lead to another gateway than the one that is meant.
+ * What one gateway knows. The answer names its gateway: an address that several machines have, such
+ * as 127.0.0.1 behind a proxy, may lead to a gateway other than the intended one.
  */
 export async function ask(
   { id: gateway, url }: Pick<GatewayReport, "id" | "url">,

@@ -1,5 +1,5 @@
 // The operator's overview: the roles' own reports, the owners of shards, Redis's stock, and what
-// the ledger knows. A source that cannot be asked leaves its last known values, with their time.
+// the ledger knows. A source that cannot be read leaves its last known values, with their time.
 import { Looks, workersOf } from "../../core/domain/figures.ts";
 import { flowOf, orderRates, type Reported } from "../../core/domain/order-rates.ts";
 import type { Overview, OverviewSale } from "../../core/domain/overview.ts";
@@ -49,12 +49,12 @@ const FRESH_MS = 250;
 /** A service that takes longer is away; the client has its own time-out. */
 const ANSWER_MS = 600;
 
-/** One overview, without anything to remember: what cannot be asked is unknown. */
+/** One overview without memory: what cannot be read is unknown. */
 export function overview(options: OverviewOptions): Promise<Overview> {
   return new Overviews(options, true).look();
 }
 
-/** Overviews one after the other; each knows what the ones before it knew. */
+/** Successive overviews; each knows what the ones before it knew. */
 export class Overviews {
   private readonly known = {
     roles: new LastKnown<{
@@ -81,7 +81,7 @@ export class Overviews {
   private readonly revenue: RevenueMemory;
   private last: { readonly atMs: number; readonly answer: Promise<Overview> } | undefined;
 
-  /** `once`: there is one look, so what is wrong now is all that can be told. */
+  /** `once`: there is only this overview, so only what is wrong now can be reported. */
   constructor(
     private readonly options: OverviewOptions,
     once = false,

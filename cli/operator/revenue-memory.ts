@@ -1,5 +1,5 @@
-// Revenue by sale and currency, without summing all postings each time: what is certain to stay as
-// it is, is summed once.
+// Revenue by sale and currency, without summing all postings each time: what can no longer change
+// is summed once.
 //
 // In Postgres a transaction may commit postings with lower numbers than others that are there
 // already. So a piece is kept once no number is missing in it, or once the missing ones are older

@@ -1,4 +1,4 @@
-// Categories on sale whose paid parts would reach nobody.
+// Categories on sale whose paid parts would reach no service.
 
 import type { Overview } from "../../core/domain/overview.ts";
 import type { Route } from "../../core/domain/part.ts";
@@ -6,7 +6,7 @@ import type { RoleReport } from "../../core/domain/report.ts";
 import { unroutedOf } from "../../core/domain/routing.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 
-/** `routes` undefined: they are not known, so nothing is said. */
+/** `routes` undefined: they are not known, so nothing is reported. */
 export function routingOf(
   sales: readonly Sale[],
   routes: readonly Route[] | undefined,

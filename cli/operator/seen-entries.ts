@@ -1,5 +1,5 @@
-// Which entries of the audit somebody has had. In Postgres an entry may commit after one with a
-// higher number. So the highest number is not enough: those of the last minute are remembered one
+// Which entries of the audit a reader has received. In Postgres an entry may commit after one with
+// a higher number. So the highest number is not enough: those of the last minute are remembered one
 // by one.
 import type { AuditRecord } from "../../ledger/audit-log.ts";
 

@@ -7,7 +7,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { servedOverHttp } from "./routing.ts";
 
-/** Services that run, or that ever had a route; sorted. What Redis cannot tell is left out. */
+/** Services that run, or that ever had a route; sorted. What Redis cannot report is left out. */
 export async function knownServices(
   ledger: Pick<Ledger, "formerRoutes">,
   redis: RedisStore,

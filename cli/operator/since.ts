@@ -1,4 +1,4 @@
-// Since when each finding stands, where nothing else tells: since this gateway first saw it.
+// Since when each finding stands, where nothing else shows it: since this gateway first saw it.
 import type { Verdict } from "../../core/domain/finding.ts";
 
 export class Since {

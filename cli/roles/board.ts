@@ -59,7 +59,7 @@ export async function openBoard(
   const installation = governing && new Installation(runtime, members, governing);
   const board = new Board(runtime, members, report, (by) => {
     governing?.byHand(by);
-    if (installation) void ignore(installation.look(), "members_look");
+    if (installation) void ignore(installation.refresh(), "members_look");
   });
   return {
     stop: async () => {

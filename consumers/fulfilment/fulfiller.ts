@@ -128,7 +128,7 @@ export class Fulfiller {
   private async fulfil(link: RegionLink, part: Part): Promise<boolean> {
     // Claimed: by this process, or by one of this service that did not finish. Done: nothing left
     // to do. Anything else: another service has it, or the order was cancelled.
-    if ((await this.tell(part, "claim")) !== "claimed") {
+    if ((await this.askShard(part, "claim")) !== "claimed") {
       this.counts.refused++;
       return true;
     }
@@ -136,7 +136,7 @@ export class Fulfiller {
     const failure = await this.work(part);
     if (this.stopped) return false;
     if (failure !== undefined) return this.putOff(link, part, failure);
-    await this.tell(part, "done");
+    await this.askShard(part, "done");
     this.counts.done++;
     this.trace(part, startMs);
     return true;
@@ -145,7 +145,7 @@ export class Fulfiller {
   /**
    * The shard's answer without the sign that marks it as new: `+done` and `=done` are both `done`.
    */
-  private async tell(part: Part, word: PartWord): Promise<string> {
+  private async askShard(part: Part, word: PartWord): Promise<string> {
     const row = partRow(part, word, this.options.service, this.options.runtime.wallMs());
     return (await this.lanes.ask(part.shard, row)).slice(1);
   }
@@ -165,7 +165,7 @@ export class Fulfiller {
   private async putOff(link: RegionLink, part: Part, why: string): Promise<boolean> {
     if (part.sinceMs !== undefined && this.options.runtime.wallMs() - part.sinceMs >= GIVE_UP_MS)
       return this.giveUp(link, part, why);
-    await this.tell(part, "later");
+    await this.askShard(part, "later");
     this.counts.putOff++;
     return true;
   }

@@ -100,9 +100,9 @@ export class PartDesk {
   /** Reads of one service's queue take turns. */
   private readonly turns = new Map<string, Promise<unknown>>();
   /** When a caller of each service last looked at its leases, monotonic ms. */
-  private readonly looks = new Map<string, number>();
+  private readonly leasesReadAtMs = new Map<string, number>();
   /** When each service last called, monotonic ms. */
-  private readonly heard = new Map<string, number>();
+  private readonly calledAtMs = new Map<string, number>();
   private readonly stops = new AbortController();
   private timer: Timer | undefined;
   /**
@@ -133,8 +133,9 @@ export class PartDesk {
   /** Services whose processes claim or report here. */
   services(): string[] {
     const sinceMs = this.options.runtime.monotonicMs() - SERVED_FOR_MS;
-    for (const [service, atMs] of this.heard) if (atMs < sinceMs) this.heard.delete(service);
-    return [...this.heard.keys()].sort();
+    for (const [service, atMs] of this.calledAtMs)
+      if (atMs < sinceMs) this.calledAtMs.delete(service);
+    return [...this.calledAtMs.keys()].sort();
   }
 
   async start(): Promise<void> {
@@ -160,23 +161,23 @@ export class PartDesk {
     const own = this.callers.get(service) ?? 0;
     if (own >= MAX_WAITING_OF_SERVICE || this.waiting >= MAX_WAITING) return { kind: "busy" };
     this.callers.set(service, own + 1);
-    this.hear(service);
+    this.noteCall(service);
     try {
-      return await this.look(claim, gone);
+      return await this.waitForParts(claim, gone);
     } finally {
-      this.hear(service);
+      this.noteCall(service);
       const left = (this.callers.get(service) ?? 1) - 1;
       if (left > 0) this.callers.set(service, left);
       else {
         this.callers.delete(service);
-        this.looks.delete(service);
+        this.leasesReadAtMs.delete(service);
       }
     }
   }
 
   async report(report: Report): Promise<Reported> {
     const { service, claim, of, outcome } = report;
-    this.hear(service);
+    this.noteCall(service);
     const nowMs = this.options.now();
     const begin = { service, claim, of, nowMs, holdUntilMs: nowMs + HOLD_MS };
     const begun = await this.options.leases.beginReport(begin);
@@ -194,11 +195,11 @@ export class PartDesk {
     return fate === FATES[outcome] ? REPORTED : { kind: "other", fate };
   }
 
-  private hear(service: string): void {
-    this.heard.set(service, this.options.runtime.monotonicMs());
+  private noteCall(service: string): void {
+    this.calledAtMs.set(service, this.options.runtime.monotonicMs());
   }
 
-  private async look(claim: Claim, gone: AbortSignal): Promise<Claimed> {
+  private async waitForParts(claim: Claim, gone: AbortSignal): Promise<Claimed> {
     const { runtime } = this.options;
     const endMs = runtime.monotonicMs() + claim.waitMs;
     const ends = AbortSignal.any([gone, this.stops.signal]);
@@ -224,8 +225,8 @@ export class PartDesk {
   ): Promise<Leased | { kind: "unavailable" }> {
     const nowMs = this.options.runtime.monotonicMs();
     // A claim that is sent again finds what it has by its first look.
-    if (first || nowMs - (this.looks.get(claim.service) ?? 0) >= LEASES_EVERY_MS) {
-      this.looks.set(claim.service, nowMs);
+    if (first || nowMs - (this.leasesReadAtMs.get(claim.service) ?? 0) >= LEASES_EVERY_MS) {
+      this.leasesReadAtMs.set(claim.service, nowMs);
       const leased = await this.options.leases.leaseParts(this.requestOf(claim), []);
       if (leased.kind !== "none") return leased;
     }
@@ -256,7 +257,7 @@ export class PartDesk {
     { untilMs, parts }: Extract<Leased, { kind: "leased" }>,
     left: AbortSignal,
   ): Promise<Claimed | undefined> {
-    const words = await Promise.all(parts.map((part) => this.tell(part, "claim", service)));
+    const words = await Promise.all(parts.map((part) => this.askShard(part, "claim", service)));
     const claimed = parts.filter((_, i) => words[i] === "claimed");
     const late = left.aborted || this.options.now() >= untilMs;
     const [given, unheard] = late ? [[], claimed] : [claimed, []];
@@ -280,12 +281,12 @@ export class PartDesk {
   /** The result for the part; undefined: the report may not have arrived. */
   private async settle(part: Part, report: Report): Promise<Fate | undefined> {
     if (report.outcome === "failed") return this.giveUp(part, report);
-    const word = await this.tell(part, report.outcome, report.service);
+    const word = await this.askShard(part, report.outcome, report.service);
     return word === undefined ? undefined : fateOf(word);
   }
 
   /** The shard's word without its leading sign; undefined if none came in time. */
-  private async tell(part: Part, word: PartWord, service: string): Promise<string | undefined> {
+  private async askShard(part: Part, word: PartWord, service: string): Promise<string | undefined> {
     const row = partRow(part, word, service, this.options.runtime.wallMs());
     try {
       return (await this.lanes.ask(part.shard, row)).slice(1);
@@ -330,8 +331,8 @@ export class PartDesk {
   }
 
   private async putBack(part: Part, service: string): Promise<void> {
-    let word = await this.tell(part, "claim", service);
-    if (word === "claimed") word = await this.tell(part, "later", service);
+    let word = await this.askShard(part, "claim", service);
+    if (word === "claimed") word = await this.askShard(part, "later", service);
     if (word === undefined) return; // the next look finds it again
     const end = { of: withRequest(part), claim: "", fate: fateOf(word), nowMs: this.options.now() };
     await this.options.leases.endLease(end);

@@ -21,7 +21,7 @@ export interface CompetingOptions {
 }
 
 /** How often to check whether to pause. */
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 /**
  * On a pause, messages in flight have this long to finish. Then they go back to the queue and are
  * done again, here or elsewhere.
@@ -49,7 +49,7 @@ export class Competing {
   /** Settles once every reachable broker delivers messages. */
   async start(): Promise<void> {
     await this.open();
-    this.timer = this.options.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer = this.options.runtime.startInterval(() => this.checkPause(), CHECK_MS);
   }
 
   /**
@@ -86,7 +86,7 @@ export class Competing {
     this.unfinished = true;
   }
 
-  private look(): void {
+  private checkPause(): void {
     const { governing, paused: otherwise } = this.options;
     const paused = (governing?.paused ?? false) || (otherwise?.() ?? false);
     if (paused !== this.paused) {

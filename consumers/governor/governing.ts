@@ -4,7 +4,7 @@ import type { GovernorReport } from "../../core/domain/report.ts";
 import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { CpuWatch } from "./cpu.ts";
-import { Governor, LOOK_MS, type Threshold } from "./governor.ts";
+import { Governor, SAMPLE_MS, type Threshold } from "./governor.ts";
 import { Timing } from "./timings.ts";
 
 /** Thresholds by signal, in the unit the name ends with; undefined switches a signal off. */
@@ -42,7 +42,7 @@ export class Governing implements Pace {
   private readonly governor: Governor;
   private readonly loop: LoopDelay;
   private readonly timer: Timer;
-  private looks = 0;
+  private samples = 0;
   private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
   /** Monotonic ms until which `maxPerSecond` is used up by the orders decided so far. */
   private paidMs = 0;
@@ -64,7 +64,7 @@ export class Governing implements Pace {
       onChange: ({ state, level, reasons, signals }) =>
         log("governor", { state, level, reasons, signals }),
     });
-    this.timer = this.runtime.startInterval(() => this.look(), LOOK_MS);
+    this.timer = this.runtime.startInterval(() => this.sample(), SAMPLE_MS);
     this.timer.unref();
   }
 
@@ -115,13 +115,13 @@ export class Governing implements Pace {
     return this.paidMs - nowMs;
   }
 
-  private look(): void {
-    if (this.looks++ % CPU_EVERY === 0) this.sampleCpu();
+  private sample(): void {
+    if (this.samples++ % CPU_EVERY === 0) this.sampleCpu();
     const { redis, ledger, outbox, loop } = this;
     const stores: Record<string, number> = this.stores
       ? { redis_ms: redis.take(), ledger_ms: ledger.take(), outbox_ms: outbox.take() }
       : {};
-    this.governor.look(
+    this.governor.sample(
       { ...this.cpu, loop_delay_ms: loop.take(), ...stores },
       this.runtime.monotonicMs(),
     );

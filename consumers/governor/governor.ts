@@ -31,7 +31,7 @@ export interface GovernorOptions {
 }
 
 /** The sampling interval. */
-export const LOOK_MS = 500;
+export const SAMPLE_MS = 500;
 const LOOKS_TO_SLOW = 3;
 const LOOKS_TO_PAUSE = 6;
 const LOOKS_TO_EASE = 4;
@@ -104,7 +104,7 @@ export class Governor {
   }
 
   /** Takes one sample of all signals. `nowMs` is monotonic. */
-  look(signals: Readonly<Record<string, number>>, nowMs: number): void {
+  sample(signals: Readonly<Record<string, number>>, nowMs: number): void {
     this.signals = signals;
     const exceeds = (which: keyof Threshold) =>
       Object.entries(signals)

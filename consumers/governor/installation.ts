@@ -10,7 +10,7 @@ import type { Governing } from "./governing.ts";
 const EVERY_MS = 2_000;
 
 export class Installation {
-  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private refreshedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly runtime: Runtime,
@@ -19,9 +19,9 @@ export class Installation {
     private readonly host = hostname(),
   ) {}
 
-  async look(): Promise<void> {
-    if (this.runtime.monotonicMs() - this.lookedAtMs < EVERY_MS) return;
-    this.lookedAtMs = this.runtime.monotonicMs();
+  async refresh(): Promise<void> {
+    if (this.runtime.monotonicMs() - this.refreshedAtMs < EVERY_MS) return;
+    this.refreshedAtMs = this.runtime.monotonicMs();
     const [{ workers }, roles] = await Promise.all([this.members.list(), this.members.roles()]);
     const reports = [...workers.values(), ...roles.values()];
     this.governing.ours(processesOn(this.host, reports));

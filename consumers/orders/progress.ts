@@ -10,7 +10,7 @@ const KNOWN_FOR_MS = 15_000;
 
 interface Region {
   /** When each message in flight was accepted, oldest first. The prefetch bounds their number. */
-  inHand: number[];
+  inFlight: number[];
   ready: number | null;
   lookedAtMs: number;
 }
@@ -20,31 +20,31 @@ export class Progress {
 
   constructor(regions: readonly string[]) {
     this.regions = new Map(
-      regions.map((region) => [region, { inHand: [], ready: null, lookedAtMs: 0 }]),
+      regions.map((region) => [region, { inFlight: [], ready: null, lookedAtMs: 0 }]),
     );
   }
 
   /** Returns what to call once the message is settled. */
   came(region: string, acceptedAtMs: number): () => void {
-    const inHand = this.regions.get(region)?.inHand ?? [];
-    inHand.push(acceptedAtMs);
+    const inFlight = this.regions.get(region)?.inFlight ?? [];
+    inFlight.push(acceptedAtMs);
     // After a loss this list is the region's no more, and its messages come again.
     return () => {
-      const at = inHand.indexOf(acceptedAtMs);
-      if (at >= 0) inHand.splice(at, 1);
+      const at = inFlight.indexOf(acceptedAtMs);
+      if (at >= 0) inFlight.splice(at, 1);
     };
   }
 
   /** Messages of the region that are in flight. */
   inFlight(region: string): number {
-    return this.regions.get(region)?.inHand.length ?? 0;
+    return this.regions.get(region)?.inFlight.length ?? 0;
   }
 
   /** Messages in flight will be redelivered, and the number behind them is unknown. */
   lost(region: string): void {
     const known = this.regions.get(region);
     if (!known) return;
-    known.inHand = [];
+    known.inFlight = [];
     known.ready = null;
   }
 
@@ -54,9 +54,9 @@ export class Progress {
   }
 
   report(nowMs: number): ShardReport["regions"] {
-    return [...this.regions].map(([region, { inHand, ready, lookedAtMs }]) => {
+    return [...this.regions].map(([region, { inFlight, ready, lookedAtMs }]) => {
       // Answers of payment workers and services carry no timestamp.
-      const first = inHand.find((ms) => ms > 0);
+      const first = inFlight.find((ms) => ms > 0);
       return {
         region,
         ready: nowMs - lookedAtMs > KNOWN_FOR_MS ? null : ready,

@@ -10,7 +10,7 @@ import type { ChargeAnswer, PaymentProvider } from "./provider.ts";
 
 const REQUESTS = 300;
 const CALLS_AT_ONCE = 256;
-const MOST_IN_MESSAGE = 100;
+const MAX_IN_MESSAGE = 100;
 
 /** A broker's channel, as far as a subscription uses it. */
 class FakeChannel extends EventEmitter {
@@ -76,7 +76,7 @@ function start(
 test("full messages fill the places at the provider and leave some to others", async () => {
   const channel = new FakeChannel();
   const worker = await start(channel, () => Promise.reject(new Error("not called")));
-  const requests = channel.prefetched * MOST_IN_MESSAGE;
+  const requests = channel.prefetched * MAX_IN_MESSAGE;
   expect(requests).toBeGreaterThan(2 * CALLS_AT_ONCE);
   expect(requests).toBeLessThan(7 * CALLS_AT_ONCE);
   await worker.stop();

@@ -59,8 +59,8 @@ export class HttpProvider implements PaymentProvider {
     });
     if (reply.kind !== "reply") return reply;
     const { status, body } = reply;
-    if (status === 200 && says(body, "captured", terms)) return { kind: "captured" };
-    if (status === 202 && says(body, "pending", terms)) return { kind: "pending" };
+    if (status === 200 && confirms(body, "captured", terms)) return { kind: "captured" };
+    if (status === 202 && confirms(body, "pending", terms)) return { kind: "pending" };
     if (REFUSALS.has(status) && refuses(body, "declined", terms))
       return { kind: "declined", reason: reasonOf(body) };
     return noAnswer(reply);
@@ -74,9 +74,9 @@ export class HttpProvider implements PaymentProvider {
     const { status, body } = reply;
     if (status === 404 && isNone(body, terms.key)) return { kind: "none" };
     if (status !== 200) return noAnswer(reply);
-    if (says(body, "pending", terms)) return { kind: "pending" };
-    if (says(body, "declined", terms)) return { kind: "declined", reason: reasonOf(body) };
-    const now = says(body, "captured", terms) ? whereabouts(body) : undefined;
+    if (confirms(body, "pending", terms)) return { kind: "pending" };
+    if (confirms(body, "declined", terms)) return { kind: "declined", reason: reasonOf(body) };
+    const now = confirms(body, "captured", terms) ? whereabouts(body) : undefined;
     return now ? { kind: "captured", now } : noAnswer(reply);
   }
 
@@ -92,8 +92,8 @@ export class HttpProvider implements PaymentProvider {
     });
     if (reply.kind !== "reply") return reply;
     const { status, body } = reply;
-    if (status === 200 && says(body, "refunded", terms)) return { kind: "refunded" };
-    if (status === 202 && says(body, "pending", terms)) return { kind: "pending" };
+    if (status === 200 && confirms(body, "refunded", terms)) return { kind: "refunded" };
+    if (status === 202 && confirms(body, "pending", terms)) return { kind: "pending" };
     if (REFUSALS.has(status) && refuses(body, "refused", terms))
       return { kind: "refused", reason: reasonOf(body) };
     // A single 404 may come from a proxy. If the charge cannot be looked up either, the provider
@@ -113,9 +113,9 @@ export class HttpProvider implements PaymentProvider {
     const { status, body } = reply;
     if (status === 404 && isNone(body, terms.key)) return { kind: "none" };
     if (status !== 200) return noAnswer(reply);
-    if (says(body, "refunded", terms)) return { kind: "refunded" };
-    if (says(body, "pending", terms)) return { kind: "pending" };
-    if (says(body, "refused", terms)) return { kind: "refused", reason: reasonOf(body) };
+    if (confirms(body, "refunded", terms)) return { kind: "refunded" };
+    if (confirms(body, "pending", terms)) return { kind: "pending" };
+    if (confirms(body, "refused", terms)) return { kind: "refused", reason: reasonOf(body) };
     return noAnswer(reply);
   }
 
@@ -170,7 +170,7 @@ function chargeUrl(key: string): string {
 }
 
 /** Whether the whole answer matches the request. */
-function says(body: Body, wanted: string, terms: Terms): boolean {
+function confirms(body: Body, wanted: string, terms: Terms): boolean {
   const { status, key, amount, currency } = fieldsOf(body);
   return (
     status === wanted && key === terms.key && amount === terms.amount && currency === terms.currency
@@ -181,7 +181,7 @@ function says(body: Body, wanted: string, terms: Terms): boolean {
 function refuses(body: Body, wanted: string, terms: Terms): boolean {
   const { amount, currency } = terms;
   const complete = { kind: "json", json: { amount, currency, ...fieldsOf(body) } } as const;
-  return says(complete, wanted, terms);
+  return confirms(complete, wanted, terms);
 }
 
 function isNone(body: Body, key: string): boolean {

@@ -58,7 +58,7 @@ function worker(reads: Pick<Ledger, "rates"> = ledger) {
   return {
     feed,
     hear: (rates: Record<string, string>, atMs = now()) =>
-      feed.heard(
+      feed.receive(
         Buffer.from(
           JSON.stringify(
             Object.entries(rates).map(
@@ -249,21 +249,21 @@ test("a verdict that Redis missed reaches it later, and metrics know what waits"
   await hear({ [USD]: "1.5" });
   const sync = new RateSync({ runtime: clock, ledger, store: store() });
   expect(sync.report()).toEqual({});
-  await sync.look();
+  await sync.refresh();
   expect(sync.report()).toEqual({ ratesHeld: 1 });
   const verdict = { kind: "rate", ref: "t", pair: USD, value: "1.5", verdict: "accept" } as const;
   expect(await ledger.operate(verdict, "olga")).toBe("done");
   const away = { settle: () => Promise.reject(new Error("Redis is away")) };
   expect(settleRates(ledger, away)).rejects.toThrow("away");
   await clock.advance(5_000);
-  await sync.look();
+  await sync.refresh();
   expect([await inUse(), sync.report()]).toEqual([{ [USD]: "1.5" }, { ratesHeld: 0 }]);
   expect(await ledger.operationsOpen()).toEqual([]);
 });
 
 test("messages without sense are refused by name, and there are bounds", async () => {
   const { feed } = worker();
-  await feed.heard(Buffer.from("not json"));
-  await feed.heard(Buffer.alloc(40 * 2 ** 20, " "));
+  await feed.receive(Buffer.from("not json"));
+  await feed.receive(Buffer.alloc(40 * 2 ** 20, " "));
   expect([feed.counts, events]).toEqual([{ taken: 0, refused: 2 }, ["rate refused"]]);
 });

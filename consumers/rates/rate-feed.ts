@@ -50,7 +50,7 @@ export class RateFeed {
         exclusive: true,
         bindTo: FX_RATES,
         noAck: true,
-        handler: ({ body }) => void this.heard(body),
+        handler: ({ body }) => void this.receive(body),
       });
       this.subscriptions.push(subscription);
       void ignore(subscription.start(), "subscription_open");
@@ -79,7 +79,7 @@ export class RateFeed {
   }
 
   /** A message of the feed, or an answer to a request. */
-  async heard(body: Buffer): Promise<void> {
+  async receive(body: Buffer): Promise<void> {
     const { now, maxAgeMs, put, kept, log } = this.options;
     const sound = ratesIn(body).flatMap((value) => {
       const rate = readRate(value);

@@ -109,7 +109,7 @@ export class Recovery {
    * Called in every round. Halts as the ledger says. Ends the pause if another worker has rebuilt
    * Redis meanwhile, and tries again after it.
    */
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     if (await ignore(this.haltAsRecorded(), "halt_look")) return;
     if (!this.resting) {
       if (this.waits && !this.rebuilding) this.options.repairAgain(this.troubleIn); // 4

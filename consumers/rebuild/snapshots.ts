@@ -39,7 +39,7 @@ export class Snapshots {
    * Makes a shard's snapshot if one is due. `lastN` is the last recorded entry. With `wanted`, a
    * single new entry suffices.
    */
-  async look(shard: number, lastN: number, wanted = false): Promise<void> {
+  async makeIfDue(shard: number, lastN: number, wanted = false): Promise<void> {
     if (this.busy || this.options.runtime.monotonicMs() < this.restsUntilMs) return;
     const { ledger, snapshotEntries } = this.options;
     let held = this.held.get(shard);

@@ -9,7 +9,7 @@ import type { Ledger } from "../../ledger/contract.ts";
 import type { RegionLink } from "../orders/relay.ts";
 
 const QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED];
-const LOOK_EVERY_MS = 2_000;
+const REFRESH_MS = 2_000;
 
 export interface DeadCountsOptions {
   readonly runtime: Runtime;
@@ -25,7 +25,7 @@ type Counted = Pick<WorkerReport, "dead" | "services">;
 export class DeadCounts {
   private readonly dead = new Map<string, DeadCount>();
   private services: readonly ServiceCount[] | undefined;
-  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private refreshedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: DeadCountsOptions) {}
 
@@ -37,10 +37,10 @@ export class DeadCounts {
     };
   }
 
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     const { runtime, regions } = this.options;
-    if (runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = runtime.monotonicMs();
+    if (runtime.monotonicMs() - this.refreshedAtMs < REFRESH_MS) return;
+    this.refreshedAtMs = runtime.monotonicMs();
     for (const { consuming } of regions) {
       if (!consuming.up) continue;
       for (const queue of QUEUES) {

@@ -41,39 +41,39 @@ function watched() {
 test("shards are released once when commits have been unanswered for too long", async () => {
   const { state, watch } = watched();
   state.silentMs = GIVE_UP_MS;
-  await watch.look([]);
+  await watch.check([]);
   expect([watch.lost, state.gaveUp]).toEqual([false, 0]);
   state.silentMs = GIVE_UP_MS + 1;
-  await watch.look([]);
-  await watch.look([]);
+  await watch.check([]);
+  await watch.check([]);
   expect([watch.lost, state.gaveUp]).toEqual([true, 1]);
 });
 
 test("it resumes once pending entries are recorded and the ledger answers", async () => {
   const { runtime, state, watch } = watched();
   state.silentMs = GIVE_UP_MS + 1;
-  await watch.look([]);
+  await watch.check([]);
   state.silentMs = 5; // the next commit has no answer yet
-  await watch.look([]);
+  await watch.check([]);
   expect(watch.lost).toBe(true);
   state.silentMs = 0;
   state.answers = false;
   runtime.pass(1);
-  await watch.look([]);
+  await watch.check([]);
   expect([watch.lost, watch.answers]).toEqual([true, false]);
   state.answers = true;
-  await watch.look([]);
+  await watch.check([]);
   expect([watch.lost, watch.answers]).toEqual([false, true]);
 });
 
 test("a ledger that never answers is away after 2 s, and lost if that lasts", async () => {
   const { runtime, state, watch } = watched();
   state.silent = true;
-  const looked = watch.look([]);
+  const checked = watch.check([]);
   await runtime.advance(1_999);
   expect([watch.answers, watch.lost]).toEqual([true, false]);
   await runtime.advance(1);
-  await looked;
+  await checked;
   expect([watch.answers, watch.lost, state.gaveUp]).toEqual([false, true, 1]);
 });
 
@@ -81,7 +81,7 @@ test("a ledger without what it had confirmed went back; one with more did not", 
   const { watch, positions, owner, wentBack } = watched();
   const lookAt = async (lastN: number, lastId: string) => {
     positions.splice(0, 1, { shard: 0, epoch: 1, lastId, lastN });
-    await watch.look([owner]);
+    await watch.check([owner]);
     return wentBack.splice(0);
   };
   expect(await lookAt(5, "e5")).toEqual([]);
@@ -92,8 +92,8 @@ test("a ledger without what it had confirmed went back; one with more did not", 
 
 test("what is recorded while the ledger answers is not missed in its answer", async () => {
   const { watch, owner, wentBack } = watched();
-  const looked = watch.look([owner]);
+  const checked = watch.check([owner]);
   owner.recorded = { id: "e6", n: 6 };
-  await looked;
+  await checked;
   expect(wentBack).toEqual([]);
 });

@@ -46,7 +46,7 @@ export class LedgerWatch<O extends Owner = AcquiredShard> {
     this.heardMs = options.runtime.monotonicMs();
   }
 
-  async look(owners: readonly O[]): Promise<void> {
+  async check(owners: readonly O[]): Promise<void> {
     const { runtime, ledger, wentBack } = this.options;
     // Read before the query: its answer may be ahead of them, and never behind.
     const marks = owners.map((owner) => ({ owner, ...owner.recorded }));

@@ -15,7 +15,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 export class LostRegions {
   private declared = NONE;
-  private said = "";
+  private logged = "";
 
   constructor(private readonly options: LostRegionsOptions) {}
 
@@ -25,12 +25,12 @@ export class LostRegions {
   }
 
   /** Reads the ledger only while a region is away. */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     const { ledger, log } = this.options;
     this.declared = this.away.length > 0 ? await ledger.lostRegions() : NONE;
     const regions = [...this.lost];
-    if (regions.join() === this.said) return;
-    this.said = regions.join();
+    if (regions.join() === this.logged) return;
+    this.logged = regions.join();
     log("regions lost", { regions });
   }
 

@@ -3,12 +3,12 @@
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Ledger, Owed } from "../../ledger/contract.ts";
 
-const LOOK_EVERY_MS = 5_000;
+const REFRESH_MS = 5_000;
 
 export class OwedCounts {
   /** undefined: not read yet, which is not zero. */
   private counts: Owed | undefined;
-  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private refreshedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly runtime: Runtime,
@@ -19,9 +19,9 @@ export class OwedCounts {
     return this.counts ? { owed: this.counts } : {};
   }
 
-  async look(): Promise<void> {
-    if (this.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = this.runtime.monotonicMs();
+  async refresh(): Promise<void> {
+    if (this.runtime.monotonicMs() - this.refreshedAtMs < REFRESH_MS) return;
+    this.refreshedAtMs = this.runtime.monotonicMs();
     this.counts = await this.ledger.owed();
   }
 }

@@ -7,7 +7,7 @@ import type { Ledger } from "../../ledger/contract.ts";
 
 type Operations = Pick<Ledger, "operationsOpen" | "operationsDone">;
 
-const LOOK_EVERY_MS = 2_000;
+const REFRESH_MS = 2_000;
 
 export interface RateSyncOptions {
   readonly runtime: Runtime;
@@ -18,7 +18,7 @@ export interface RateSyncOptions {
 export class RateSync {
   /** undefined: not read yet, which is not zero. */
   private held: number | undefined;
-  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private refreshedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: RateSyncOptions) {}
 
@@ -26,10 +26,10 @@ export class RateSync {
     return this.held === undefined ? {} : { ratesHeld: this.held };
   }
 
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     const { runtime, ledger, store } = this.options;
-    if (runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = runtime.monotonicMs();
+    if (runtime.monotonicMs() - this.refreshedAtMs < REFRESH_MS) return;
+    this.refreshedAtMs = runtime.monotonicMs();
     await settleRates(ledger, store);
     this.held = (await store.waiting()).filter(({ state }) => state === "held").length;
   }

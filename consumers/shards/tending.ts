@@ -41,7 +41,7 @@ export interface TendingOptions {
   readonly recovery: Recovery;
   readonly governing: Governing;
   readonly relay: Relay;
-  readonly looks: {
+  readonly tasks: {
     readonly rateSync: RateSync;
     readonly routes: RouteSync;
     readonly dead: DeadCounts;
@@ -87,32 +87,32 @@ export class Tending {
   /** Starts every task that is not still running from the last round. */
   round(owners: ReadonlyMap<number, Acquisition | AcquiredShard>): void {
     const { chores } = this;
-    const { recovery, governing, looks, worker } = this.options;
-    const { rateSync, routes, dead, owed, upkeep, lost } = looks;
+    const { recovery, governing, tasks, worker } = this.options;
+    const { rateSync, routes, dead, owed, upkeep, lost } = tasks;
     const running = [...owners.values()]
       .filter((owner) => owner instanceof AcquiredShard)
       .filter((owner) => owner.running);
-    chores.begin("ledger", () => this.ledger.look(running));
+    chores.begin("ledger", () => this.ledger.check(running));
     if (this.unfit === CLOCK_JUMPED && owners.size > 0)
       chores.begin("clock", () => worker.dropAll("Redis's clock has jumped"));
     if (recovery.halted !== undefined) {
       chores.begin("halt", () => recovery.watchHalt()); // 3
       return;
     }
-    chores.begin("recovery", () => recovery.look());
-    chores.begin("lost regions", () => lost.look());
-    if (governing.watchesCpu) chores.begin("installation", () => this.installation.look());
+    chores.begin("recovery", () => recovery.check());
+    chores.begin("lost regions", () => lost.refresh());
+    if (governing.watchesCpu) chores.begin("installation", () => this.installation.refresh());
     for (const owner of running) {
       if (governing.paused) continue; // 3
       chores.begin(`shard ${owner.shard}`, () => this.shard(owner));
-      chores.begin(`upkeep ${owner.shard}`, () => upkeep.look(owner));
+      chores.begin(`upkeep ${owner.shard}`, () => upkeep.run(owner));
     }
     if (!owners.has(0)) return;
     chores.begin("sales", () => this.sales());
-    chores.begin("rates", () => rateSync.look());
+    chores.begin("rates", () => rateSync.refresh());
     chores.begin("routes", () => routes.sync());
-    chores.begin("dead letters", () => dead.look());
-    chores.begin("owed", () => owed.look());
+    chores.begin("dead letters", () => dead.refresh());
+    chores.begin("owed", () => owed.refresh());
   }
 
   private async shard(owner: AcquiredShard): Promise<void> {

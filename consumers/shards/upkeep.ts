@@ -12,7 +12,7 @@ export interface UpkeepOptions extends Omit<SnapshotsOptions, "ledger"> {
 }
 
 /** Sales end rarely, and what they leave in Redis does no harm. */
-const LOOK_EVERY_MS = 5_000;
+const RETIRE_MS = 5_000;
 /** By then the bucket of every id made before the close has ended, even if its clock was ahead. */
 const MARGIN_MS = SEEN_BUCKET_MS + AHEAD_MS;
 /** Retired sales cleared in one round. A new owner goes through all that ever were. */
@@ -27,7 +27,7 @@ interface Owned {
 
 export class Upkeep {
   private readonly snapshots: Snapshots;
-  private lookedAtMs = Number.NEGATIVE_INFINITY;
+  private retiredAtMs = Number.NEGATIVE_INFINITY;
   /** Whether this worker owns shard 0: one worker retires sales for all. */
   private decides = false;
   /** A closed sale waits for snapshots that show that nothing of it is open. */
@@ -41,10 +41,10 @@ export class Upkeep {
   }
 
   /** Called in every round for each shard that is owned and running. */
-  async look({ shard, claim, recorded }: Owned): Promise<void> {
+  async run({ shard, claim, recorded }: Owned): Promise<void> {
     this.decides ||= shard === 0;
-    await this.snapshots.look(shard, recorded.n, this.waited);
-    await this.lookAtSales();
+    await this.snapshots.makeIfDue(shard, recorded.n, this.waited);
+    await this.retireSales();
     await this.clear(claim);
   }
 
@@ -57,9 +57,9 @@ export class Upkeep {
     this.snapshots.stop();
   }
 
-  private async lookAtSales(): Promise<void> {
-    if (this.options.runtime.monotonicMs() - this.lookedAtMs < LOOK_EVERY_MS) return;
-    this.lookedAtMs = this.options.runtime.monotonicMs();
+  private async retireSales(): Promise<void> {
+    if (this.options.runtime.monotonicMs() - this.retiredAtMs < RETIRE_MS) return;
+    this.retiredAtMs = this.options.runtime.monotonicMs();
     const { ledger, now, dedupWindowMs, log } = this.options;
     const { ended, closed } = await ledger.endedSales(now(), dedupWindowMs + MARGIN_MS);
     this.waited = closed > ended.length;

@@ -66,7 +66,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
   const { snapshotEntries, makeSnapshot: makeHere } = options;
   const { rateMaxAgeMs, rateMaxStep } = waits;
   const rateStore = new RateStore(redis, { maxAgeMs: rateMaxAgeMs, maxStep: rateMaxStep });
-  const looks = {
+  const tasks = {
     rateSync: new RateSync({ runtime, ledger, store: rateStore }),
     routes: new RouteSync({ ledger, regions, log }),
     dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
@@ -96,7 +96,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     relay,
     ...pacersOf(runtime),
     recovery,
-    ...looks,
+    ...tasks,
     rates: rateFeed(options, rateStore, worker.ratesKept),
     tending: new Tending({
       runtime,
@@ -106,7 +106,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
       recovery,
       governing,
       relay,
-      looks,
+      tasks,
       worker: { dropAll, stop },
       log,
     }),

@@ -137,7 +137,7 @@ export class Worker {
     this.options.runtime.stopTimer(this.timer);
     await this.lastBeat;
     const shards = [...this.owners.keys()];
-    await ignore(this.parts.members.letGo(this.options.id, shards, true), "release");
+    await ignore(this.parts.members.release(this.options.id, shards, true), "release");
     await this.parts.recovery.stop();
     this.parts.upkeep.stop();
     this.parts.relay.stop();
@@ -205,7 +205,7 @@ export class Worker {
     try {
       if ((await this.parts.members.claim(id, waits.leaseMs, shard)) !== "claimed") return;
       // Stopped meanwhile: stop() did not know of this lease.
-      if (this.stopping) await ignore(this.parts.members.letGo(id, [shard], false), "release");
+      if (this.stopping) await ignore(this.parts.members.release(id, [shard], false), "release");
       else await this.acquire(shard);
     } catch (error) {
       log("shard not acquired", { shard, error: messageOf(error) });
@@ -315,7 +315,7 @@ export class Worker {
     await owner.close();
     this.parts.upkeep.forget(owner.shard);
     this.options.log("shard released", { shard: owner.shard, why });
-    void ignore(this.parts.members.letGo(this.options.id, [owner.shard], false), "release");
+    void ignore(this.parts.members.release(this.options.id, [owner.shard], false), "release");
   }
 
   private async dropAll(why: string): Promise<void> {

@@ -22,7 +22,7 @@ export interface WebhookSenderOptions extends Omit<DeliveryOptions, "now"> {
 }
 
 /** How often an idle endpoint is checked. */
-const LOOK_EVERY_MS = 200;
+const IDLE_MS = 200;
 const BEATS_PER_LEASE = 3;
 
 interface Running {
@@ -65,7 +65,7 @@ export class WebhookSender {
     this.stopped = true;
     this.options.runtime.stopTimer(this.timer);
     await this.beating;
-    await this.letGo([...this.running.values()]);
+    await this.release([...this.running.values()]);
     await ignore(this.options.ledger.webhooks.release(this.options.id, [], true), "release");
   }
 
@@ -107,7 +107,7 @@ export class WebhookSender {
       this.running.delete(endpoint);
     }
     const extra = this.running.size - (await webhooks.share());
-    if (extra > 0) await this.letGo([...this.running.values()].slice(0, extra));
+    if (extra > 0) await this.release([...this.running.values()].slice(0, extra));
     for (const lease of await webhooks.claim(id, leaseMs, this.running.size)) this.begin(lease);
   }
 
@@ -145,7 +145,7 @@ export class WebhookSender {
       for (;;) {
         const round = await sender.round();
         if (round === "lost" || round === "paused" || sender.ending) break;
-        await runtime.sleep(round === "idle" ? LOOK_EVERY_MS : 0);
+        await runtime.sleep(round === "idle" ? IDLE_MS : 0);
         if (sender.ending) break;
       }
     } catch (error) {
@@ -155,7 +155,7 @@ export class WebhookSender {
     if (this.running.get(endpoint)?.sender === sender) this.running.delete(endpoint);
   }
 
-  private async letGo(all: readonly Running[]): Promise<void> {
+  private async release(all: readonly Running[]): Promise<void> {
     const { id, ledger } = this.options;
     for (const { sender } of all) sender.quiet();
     await Promise.all(all.map(({ ended }) => ended));

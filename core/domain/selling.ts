@@ -5,9 +5,9 @@ import type { ItemFigures } from "./sale-figures.ts";
 const OVER_MS = 60_000;
 const EVERY_MS = 5_000;
 /** A rate over less time than this is chance. */
-const LEAST_MS = 10_000;
+const MIN_MS = 10_000;
 /** Fewer units in that time do not show when the rest will be sold. */
-const LEAST_UNITS = 5;
+const MIN_UNITS = 5;
 
 export interface Shelf {
   readonly total: number;
@@ -44,12 +44,12 @@ export class Selling {
     { atMs, closesAtMs }: { readonly atMs: number; readonly closesAtMs: number },
   ): ItemFigures {
     const first = this.samples.find((s) => s.gone.has(name));
-    if (!shelf || !first || atMs - first.atMs < LEAST_MS)
+    if (!shelf || !first || atMs - first.atMs < MIN_MS)
       return { unitsPerS: null, soldOutAtMs: this.soldOut.get(name) ?? null };
     const left = shelf.total - shelf.available - (first.gone.get(name) ?? 0);
     const unitsPerS = (1_000 * Math.max(0, left)) / (atMs - first.atMs);
     if (shelf.available === 0) return { unitsPerS, soldOutAtMs: this.soldOut.get(name) ?? null };
-    const tells = left >= Math.min(LEAST_UNITS, shelf.available);
+    const tells = left >= Math.min(MIN_UNITS, shelf.available);
     const endMs =
       unitsPerS > 0 && tells ? atMs + (1_000 * shelf.available) / unitsPerS : Number.NaN;
     return { unitsPerS, soldOutAtMs: endMs <= closesAtMs ? Math.round(endMs) : null };

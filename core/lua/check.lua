@@ -1,5 +1,5 @@
--- check: does Redis still hold what the ledger recorded last? The chain of random ids tells, where
--- numbers alone would not. And is there anything in the shard that a sweep could end?
+-- check: does Redis still hold what the ledger recorded last? The chain of random ids shows it, as
+-- numbers alone would not. And does anything in the shard wait for what a sweep could end?
 --
 -- KEYS  1 the shard's meta hash
 -- ARGV  1 incarnation  2 id the ledger recorded last  3 its number  4 epoch: only the owner knows

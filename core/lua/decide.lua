@@ -35,7 +35,7 @@ local function want_records(records, orders)
   end
 end
 
--- Adds the rows of a message that are no plain orders to what is read for them.
+-- Adds the rows of a message other than plain orders to what is read for them.
 local function want_others(named, redriven, orders)
   for i = 1, orders.count do
     local kind = orders.kinds[i]
@@ -227,7 +227,7 @@ local function decide_orders(batch, orders, gateway, forced)
         word = decide_now(batch, orders, i, gateway)
         if word == 'no_rate' then word = wait_unnumbered(batch, orders, i, gateway) end
       end
-      -- As remember: a call for each order is felt.
+      -- As remember: a call for each order would be noticeable.
       local record, n = fingerprint[i] .. ' ' .. word, fresh.n
       seen[field] = record
       fresh[n + 1], fresh[n + 2], fresh.n = field, record, n + 2

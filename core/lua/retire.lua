@@ -1,5 +1,5 @@
 -- retire_stock: a sale that has ended leaves Redis: its counters go, and its name stays in one set,
--- so that an order that still comes for it is sale_closed and not unknown_item. May be repeated.
+-- so that an order that still arrives is sale_closed and not unknown_item. May be repeated.
 --
 -- KEYS  1 meta hash of any shard (whether this Redis is open)  2 the sale's stock hash
 --       3 the set of retired sales

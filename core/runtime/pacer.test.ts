@@ -2,13 +2,13 @@ import { expect, test } from "bun:test";
 import { Pacer } from "./pacer.ts";
 import { VirtualRuntime } from "./testing.ts";
 
-const MOST_MS = 25;
+const MAX_MS = 25;
 const FULL_FROM = 500;
 
 /** A pacer whose units carry all rows that have come since the last one. */
 function rig() {
   const runtime = new VirtualRuntime();
-  const pacer = new Pacer({ runtime, mostMs: () => MOST_MS, fullFrom: FULL_FROM });
+  const pacer = new Pacer({ runtime, mostMs: () => MAX_MS, fullFrom: FULL_FROM });
   const starts: number[] = [];
   let rows = 0;
   const unit = () => {
@@ -50,7 +50,7 @@ test("under load at most one unit starts in each interval, with all that came", 
   it.starts.splice(0);
   await rowsEvery(it, 1, 1_000);
   expect(it.starts.length).toBeGreaterThan(30);
-  expect(it.starts.length).toBeLessThanOrEqual(1_000 / MOST_MS + 1);
+  expect(it.starts.length).toBeLessThanOrEqual(1_000 / MAX_MS + 1);
 });
 
 test("the interval is in proportion to the load", async () => {
@@ -74,32 +74,32 @@ test("when the load is over, rows wait for nothing again", async () => {
 test("a full unit starts at once, and does not put off those that wait", async () => {
   const it = rig();
   await rowsEvery(it, 1, 200);
-  await it.runtime.advance(MOST_MS);
+  await it.runtime.advance(MAX_MS);
   it.starts.splice(0);
   const nowMs = it.runtime.monotonicMs();
   it.unit();
   it.row();
   let full = 0;
-  for (let ms = 0; ms < MOST_MS; ms++) {
+  for (let ms = 0; ms < MAX_MS; ms++) {
     it.pacer.hurry(() => {
       full++;
       it.pacer.started();
     });
     await it.runtime.advance(1);
   }
-  expect(full).toBe(MOST_MS);
-  expect(it.starts.map((ms) => ms - nowMs)).toEqual([0, MOST_MS]);
+  expect(full).toBe(MAX_MS);
+  expect(it.starts.map((ms) => ms - nowMs)).toEqual([0, MAX_MS]);
 });
 
 test("all that wait start together", async () => {
   const it = rig();
   await rowsEvery(it, 1, 200);
-  await it.runtime.advance(MOST_MS);
+  await it.runtime.advance(MAX_MS);
   it.unit();
   const started: string[] = [];
   const starts = ["a", "b", "c"].map((name) => () => void started.push(name));
   for (const start of starts) it.pacer.enter(start);
-  await it.runtime.advance(MOST_MS - 1);
+  await it.runtime.advance(MAX_MS - 1);
   expect(started).toEqual([]);
   await it.runtime.advance(1);
   expect(started).toEqual(["a", "b", "c"]);
@@ -108,18 +108,18 @@ test("all that wait start together", async () => {
 test("a start that enters again while it waits keeps its turn", async () => {
   const it = rig();
   await rowsEvery(it, 1, 200);
-  await it.runtime.advance(MOST_MS);
+  await it.runtime.advance(MAX_MS);
   it.unit();
   const sinceMs = it.runtime.monotonicMs();
   let startedMs = 0;
   const start = () => {
     startedMs = it.runtime.monotonicMs();
   };
-  for (let ms = 0; startedMs === 0 && ms < 2 * MOST_MS; ms++) {
+  for (let ms = 0; startedMs === 0 && ms < 2 * MAX_MS; ms++) {
     it.pacer.enter(start);
     await it.runtime.advance(1);
   }
-  expect(startedMs - sinceMs).toBe(MOST_MS);
+  expect(startedMs - sinceMs).toBe(MAX_MS);
 });
 
 test("a start that hurries twice in a turn is called once", async () => {

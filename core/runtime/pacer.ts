@@ -15,7 +15,7 @@ import type { Runtime } from "./runtime.ts";
 /** The load is what was carried in about this long, ms. */
 const LOAD_MS = 100;
 /** Timers are no finer than this, ms. */
-const LEAST_MS = 1;
+const MIN_MS = 1;
 /** After a unit's answer, its sender's clients answer in turn: a share of the interval for them. */
 const AFTER_ANSWER = 1 / 3;
 
@@ -44,7 +44,7 @@ export class Pacer {
     if (this.hurried.has(start)) return;
     if (!this.timed) {
       const waitMs = this.waitMs();
-      if (waitMs < LEAST_MS) {
+      if (waitMs < MIN_MS) {
         this.hurry(start); // 1
         return;
       }

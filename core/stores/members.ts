@@ -27,7 +27,7 @@ export interface Running {
  * A lease that ends later was set before Redis's clock was put back: its holder may be long gone.
  * The longest lease of a worker is a minute (setting-table.ts).
  */
-const MOST_AHEAD_MS = 120_000;
+const MAX_AHEAD_MS = 120_000;
 
 export class Members {
   constructor(private readonly redis: RedisStore) {}
@@ -57,7 +57,7 @@ export class Members {
   }
 
   /** Returns leases; `leave` also removes the worker from the list. */
-  async letGo(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
+  async release(worker: string, shards: readonly number[], leave: boolean): Promise<void> {
     await this.redis.call("let_go", [WORKERS_KEY, OWNERS_KEY], [worker, leave ? 1 : 0, ...shards]);
   }
 
@@ -160,7 +160,7 @@ function running(leases: Record<string, string>, nowMs: number): Map<string, str
   const kept = new Map<string, string>();
   for (const [name, lease] of Object.entries(leases)) {
     const endMs = endOf(lease);
-    if (endMs > nowMs && endMs <= nowMs + MOST_AHEAD_MS)
+    if (endMs > nowMs && endMs <= nowMs + MAX_AHEAD_MS)
       kept.set(name, lease.slice(lease.indexOf(" ") + 1));
   }
   return kept;

@@ -34,7 +34,7 @@ test("an order is found by its id alone, by user and by state, and tells its sto
   const t = await start();
   const id = Bun.randomUUIDv7();
   await record(t, id, "ann");
-  for (const query of [`id=${id}`, "user=ann", "status=sold_out&sale=spring", "limit=1"]) {
+  for (const query of [`id=${id}`, "user=ann", "status=sold_out&saleId=spring", "limit=1"]) {
     const { status, body } = await get(t, `/v1/admin/orders?${query}`);
     expect([query, status]).toEqual([query, 200]);
     expect(body.orders).toMatchObject([{ id, user: "ann", status: "sold_out" }]);

@@ -22,7 +22,7 @@ export const ORDERS_QUERY = object({
   id: optional(orderId("The order's id alone")),
   user: optional(user("Only orders of this user.")),
   status: optional(ORDER_STATUS),
-  sale: SALE_ID,
+  saleId: SALE_ID,
   limit: ORDER_LIMIT,
   before: optional(matching(CURSOR, "the `before` of a page", "The `before` of the previous page")),
 });
@@ -33,7 +33,7 @@ export function addAdminOrders(app: App, { options }: AppParts): void {
 
   app.get("/v1/admin/orders", async (c) => {
     const query = read(ORDERS_QUERY, c.req.query());
-    const { id, user, status: state, sale: saleId, before, limit = ORDERS_A_PAGE } = query;
+    const { id, user, status: state, saleId, before, limit = ORDERS_A_PAGE } = query;
     c.set("target", id ?? c.req.query("user") ?? "");
     if (id !== undefined) {
       const found = await ledger.ordersWithId(id);

@@ -33,7 +33,7 @@ export const UNDECIDED_QUERY = object({
   region: optional(region("The region that alone holds them; default: this gateway's")),
 });
 /** Orders in one answer. */
-const MOST_UNDECIDED = 10_000;
+const MAX_UNDECIDED = 10_000;
 
 /**
  * Orders and cancels that only one region has confirmed to this gateway and whose outcome has not
@@ -47,7 +47,7 @@ export function addAdminUndecided(app: App, { options, orders }: AppParts): void
     const list = [];
     for (const batch of orders.undecided.confirmedBy(region, server.region)) {
       const acceptedAtMs = Math.round(batch.bornMs + aheadMs);
-      for (let i = 0; i < batch.size && list.length < MOST_UNDECIDED; i++)
+      for (let i = 0; i < batch.size && list.length < MAX_UNDECIDED; i++)
         if (batch.idAt(i) !== "")
           list.push({
             ...{ user: batch.userAt(i), id: batch.idAt(i), acceptedAtMs },
@@ -55,7 +55,7 @@ export function addAdminUndecided(app: App, { options, orders }: AppParts): void
           });
     }
     // The caller may have reached a gateway other than the one intended.
-    const full = list.length === MOST_UNDECIDED;
+    const full = list.length === MAX_UNDECIDED;
     return c.json({ gateway: server.id, region, orders: list, full });
   });
 }

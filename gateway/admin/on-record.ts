@@ -2,8 +2,8 @@
 //
 //   1. A change is entered in the audit before it happens. If that fails, it does not happen.
 //   2. Its result is added before the answer leaves. If that fails, the entry stays without one.
-//   3. What changes nothing is entered with its result, before the answer leaves. A look at the
-//      whole does not wait for a ledger that is locked or away: that is when it is needed.
+//   3. What changes nothing is entered with its result, before the answer leaves. Reads of the
+//      whole system do not wait for a ledger that is locked or away: that is when they are needed.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { messageOf } from "../../core/domain/message-of.ts";
@@ -14,7 +14,7 @@ import { Problem, problem, Refused } from "../http/problem.ts";
 import type { Audit, Call } from "./audit.ts";
 
 /**
- * Consoles ask for these every second, or on each page; of each subject one call in this time is
+ * Consoles ask for these every second, or on each page; one call of each subject in this time is
  * recorded.
  */
 const LOOKS: ReadonlySet<string> = new Set(
@@ -22,7 +22,7 @@ const LOOKS: ReadonlySet<string> = new Set(
 );
 const LOOK_EVERY_MS = 60_000;
 const LOOK_WAITS_MS = 500;
-const MOST_LOOKERS = 1_000;
+const MAX_SUBJECTS = 1_000;
 
 const UNRECORDED = problem(
   "unavailable",
@@ -40,7 +40,7 @@ export function onRecord(parts: AppParts, audit: Audit) {
     const nowMs = monotonicMs();
     const key = `${path} ${subject}`;
     if (nowMs - (looked.get(key) ?? Number.NEGATIVE_INFINITY) < LOOK_EVERY_MS) return true;
-    if (looked.size >= MOST_LOOKERS) looked.clear();
+    if (looked.size >= MAX_SUBJECTS) looked.clear();
     looked.set(key, nowMs);
     return false;
   };
@@ -86,7 +86,7 @@ export function onRecord(parts: AppParts, audit: Audit) {
       await audit.end(entry, call(), c.res.status).catch(failed); // 2
     else if (operator === undefined || !isLooking(c, operator)) {
       const recording = audit.record(call(), c.res.status).then(() => true, failed); // 3
-      // The overview shows what is away, the ledger too. Looks show no personal data.
+      // The overview shows what is away, the ledger too. These reads show no personal data.
       const isLook = operator !== undefined && LOOKS.has(c.req.path);
       const recorded = await (isLook ? Promise.race([recording, sleep(LOOK_WAITS_MS)]) : recording);
       if (recorded || operator === undefined || isLook) return;

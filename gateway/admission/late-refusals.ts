@@ -10,8 +10,8 @@ import type { GatewayLimits } from "../intake/limits.ts";
 import { TokenBuckets } from "./token-bucket.ts";
 
 /** Shorter than any client waits for an answer. */
-const LEAST_MS = 1_000;
-const MOST_MS = 2_000;
+const MIN_MS = 1_000;
+const MAX_MS = 2_000;
 
 /**
  * Answers of an HTTP call that are the client's own fault. Not among them: 404 and 409, which a
@@ -48,7 +48,7 @@ export class LateRefusals {
 
   private async hold(): Promise<void> {
     this.waiting++;
-    await this.runtime.sleep(LEAST_MS + this.runtime.random() * (MOST_MS - LEAST_MS)); // 2
+    await this.runtime.sleep(MIN_MS + this.runtime.random() * (MAX_MS - MIN_MS)); // 2
     this.waiting--;
   }
 }

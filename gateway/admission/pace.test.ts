@@ -223,7 +223,7 @@ test("in a flood of any size, at least one order is accepted for six that are sh
 /** CPU of an order, ms: of the gateway, of the client, and of those who decide it. */
 const COST = { shed: 0.005, accept: 0.012, send: 0.005, decide: 0.033 };
 /** What the decisions get at least while the gateway and the clients fill both cores. */
-const LEAST_SHARE = 0.35;
+const MIN_SHARE = 0.35;
 /** How many orders the gateway reads in a round of its event loop. */
 const ROUND = 10_000;
 
@@ -253,7 +253,7 @@ function retryStorm(clients: number, seconds: number): number[] {
     const busyMs = nowMs - startedMs;
     nowMs = Math.max(nowMs, startedMs + 1);
     const tookMs = nowMs - startedMs;
-    const leftMs = Math.max(LEAST_SHARE * tookMs, 2 * tookMs - busyMs - read * COST.send);
+    const leftMs = Math.max(MIN_SHARE * tookMs, 2 * tookMs - busyMs - read * COST.send);
     const decided = Math.min(undecided, Math.floor(leftMs / COST.decide));
     pace.decided(decided);
     decisions[second] = (decisions[second] ?? 0) + decided;

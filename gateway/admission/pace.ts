@@ -35,17 +35,17 @@ const FLOOR = 0.5;
 /** Accepting an order costs the machine as much as shedding this many: 0010-admission.md. */
 const SHED_PER_ACCEPTED = 6;
 /** An absolute minimum, orders per ms: recently there may have been no orders at all. */
-const LEAST_PER_MS = 1;
+const MIN_PER_MS = 1;
 /** Ticks between two moves, so that the effect of the last one shows. */
 const MOVE_TICKS = 3;
 /** Ticks without a shed order before it is unbounded again. */
 const CALM_TICKS = 10;
 /**
- * Means cover about this long, ms. One tick counts as at most MOST_MS of it: a machine that slept
+ * Means cover about this long, ms. One tick counts as at most MAX_MS of it: a machine that slept
  * is not overloaded.
  */
 const MEAN_MS = 500;
-const MOST_MS = 300;
+const MAX_MS = 300;
 /** Lateness is the median of this many ticks: a garbage collection is not overload. */
 const WINDOW = 5;
 /** Demand is excessive when it runs ahead of the decisions by as much as this time decides, ms … */
@@ -56,7 +56,7 @@ const AHEAD_MS = 1_000;
  */
 const FORGIVEN = 1.25;
 /** The lead is capped at this multiple of AHEAD_MS. */
-const MOST_AHEAD = 2;
+const MAX_AHEAD = 2;
 /**
  * Without excessive demand, this multiple of the lateness limit counts as late: a gateway short of
  * CPU may read so little that demand looks low.
@@ -108,7 +108,7 @@ export class Pace {
   ) {}
 
   private get floor(): number {
-    return Math.max(LEAST_PER_MS, this.can * FLOOR, this.shedPerMs / SHED_PER_ACCEPTED); // 2
+    return Math.max(MIN_PER_MS, this.can * FLOOR, this.shedPerMs / SHED_PER_ACCEPTED); // 2
   }
 
   get bounded(): boolean {
@@ -143,7 +143,7 @@ export class Pace {
 
   /** `lateMs`: the worst delay of the event loop since the last tick. */
   tick(nowMs: number, elapsedMs: number, lateMs: number): void {
-    const weight = 1 - Math.exp(-Math.min(elapsedMs, MOST_MS) / MEAN_MS);
+    const weight = 1 - Math.exp(-Math.min(elapsedMs, MAX_MS) / MEAN_MS);
     this.late.shift();
     this.late.push(lateMs);
     this.lateness = at(
@@ -153,10 +153,7 @@ export class Pace {
     const lead = Math.max(this.lead, this.can * AHEAD_MS);
     const shed = this.refused + this.full;
     const asked = this.taken + shed;
-    this.ahead = Math.max(
-      0,
-      Math.min(lead * MOST_AHEAD, this.ahead + asked - this.done * FORGIVEN),
-    );
+    this.ahead = Math.max(0, Math.min(lead * MAX_AHEAD, this.ahead + asked - this.done * FORGIVEN));
     this.full = 0;
     this.shedPerMs += (shed / Math.max(1, elapsedMs) - this.shedPerMs) * weight;
     // A tick without orders does not show how many could be accepted.

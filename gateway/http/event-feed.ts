@@ -11,7 +11,7 @@ import type { Followed, FollowedEvent, Ledger } from "../../ledger/contract.ts";
 const LOOK_EVERY_MS = 300;
 /** It rests for this many times as long as the last look took: a tenth of the time at most. */
 const REST = 9;
-const MOST_REST_MS = 3_000;
+const MAX_REST_MS = 3_000;
 /** An order that the ledger does not know is looked for this long: it may still be in its queue. */
 const UNKNOWN_MS = 60_000;
 /** Polls triggered by pushes are gathered for this long. */
@@ -166,7 +166,7 @@ export class EventFeed {
     }
     this.looking = false;
     const nowMs = this.runtime.monotonicMs();
-    this.restsUntilMs = nowMs + Math.min(MOST_REST_MS, REST * (nowMs - startedAtMs));
+    this.restsUntilMs = nowMs + Math.min(MAX_REST_MS, REST * (nowMs - startedAtMs));
     if (this.watches.size > 0 && !this.stopped) this.lookIn(this.again ? SOON_MS : LOOK_EVERY_MS);
   }
 

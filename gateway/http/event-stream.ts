@@ -14,7 +14,7 @@ import { matching, object, optional, read } from "./shape.ts";
 const HEARTBEAT_MS = 15_000;
 /** How long a client waits before it reconnects. */
 const RETRY_MS = 1_000;
-/** Timers know no longer time. A stream without news ends long before. */
+/** The longest time that a timer accepts. A stream without news ends long before. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Characters a client may leave unread. */
 const MAX_UNREAD = 64 * 1024;
@@ -118,7 +118,7 @@ class EventStream implements Follower {
     this.close();
   }
 
-  /** The client asks again, and is told that the order is not known. */
+  /** The client asks again, and is answered that the order is not known. */
   unknown(): void {
     this.close();
   }

@@ -1,5 +1,5 @@
 // Where clients connect. It can stop listening for a while: new connections are refused by the
-// kernel, open WebSockets and requests in flight go on.
+// kernel, open WebSockets and requests in flight continue.
 import type { Server } from "bun";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { SettingError } from "../../core/settings/settings.ts";

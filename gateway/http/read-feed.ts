@@ -69,7 +69,7 @@ async function positionOf(
 
 /** Callers that wait for the next event. The ledger is asked once for all of them. */
 export class LongPoll {
-  /** What wakes a caller, and the position it has read up to. */
+  /** What resumes a waiting caller, and the position it has read up to. */
   private readonly waiting = new Map<() => void, string>();
   private timer: Timer | undefined;
   private stopped = false;

@@ -6,12 +6,12 @@ import { showOrder } from "./read-orders.ts";
 const ORDER = {
   ...{ id: "o1", user: "ann", saleId: "spring", seq: 0, state: "payment_failed", currency: "EUR" },
   ...{ lines: [], metadata: "", maxTotal: 0, traceparent: "", acceptedAtMs: 0 },
+  first: { state: "reserved", atMs: 0 },
 } as unknown as StoredOrder;
 const at = "1970-01-01T00:00:00.000Z";
 
 test("an event of a charge says which attempt it was and why it failed", () => {
   const events: OrderEvent[] = [
-    { atMs: 0, event: "reserved", detail: "" },
     {
       ...{ atMs: 0, event: "charge_failed" },
       detail: '{"generation":1,"attempt":2,"detail":"card declined"}',

@@ -13,7 +13,7 @@ const FRESH_MS = 20;
 /** An answer is used for this many times as long as it took to get … */
 const REST = 19;
 /** … but never longer than this. */
-const MOST_MS = 1_000;
+const MAX_MS = 1_000;
 
 interface Answer {
   /** When Redis was asked, monotonic ms. */
@@ -102,7 +102,7 @@ export class StockReader {
     answer.stock.then(
       () => {
         const nowMs = this.runtime.monotonicMs();
-        const restMs = Math.min(MOST_MS, REST * (nowMs - askedMs));
+        const restMs = Math.min(MAX_MS, REST * (nowMs - askedMs));
         answer.freshUntilMs = nowMs + Math.max(FRESH_MS, restMs);
       },
       () => {

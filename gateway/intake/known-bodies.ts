@@ -8,7 +8,7 @@ const PLACES = 65_536;
 
 /**
  * A table by the last twelve hex digits of the id: the last four are the place, the other eight its
- * tag. The tag tells almost every new id apart without a look at a text. A map of the same names
+ * tag. The tag distinguishes almost every new id without reading a text. A map of the same names
  * cost each order several times as much (docs/decisions/0020-gateway-cost.md).
  */
 export class KnownBodies {

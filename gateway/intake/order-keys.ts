@@ -24,7 +24,7 @@ export const KEY_LIFE_MS = 24 * 3_600_000;
 export const MAX_KEY_LENGTH = 255;
 /** Visible ASCII, but nothing that separates or quotes values of a header. */
 const BARE_KEY = /^[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+$/;
-/** A string of RFC 9651: what the header's standard wants. */
+/** A string of RFC 9651, as the header's standard requires. */
 const QUOTED_KEY = /^"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

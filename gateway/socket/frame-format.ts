@@ -64,7 +64,7 @@ export function readFollowed(
   principal: Principal,
   nowMs: number,
 ): { user: string; id: string; after: number } | Problem {
-  if (!isObject(value)) return problem("not_an_object", "orders");
+  if (!isObject(value)) return problem("not_an_object");
   for (const key in value)
     if (!FOLLOW_FIELDS.has(key)) return new Problem("unknown_field", echo(key));
   const { id, after = -1 } = value;

@@ -207,11 +207,13 @@ export class Frames {
       );
       return;
     }
-    for (const order of orders) {
-      const reason = this.followOne(socket, principal, type === "follow", order);
+    for (let i = 0; i < orders.length; i++) {
+      const reason = this.followOne(socket, principal, type === "follow", orders[i]);
       if (!reason) continue;
       // One answer a frame: the orders behind the first wrong one are not looked at.
-      this.garbage(socket, reason);
+      const { field = "" } = reason;
+      const at = `orders[${i}]${field === "" ? "" : `.${field}`}`;
+      this.garbage(socket, field === "orders" ? reason : named(reason, at));
       return;
     }
   }
@@ -262,7 +264,8 @@ export class Frames {
   /** A later token renews the first, and must be the same user's. */
   private authenticated(socket: Socket, token: string, verdict: Principal | Problem): void {
     if (socket.closed) return;
-    const reason = verdict instanceof Problem ? verdict : otherUser(socket.principal, verdict);
+    const reason =
+      verdict instanceof Problem ? named(verdict, "token") : otherUser(socket.principal, verdict);
     if (reason) {
       this.garbage(socket, reason);
       if (!socket.principal) socket.close(CLOSE_POLICY, reason.code);
@@ -329,4 +332,9 @@ function otherUser(present: Principal | undefined, next: Principal): Problem | u
   return present && present.user !== next.user
     ? problem("forbidden", "token", "another user's: open another socket")
     : undefined;
+}
+
+/** The same refusal, of the frame's own member. */
+function named({ code, detail }: Problem, field: string): Problem {
+  return new Problem(code, field, detail);
 }

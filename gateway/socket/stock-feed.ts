@@ -14,7 +14,7 @@ const INTERVAL_MS = 250;
 /** It rests for this many times as long as the last round took. */
 const REST = 19;
 /** A new watcher waits for at most this long. */
-const MOST_MS = 2_000;
+const MAX_MS = 2_000;
 
 interface Feed {
   /** Watchers, and whether each has the full picture. */
@@ -81,7 +81,7 @@ export class StockFeed {
       if (stock) await this.tell(saleId, feed, stock);
     }
     const nowMs = this.runtime.monotonicMs();
-    this.restsUntilMs = nowMs + Math.min(MOST_MS, REST * (nowMs - startedAtMs));
+    this.restsUntilMs = nowMs + Math.min(MAX_MS, REST * (nowMs - startedAtMs));
     this.looking = false;
     if (this.feeds.size > 0) this.schedule(this.awaited ? 0 : INTERVAL_MS);
   }

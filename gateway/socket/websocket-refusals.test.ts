@@ -8,7 +8,7 @@ test("a bad token, none in the first frame, or none in time closes the socket", 
   const t = await start({ limits: { authenticateWithinMs: 100 } });
   const bad = await TestSocket.open(t.gateway.url);
   bad.send({ type: "auth", token: "rubbish" });
-  expect((await bad.next("error")).problem).toMatchObject({ code: "bad_token" });
+  expect((await bad.next("error")).problem).toMatchObject({ code: "bad_token", field: "token" });
   expect((await bad.closed).code).toBe(1008);
   const none = await TestSocket.open(t.gateway.url);
   none.send({ type: "order", ref: "1", order: order() });

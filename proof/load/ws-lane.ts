@@ -14,7 +14,7 @@ export interface WsLaneOptions extends LaneOptions {
  * Unanswered orders on one socket. The credit allows more, but orders that wait for seconds would
  * only be refused.
  */
-const MOST_PENDING = 256;
+const MAX_PENDING = 256;
 const RECONNECT_MS = 200;
 /** A socket that does not open, or brings no answer while some are due, counts as dead then. */
 const SILENCE_MS = 20_000;
@@ -128,7 +128,7 @@ export class WsLane {
     const { socket, options } = this;
     while (
       socket?.readyState === WebSocket.OPEN &&
-      this.pending.size < Math.min(this.credit, MOST_PENDING)
+      this.pending.size < Math.min(this.credit, MAX_PENDING)
     ) {
       const errand = this.again.shift() ?? this.nextErrand();
       if (!errand) return;

@@ -277,7 +277,7 @@ export const PLANTED: readonly Planted[] = [
     edits: [
       edit(
         "consumers/payments/provider-client.ts",
-        'if (status === 200 && says(body, "captured", terms)) return { kind: "captured" };',
+        'if (status === 200 && confirms(body, "captured", terms)) return { kind: "captured" };',
         'if (status === 200) return { kind: "captured" };',
       ),
     ],

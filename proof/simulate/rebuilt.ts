@@ -16,7 +16,7 @@ type Content = Map<string, unknown>;
 
 /** Not loaded by a rebuild, or only with the chain's end in it. */
 const OWN_WAY = /:(meta|outbox|freed)$/;
-const MOST_SHOWN = 300;
+const MAX_SHOWN = 300;
 
 /** Where Redis differs, as lines. */
 export async function unlikeRebuilt(world: SimulatedWorld, saleId: string): Promise<string[]> {
@@ -78,9 +78,7 @@ function differences(before: Content, after: Content): string[] {
   return names.flatMap((name) => {
     const [was, is] = [before, after].map((all) => JSON.stringify(all.get(name)) ?? "nothing");
     if (was === is) return [];
-    return [
-      `I2 Redis is not what a rebuild loads: ${name}: ${was}, not ${is}`.slice(0, MOST_SHOWN),
-    ];
+    return [`I2 Redis is not what a rebuild loads: ${name}: ${was}, not ${is}`.slice(0, MAX_SHOWN)];
   });
 }
 

@@ -86,10 +86,10 @@ export interface Schedule {
 
 export const SALE_ID = "rush";
 const RUSH_MS = 12_000;
-const LEAST_ORDERS = 12;
+const MIN_ORDERS = 12;
 const MORE_ORDERS = 36;
 /** Few in most seeds, many in some. */
-const MOST_FAULTS = 50;
+const MAX_FAULTS = 50;
 /** Share of the seeds in which the ledger is restored from a backup. */
 const RESTORED_SHARE = 0.04;
 /** Share of the seeds with a flood of copies instead of faults. */
@@ -141,8 +141,8 @@ function drawAnything(seed: number): Schedule {
     payments: count(1, 1),
     services: 2,
   };
-  const actions = drawActions(count(LEAST_ORDERS, MORE_ORDERS), shape, CROWD, random);
-  const faults = Array.from({ length: Math.floor(random() ** 2 * MOST_FAULTS) }, () =>
+  const actions = drawActions(count(MIN_ORDERS, MORE_ORDERS), shape, CROWD, random);
+  const faults = Array.from({ length: Math.floor(random() ** 2 * MAX_FAULTS) }, () =>
     drawFault(random),
   );
   const sale = drawSale(random, STOCK);

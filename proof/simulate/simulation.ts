@@ -51,7 +51,7 @@ const DRAIN_MS = 900_000;
 /** The time within which everything must halt after the ledger went back. */
 const HALT_MS = 30_000;
 const LOOK_MS = 1_000;
-const MOST_STEPS = 400_000;
+const MAX_STEPS = 400_000;
 /** Looks in succession that must find the system at rest. */
 const STILL_LOOKS = 2;
 
@@ -239,7 +239,7 @@ class Simulation {
 
   private async advance(ms: number): Promise<void> {
     const { scheduler, options } = this;
-    const most = options.mostSteps ?? MOST_STEPS;
+    const most = options.mostSteps ?? MAX_STEPS;
     await scheduler.run(scheduler.nowMs() + ms, () => scheduler.steps >= most);
     if (scheduler.steps >= most) throw new Error(`more than ${most} events`);
   }

@@ -2,7 +2,7 @@
 import type { Db } from "../../ledger/db.ts";
 
 /** Longer than any follow-up waits whose target takes it, ms. */
-const MOST_MS = 4_000;
+const MAX_MS = 4_000;
 
 export class Targets {
   /** When each open follow-up for another target was first seen, by its id. */
@@ -30,7 +30,7 @@ export class Targets {
     for (const { id, routing_key: key } of rows) {
       const sinceMs = before.get(Number(id)) ?? this.now();
       this.seenMs.set(Number(id), sinceMs);
-      if (this.now() - sinceMs > MOST_MS) this.late.add(String(key));
+      if (this.now() - sinceMs > MAX_MS) this.late.add(String(key));
     }
   }
 }

@@ -117,12 +117,12 @@ export function totalsOf(order: Ordered, terms: Terms): bigint[] {
   for (const { sku, qty } of lines) {
     const prices = terms.prices(saleId, sku, acceptedAtMs, decidedAtMs);
     totals = totals.flatMap((sum) => prices.map((price) => sum + BigInt(price) * BigInt(qty)));
-    totals = [...new Set(totals)].slice(0, MOST_TOTALS);
+    totals = [...new Set(totals)].slice(0, MAX_TOTALS);
   }
   return totals;
 }
 
-const MOST_TOTALS = 1_000;
+const MAX_TOTALS = 1_000;
 
 /** By `sale sku`, as the item was created. */
 function limitsAtFirst(operations: readonly OperationRecord[]): Map<string, number> {

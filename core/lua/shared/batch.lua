@@ -5,7 +5,7 @@
 --   messages   list of messages by columns: those that came, and one for each parked order of their
 --              users. Their orders may be judged.
 --   turns      'sale user' → numbers and parked orders (parking.lua)
---   open       'user id' → the open orders that rows speak of (open.lua)
+--   open       'user id' → the open orders that rows name (open.lua)
 local function load_batch(shard, args, messages, turns, open, now)
   local stock_prefix = args[4]
   local sales = read_sales(stock_prefix, messages, open, args[3], now)
@@ -106,7 +106,7 @@ local function open_call(keys, args, bounds, tip)
   return shard, { 'decided', '', shard.tip, number_text(now), '[]', '[]' }, now
 end
 
--- And they end alike: writes the batch and its entry. ARGV 3 id for the entry  5 window of the
+-- They also end alike: writes the batch and its entry. ARGV 3 id for the entry  5 window of the
 -- records, ms. messages: as append_entry takes them. Returns the reply.
 local function commit(batch, args, kind, messages, reply)
   reply[5], reply[6] = list_text(batch.released), steps_text(batch.steps)

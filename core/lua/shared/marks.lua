@@ -4,8 +4,8 @@
 --   marks         string  there are marks somewhere in the shard
 --   marks:<user>  zset    <id> by time; both stay for longer than their orders may be judged
 --
--- A wrong clock makes Redis drop what ends before the time that it shows. That a record of a
--- decision is lost, the ledger notices; that a mark is lost, nobody does. So marks end much later.
+-- A wrong clock makes Redis drop what ends before the time that it shows. The ledger notices that a
+-- record of a decision was lost; nothing notices a lost mark. So marks end much later.
 
 -- Marks that a user may have.
 local MAX_MARKS = 64

@@ -11,9 +11,9 @@
 --   one_bucket  the bucket of all orders' records (seen.lua), when they share one; else
 --   bucket      that of each
 --
---   1. All is checked before anything is written: a row that came another way than through a
---      gateway fails as a whole, never half-way.
---   2. What is accepted here, core/domain/row-check.ts accepts, and the other way round.
+--   1. Everything is checked before anything is written: a row that did not come through a gateway
+--      fails as a whole, never half-way.
+--   2. This file and core/domain/row-check.ts accept the same rows.
 
 -- While a library is loaded, Lua has neither `pairs` nor `string`.
 local COUNTED = {}

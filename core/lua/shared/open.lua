@@ -13,7 +13,7 @@
 -- qty}: sku and qty are lists, of is the number of its parts, parts what became of each. Attempt 0
 -- waits in its lane. Whatever happens to an open order is a step of the outbox entry (see step).
 
--- What other files use. The rest stands in a block: Lua allows 200 local names in one.
+-- What other files use. The rest is in a block of its own: Lua allows 200 local names in one.
 local read_open, step, open_order, leave_lane, release_units, sell_units, restate, close_order,
   write_open, write_freed
 do
@@ -37,7 +37,7 @@ end
 -- The same few lines come in record after record. Each short text is read once: text → {sku, qty,
 -- json}. Nobody changes the lists. json: both as members of a JSON object.
 local known_lines, known_lines_count = {}, 0
--- A text of many lines may have 4 kB, and seldom comes again.
+-- A text of many lines may have 4 kB, and rarely recurs.
 local MAX_KNOWN_LINES_BYTES = 100
 
 local function read_record_lines(text)
@@ -83,8 +83,8 @@ local function open_record_text(o)
     .. number_text(o.attempt) .. ' ' .. (o.rest or rest_text(o))
 end
 
--- Reads the open orders that rows of a batch speak of. fields: list of 'user id'. Returns field →
--- open order.
+-- Reads the open orders that rows of a batch name. fields: list of 'user id'. Returns field → open
+-- order.
 function read_open(shard, fields)
   local open = {}
   local values = hmget(shard.prefix .. 'open', fields)

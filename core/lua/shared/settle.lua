@@ -29,7 +29,7 @@ local function settle_failed(batch, field, o, answer, detail)
   close_order(batch, field)
 end
 
--- Takes what was heard of an attempt to charge. An answer that changes nothing here is 'late': it
+-- Applies an answer about an attempt to charge. An answer that changes nothing here is 'late': it
 -- is for an attempt that is not under way, or only the ledger keeps it (later, refunded, …). The
 -- ledger knows whether it is news.
 local function settle_charge(batch, orders, i)

@@ -15,7 +15,7 @@
 -- edition in the same call. The next batch reads all again and gives the hash an edition that no
 -- other content has.
 
--- What other files use. The rest stands in a block, since Lua allows only 200 local names in one.
+-- What other files use. The rest is in a block of its own: Lua allows only 200 local names in one.
 local read_sales, move_units, write_sales
 do
 
@@ -86,7 +86,7 @@ local function want_item(want, sku)
   want[want.n] = sku
 end
 
--- Adds the items of a message. As want_item: a call for each order is felt.
+-- Adds the items of a message. As want_item: a call for each order would be noticeable.
 local function want_message(wanted, prefix, orders, now)
   local sale, first, lines, sku = orders.sale, orders.first, orders.lines, orders.sku
   local last, want, sold_out, skus
@@ -195,7 +195,7 @@ local function read_sale(want, id, now)
     closes = known.closes, items = items, sold_out = known.sold_out, changed = {}, added = {} }
 end
 
--- Reads the sales that are wanted; nil when what was known of one holds no more.
+-- Reads the sales that are wanted; nil when what was known of one is outdated.
 local function read_wants(prefix, wanted, id, now)
   local sales = {}
   for sale, want in pairs(wanted) do

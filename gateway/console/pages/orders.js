@@ -9,7 +9,7 @@ import { At } from "../ui/time.js";
 import { linesOf, OrderState, STATES } from "./order-words.js";
 import { Story } from "./story.js";
 
-const FILTERS = ["id", "user", "status", "sale"];
+const FILTERS = ["id", "user", "status", "saleId"];
 const PAGE = 50;
 
 export function OrdersPage({ query }) {
@@ -29,7 +29,7 @@ function Find({ filter }) {
     <${Field} label="Order id"><input name="id" defaultValue=${filter.id} spellcheck=${false} />
     </${Field}>
     <${Field} label="User"><input name="user" defaultValue=${filter.user} /></${Field}>
-    <${Field} label="Sale"><input name="sale" defaultValue=${filter.sale} /></${Field}>
+    <${Field} label="Sale"><input name="saleId" defaultValue=${filter.saleId} /></${Field}>
     <${Field} label="Status"><select name="status">
       <option value="">any</option>
       ${STATES.map(

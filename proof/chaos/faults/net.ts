@@ -31,7 +31,7 @@ const SILENT_RECOVERY_MS = 20_000;
 const RECOVERY_MS = 10_000;
 /** A client of a silent line gives up within this time. */
 const SHOWN_MS = 25_000;
-const MOST_BEFORE_RESET = 800;
+const MAX_BEFORE_RESET = 800;
 const FLAP_MIN_MS = 200;
 const FLAP_MAX_MS = 1_500;
 
@@ -153,7 +153,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
       // On a quiet line only heartbeats pass.
       const set = () => {
         const direction = oneOf(random, ["requests", "answers"] as const);
-        if (!proxy.trapped) proxy.resetAfter(direction, between(random, 1, MOST_BEFORE_RESET));
+        if (!proxy.trapped) proxy.resetAfter(direction, between(random, 1, MAX_BEFORE_RESET));
       };
       const stop = again(random, set);
       const heal = () => {

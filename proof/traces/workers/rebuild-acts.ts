@@ -8,7 +8,7 @@ import type { HeldCall } from "./gate.ts";
 
 /** Real time between two rebuilds, which grows. */
 const REST_MS = 700;
-const MOST_REST_MS = 40_000;
+const MAX_REST_MS = 40_000;
 
 /**
  * A real worker may rightly do something else, so the walk ends here: a shard that was lost while
@@ -38,7 +38,7 @@ class Rebuilds {
     const { stage } = follower;
     const call = await follower.call(worker, "repair");
     if (!call) return "the worker does not think of a rebuild";
-    if (this.made > 0) await stage.until(() => false, Math.min(MOST_REST_MS, this.restMs()));
+    if (this.made > 0) await stage.until(() => false, Math.min(MAX_REST_MS, this.restMs()));
     await follower.pass(call);
     const begins = rebuildOf(after, Number(worker)).inc > 0;
     const begun = begins ? await follower.call(worker, "beginRebuild") : undefined;

@@ -177,7 +177,7 @@ export class LiveSocket {
   }
 }
 
-/** undefined: no gateway speaks here. */
+/** undefined: the other end is not a gateway. */
 function frameOf(data: unknown): Readonly<Record<string, unknown>> | undefined {
   try {
     const frame: unknown = JSON.parse(String(data));
@@ -195,7 +195,9 @@ const NOT_SENT: Problem = {
   retryAfterMs: 0,
 };
 
-/** Refusals of orders say in their estimate when to return; the frequent ones say no more. */
+/**
+ * Refusals of orders have the time to retry in their estimate; the frequent ones have nothing more.
+ */
 function nackOf(problem: unknown): Problem {
   const status = isObject(problem) && typeof problem.status === "number" ? problem.status : 0;
   const read = readProblem(problem, status);

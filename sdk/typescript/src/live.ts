@@ -13,7 +13,7 @@ import { Deadline, type Waiting, waitOf, within } from "./settle.ts";
 import { type News, Watch, Watches } from "./watches.ts";
 
 export interface LiveOptions extends Waiting {
-  /** For platforms without one, such as Node before 22: the class of the package `ws`. */
+  /** For platforms without WebSocket, such as Node before 22: the class of the package `ws`. */
   readonly WebSocket?: WebSocketClass;
   readonly attemptMs?: number;
 }
@@ -93,7 +93,10 @@ export class Live implements EventSource {
     return this.follow(id, user, options, true);
   }
 
-  /** Calls with the units of a sale's items, at first and with each change. Returns the end. */
+  /**
+   * Calls `tell` with the units of a sale's items, at first and with each change. Returns a
+   * function that ends it.
+   */
   watchStock(saleId: string, tell: Told): () => void {
     const stock = this.stocks.get(saleId) ?? { units: new Map(), tell: new Set<Told>() };
     const first = stock.tell.size === 0;

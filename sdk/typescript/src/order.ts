@@ -48,7 +48,7 @@ export type Decided = Exclude<OrderState, "accepted" | "parked">;
 
 export type Cancelled =
   | { readonly status: "cancelled" }
-  /** It will be cancelled when it comes. */
+  /** The order will be cancelled when it arrives. */
   | { readonly status: "cancel_pending" }
   | { readonly status: "too_late"; readonly why: string };
 

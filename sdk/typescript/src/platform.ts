@@ -14,7 +14,7 @@ export const randomBytes = (count: number): Uint8Array =>
 
 export type Timer = ReturnType<typeof setTimeout>;
 
-/** Timers know no longer time. */
+/** The longest time that a timer accepts. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const startTimer = (run: () => void, ms: number): Timer =>

@@ -1,4 +1,4 @@
-// What can go wrong, by what the caller must do. Refused: correct the request. Unfinished: look at
+// What can go wrong, by what the caller must do. Refused: correct the request. Unfinished: check
 // its effect.
 
 /** Every code a gateway uses (RFC 9457 with `code`). Newer gateways may add some. */

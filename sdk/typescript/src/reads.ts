@@ -52,7 +52,7 @@ export interface Rate {
   readonly pair: string;
   /** Decimal text. */
   readonly value: string;
-  /** RFC 3339. Orders are not decided by it after `until`. */
+  /** RFC 3339. Orders are not decided at this rate after `until`. */
   readonly at: string;
   readonly until: string;
 }

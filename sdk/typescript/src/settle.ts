@@ -77,7 +77,9 @@ export function waitOf(n: number, problem?: Problem): number {
   return Math.min(FIRST_WAIT_MS * 2 ** Math.min(n, 10), LONGEST_WAIT_MS) * (0.5 + random() / 2);
 }
 
-/** A time by which all must be over, with a signal for whatever is still under way then. */
+/**
+ * A time by which everything must have ended, with a signal for whatever is still under way then.
+ */
 export class Deadline {
   private readonly controller = new AbortController();
   private readonly atMs: number;

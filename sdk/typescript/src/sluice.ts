@@ -123,7 +123,7 @@ export class Sluice {
     return this.read(`stock of ${saleId}`, call, stockOf, waiting);
   }
 
-  /** Exchange rates as they are held now: an order's is fixed when it is decided. */
+  /** The current exchange rates: an order's is fixed when the order is decided. */
   rates(waiting?: Waiting): Promise<Rates> {
     return this.read("rates", publicRead("/v1/rates"), ratesOf, waiting);
   }
@@ -155,7 +155,7 @@ export class Sluice {
     return settle({ deadlineMs: this.deadlineMs, ...waiting, what, attempt });
   }
 
-  /** Without an answer the machine's own clock must do. */
+  /** Without an answer, the machine's own clock is used. */
   private async askTime(waiting: Waiting): Promise<void> {
     const call = publicRead("/healthz");
     const most = Math.min(CLOCK_MS, waiting.deadlineMs ?? CLOCK_MS);

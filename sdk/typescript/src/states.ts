@@ -1,6 +1,6 @@
 // The states of an order.
 
-/** Others follow these. */
+/** Not final: other states follow. */
 export const OPEN_STATES = ["accepted", "parked", "reserved", "paid"] as const;
 
 /** Final, except that an operator may have a failed payment tried again. */

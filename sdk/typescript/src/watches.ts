@@ -1,5 +1,5 @@
-// Orders whose news is waited for on a WebSocket: outcomes that the gateway pushes, and events of
-// the orders that it is asked to follow. Whatever a lost socket missed is asked for again.
+// Orders whose news is awaited on a WebSocket: outcomes that the gateway pushes, and events of the
+// orders that it is asked to follow. Whatever a lost socket missed is asked for again.
 import type { OrderEvent } from "./event-stream.ts";
 import { startTimer, stopTimer, type Timer } from "./platform.ts";
 import { isFinished } from "./states.ts";
@@ -10,7 +10,7 @@ export type News = Partial<OrderEvent> & Pick<OrderEvent, "event">;
 export class Watch {
   readonly queue: News[] = [];
   wake: () => void = () => undefined;
-  /** Events were dropped because nobody took them. */
+  /** Events were dropped because they were not read. */
   dropped = false;
   constructor(
     readonly id: string,
@@ -36,7 +36,7 @@ const MAX_QUEUED = 1_000;
 /** A gateway follows this many orders of a user. */
 const MAX_FOLLOWED = 200;
 const MAX_FOLLOWED_A_FRAME = 100;
-/** Outcomes of orders that nobody has asked about yet. */
+/** Outcomes of orders that have not been asked about yet. */
 const MAX_RECENT = 4_096;
 /** Of one order: parked, reserved, paid, and an end. */
 const MAX_STATES = 5;
