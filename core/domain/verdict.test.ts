@@ -386,7 +386,7 @@ test("a ledger that answers and refuses is not called silent: its reason and the
   expect(found({ roles })).toMatchObject([
     {
       code: "ledger_away",
-      what: "the ledger takes nothing from the worker worker-1: its disk is full",
+      what: "the ledger takes nothing, its disk is full (worker-1)",
       affects: expect.stringContaining("what is on record can be read"),
       next: "make room on its disk; workers resume on their own",
     },

@@ -109,19 +109,19 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const named = (some: readonly RoleReport[]) =>
-    and(some.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`));
   const refused = without.flatMap((role) =>
     role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
   );
   const [word] = refused;
-  if (word === undefined)
-    return [{ code: "ledger_away", what: `the ledger does not answer ${named(without)}` }];
+  if (word === undefined) {
+    const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+    return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  }
   const { why, next } = ledgerRefusal(word);
   return [
     {
       code: "ledger_away",
-      what: `the ledger takes nothing from ${named(without)}: ${why}`,
+      what: `the ledger takes nothing, ${why} (${and(without.map(({ id }) => id))})`,
       affects: "everybody: nothing is recorded or charged; what is on record can be read",
       next: `${next}; workers resume on their own`,
     },
