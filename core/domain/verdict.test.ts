@@ -153,6 +153,10 @@ test("a service that nobody runs is named once; one that is paused is only pause
   expect(found({ routing }).map(({ what }) => what)).toEqual([
     "service 'depot' gets 'art' and 'home', and nobody takes its parts",
   ]);
+  const waits = routing.map((r) => ({ ...r, waiting: 2 }));
+  expect(found({ routing: waits }).map(({ what }) => what)).toEqual([
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts: 2 paid parts wait",
+  ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);
   expect(codes({ routing, roles: [...withWorker({}), depot("slowed")] })).toEqual([

@@ -269,6 +269,7 @@ function routing(facts: Facts): Seen[] {
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
   const unrouted = new Map<string, string[]>();
+  const waiting = new Map(facts.routing.map((r) => [r.service, r.waiting ?? 0]));
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // A paused one has a finding of its own, and starting another would not help.
@@ -285,10 +286,15 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      what:
+        `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
+        waitWords(waiting.get(service) ?? 0),
     });
   return seen;
 }
+
+const waitWords = (parts: number) =>
+  parts === 0 ? "" : `: ${countWords(parts, "paid part")} ${parts === 1 ? "waits" : "wait"}`;
 
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
 
