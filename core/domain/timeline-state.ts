@@ -219,6 +219,7 @@ function endsNow(name: string, overview: Overview): boolean {
 function isKnown(code: FindingCode, { asOf, roles }: Overview): boolean {
   switch (code) {
     case "dead_letters":
+    case "given_up_parts":
     case "unrouted_parts":
       return asOf.dead !== null;
     case "money_owed":
