@@ -163,6 +163,13 @@ export const FINDINGS = {
     next: "'sluice dead' lists them with their reasons; redrive or drop each",
     alerts: ["SluiceDeadLetters"],
   },
+  given_up_parts: {
+    level: "warning",
+    title: "A service gave up paid parts",
+    affects: "customers who have paid: nobody ships these parts",
+    next: "'sluice dead' lists them with their reasons; redrive them, or settle with the customers",
+    alerts: ["SluiceGivenUpParts"],
+  },
   unrouted_parts: {
     level: "warning",
     title: "Paid parts have no route",

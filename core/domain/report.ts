@@ -268,6 +268,11 @@ export interface DeadCount {
   readonly queue: string;
   readonly region: string;
   readonly messages: number;
+  /**
+   * Of these: parts in `fulfilment.unrouted` that a service gave up; the others wait for a route.
+   * Absent: unknown, or another queue.
+   */
+  readonly givenUp?: number;
   /** When they were counted, Unix ms; absent: by a worker of an earlier release. */
   readonly atMs?: number;
   /** Since when the queue has not been seen empty, Unix ms; null: it is empty, or unknown. */

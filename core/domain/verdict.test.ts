@@ -121,13 +121,26 @@ test("without a worker its shards are not reported apart; with one they are", ()
 test("dead letters and unrouted parts are warnings as long as they lie there, with age", () => {
   const dead = [
     { queue: "payments.dead", region: "eu", messages: 1_215, atMs: NOW - 30_000, sinceMs: 5 },
-    { queue: "fulfilment.unrouted", region: "eu", messages: 1, atMs: NOW, sinceMs: 6 },
+    { queue: "fulfilment.unrouted", region: "eu", messages: 1, givenUp: 0, atMs: NOW, sinceMs: 6 },
     { queue: "orders.dead", region: "eu", messages: 0, atMs: NOW, sinceMs: null },
   ];
   expect(found({ dead }).map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
     ["dead_letters", "1,215 dead letters in payments.dead of eu, counted 30 s ago", 5],
     ["unrouted_parts", "1 paid part without a route in eu", 6],
   ]);
+});
+
+test("parts that a service gave up are told apart from those that wait for a route", () => {
+  const count = { queue: "fulfilment.unrouted", region: "eu", messages: 3, atMs: NOW, sinceMs: 6 };
+  const seen = (dead: readonly object[]) =>
+    found({ dead } as never).map(({ code, what, next }) => [code, what, next.slice(0, 15)]);
+  expect(seen([{ ...count, givenUp: 2 }])).toEqual([
+    ["given_up_parts", "a service gave up 2 paid parts in eu", "'sluice dead' l"],
+    ["unrouted_parts", "1 paid part without a route in eu", "'sluice routes "],
+  ]);
+  expect(seen([{ ...count, givenUp: 3 }]).map(([code]) => code)).toEqual(["given_up_parts"]);
+  const either = "3 paid parts without a route, or given up by a service, in eu";
+  expect(seen([count])).toEqual([["unrouted_parts", either, "'sluice dead --"]]);
 });
 
 test("a category without a route or a reader is a warning before anybody has paid", () => {

@@ -29,7 +29,7 @@ export function DeadPage({ query, known, me }) {
   const [shown, show] = useState();
   const actions = html`<label>Queue
       <select id="dead-queue" onChange=${(e) => go(address("dead", { queue: e.target.value }))}>
-        <option value="" selected=${queue === ""}>orders and payments</option>
+        <option value="" selected=${queue === ""}>all that failed</option>
         ${["orders.dead", "payments.dead", UNROUTED].map(
           (q) => html`<option selected=${q === queue}>${q}</option>`,
         )}
@@ -108,10 +108,24 @@ function InQueues({ value }) {
 const Silent = ({ regions }) => html`<p class="unknown">
   ${list(regions)} did not answer: letters there are not listed.</p>`;
 
-function Groups({ value: { letters, unasked = [] }, queue, reason, me, show, again }) {
-  const silent = unasked.length > 0 && html`<${Silent} regions=${unasked} />`;
+const Waiting = ({ region, messages }) => html`<p class="unknown">
+  ${count(messages)} more in <a href=${address("dead", { queue: UNROUTED })}>${UNROUTED}</a> of
+  ${" "}${region}: they wait for a <a href=${address("rates-and-routes")}>route</a>.</p>`;
+
+function Groups({
+  value: { letters, unasked = [], waiting = [] },
+  queue,
+  reason,
+  me,
+  show,
+  again,
+}) {
+  const besides =
+    unasked.length + waiting.length > 0 &&
+    html`${unasked.length > 0 && html`<${Silent} regions=${unasked} />`}
+      ${waiting.map((w) => html`<${Waiting} ...${w} />`)}`;
   const groups = groupsOf(letters);
-  if (groups.length === 0) return silent || html`<p class="empty">No dead letters here.</p>`;
+  if (groups.length === 0) return besides || html`<p class="empty">No dead letters here.</p>`;
   const columns = [
     { head: "Queue", cell: (g) => g.queue },
     {
@@ -126,7 +140,7 @@ function Groups({ value: { letters, unasked = [] }, queue, reason, me, show, aga
   ];
   const chosen =
     groups.find((g) => g.key === reason) ?? (groups.length === 1 ? groups[0] : undefined);
-  return html`${silent}<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
+  return html`${besides}<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
       keyOf=${(g) => g.key} rowClass=${(g) => (g === chosen ? "chosen" : "")} />
     ${
       letters.length >= MOST &&

@@ -1,4 +1,5 @@
 // An order's attempts to charge, its parts, and what webhooks delivered of it.
+import { address } from "../router.js";
 import { dateTime, money } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
@@ -35,7 +36,12 @@ export const Parts = ({ parts }) =>
       { head: "Region and category", cell: (p) => p.routingKey },
       { head: "Service", cell: (p) => p.service || "nobody yet" },
       { head: "Status", cell: (p) => html`<${Word} word=${p.status} />` },
-    ]} />`;
+    ]} />
+    ${
+      parts?.some(({ status }) => status === "claimed") &&
+      html`<p class="unknown">A claimed part may have been given up by its service:
+      <a href=${address("dead")}> dead letters</a> then show it, and why.</p>`
+    }`;
 
 export const Deliveries = ({ deliveries }) =>
   html`<${Titled} title="Webhooks" rows=${deliveries}
