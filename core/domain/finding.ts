@@ -109,6 +109,12 @@ export const FINDINGS = {
     affects: "customers: their work waits until one of them resumes",
     next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
+  provider_failing: {
+    level: "warning",
+    title: "The payment provider fails",
+    affects: "customers with reserved orders: their charge is repeated until it is answered",
+    next: "check the provider and SLUICE_PROVIDER_URL; the charges are repeated on their own",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
