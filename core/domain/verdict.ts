@@ -286,6 +286,9 @@ function routing(facts: Facts): Seen[] {
       code: "no_consumer",
       subject: service,
       what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      next:
+        "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+        `'sluice routes drain ${service}' for the parts that wait`,
     });
   return seen;
 }
