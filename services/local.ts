@@ -147,7 +147,7 @@ function envFor(
       SLUICE_REDIS_URL: redis?.url ?? settings.redisUrl,
       SLUICE_REGIONS: brokers ? urls("operator") : named,
       ...(brokers ? { SLUICE_PUBLISHERS: PRIVATE_PUBLISHERS } : {}),
-      SLUICE_LEDGER_URL: settings.ledgerUrl || `sqlite:${join(dir, "ledger.db")}`,
+      SLUICE_LEDGER_URL: settings.ledgerUrl || localLedger(dir),
       SLUICE_SHARDS: String(settings.shards),
       ...(settings.jwtAlgorithm === "HS256"
         ? {
@@ -158,6 +158,8 @@ function envFor(
     },
   };
 }
+
+export const localLedger = (dir: string): string => `sqlite:${join(dir, "ledger.db")}`;
 
 function keeperOf(dir: string, say: (line: string) => void, { redis, brokers }: Stores): Keeper {
   const keeper = new Keeper({ dir, say });

@@ -90,7 +90,12 @@ test(
     first.process.kill("SIGKILL");
     await first.process.exited;
     expect(processesOf(dir)).not.toEqual([]);
-    const again = await up(dir, ENV, "--http-port", "0");
+    const killed = await outputOf([process.execPath, "cli/cli.ts", "doctor"], {
+      env: { ...process.env, SLUICE_DATA: dir },
+    });
+    expect(killed.code).toBe(1);
+    expect(killed.out).toContain("fail  sluice up: a killed 'up' has left processes");
+    const again = await up(dir, ENV, "--http-port", String(new URL(first.gateways.eu ?? "").port));
     expect(again.said).toContain("stopped processes left by an earlier run");
     expect(await untilDispatched(dir, id)).toBe(true);
     const later = await placeOrder(dir, again.gateways.us as string);

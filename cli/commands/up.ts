@@ -11,7 +11,9 @@ import { openLedger } from "../../ledger/open.ts";
 import { openDataFolder } from "../../services/data-folder.ts";
 import { Fleet } from "../../services/fleet.ts";
 import {
+  endLocalLeftovers,
   LOCAL_REGIONS,
+  localLedger,
   localWebhookSecret,
   SERVICE_FOLDERS,
   startLocalServices,
@@ -46,8 +48,11 @@ async function up(): Promise<void> {
   rmSync(join(dir, "prometheus"), { recursive: true, force: true });
   const stopSignal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of stopSignals()) process.on(name, () => stopSignal.resolve(name));
+  // First, because a gateway that a killed one has left holds its port.
+  const left = await endLocalLeftovers(dir);
+  if (left.length > 0) say(`stopped processes left by an earlier run: ${left.join(", ")}`);
   const ports = await gatewayPorts(settings, say);
-  const processing = Object.keys(DEMO_SERVICES);
+  const processing = await processingIn(settings, dir);
   const services = await startLocalServices({ settings, say, processing, password: true });
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
@@ -123,6 +128,18 @@ async function ownProvider(settings: Settings): Promise<readonly string[]> {
       .filter(({ state }) => state !== "ok")
       .map(({ what, detail, fix }) => plain(`WARNING: ${what}: ${detail}; ${fix}`)),
   ];
+}
+
+/** Services that have a user at the private brokers: those that have, or ever had, a route. */
+async function processingIn(
+  { ledgerUrl, shards }: Settings,
+  dir: string,
+): Promise<readonly string[]> {
+  const url = ledgerUrl || localLedger(dir);
+  const ledger = await openLedger({ runtime: realRuntime, url, shards });
+  const routed = await ledger.formerRoutes().finally(() => ledger.close());
+  const names = [...Object.keys(DEMO_SERVICES), ...routed.map(({ service }) => service)];
+  return [...new Set(names)];
 }
 
 /** Services of the demo sale's categories, until routes are changed. */

@@ -193,7 +193,9 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
+    next:
+      "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+      "'sluice routes drain SERVICE' for the parts that wait",
   },
   money_owed: {
     level: "warning",

@@ -329,6 +329,9 @@ function routing(facts: Facts): Seen[] {
       what:
         `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
         waitWords(waiting.get(service) ?? 0),
+      next:
+        "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+        `'sluice routes drain ${service}' for the parts that wait`,
     });
   return seen;
 }
