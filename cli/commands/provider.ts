@@ -1,6 +1,8 @@
 // sluice provider: runs a stub payment provider.
+
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { parseShares } from "../../stubs/provider/behaviour.ts";
@@ -48,7 +50,7 @@ async function run(options: Options): Promise<void> {
     webhookSecrets: settings.webhookSecrets,
   });
   process.stderr.write(
-    `provider at ${provider.url}, ${provider.book.charges.size} charges on record\n`,
+    `provider at ${provider.url}, ${countWords(provider.book.charges.size, "charge")} on record\n`,
   );
   const signal = Promise.withResolvers<void>();
   for (const name of stopSignals()) process.once(name, () => signal.resolve());

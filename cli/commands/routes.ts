@@ -1,11 +1,13 @@
 // sluice routes: which fulfilment service gets the parts of a category. A change is written to the
 // ledger first, then applied to every region's broker without a restart; parts that waited for a
 // route are then sent on.
+
 import type { Command } from "commander";
 import { isAccessRefused } from "../../broker/declare.ts";
 import { applyRoutes, type From, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { ELSEWHERE, type Route } from "../../core/domain/part.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -155,7 +157,9 @@ async function everywhere(
     for (const link of links) {
       const sent = await work(link, routing);
       if (sent > 0)
-        process.stdout.write(`${sent} messages sent on in region ${link.connection.region}\n`);
+        process.stdout.write(
+          `${countWords(sent, "message")} sent on in region ${link.connection.region}\n`,
+        );
     }
   } finally {
     await closeRegions(links);
