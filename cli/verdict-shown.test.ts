@@ -66,7 +66,7 @@ test("doctor fails for trouble, warns of what is due, and repeats no other check
   });
 });
 
-test("roles that are slowed share a line in top and doctor, with the causes and the oldest age", () => {
+test("slowed roles share a line in top and doctor, with the causes and the oldest age", () => {
   const slowed = (id: string, why: string, sinceMs: number) => ({
     ...finding("slowed", `${id} is slowed: ${why}`, sinceMs),
     subject: id,
