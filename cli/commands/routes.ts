@@ -1,6 +1,7 @@
 // sluice routes: which fulfilment service gets the parts of a category. A change is written to the
 // ledger first, then applied to every region's broker without a restart; parts that waited for a
 // route are then sent on.
+
 import type { Command } from "commander";
 import { isAccessRefused } from "../../broker/declare.ts";
 import { applyRoutes, type From, type Routing, reroute, routingOf } from "../../broker/routes.ts";

@@ -13,7 +13,8 @@ const SIGNALS: Readonly<Record<string, string>> = {
 
 /** What relieves it. The role resumes on its own then. */
 const RELIEF: Readonly<Record<string, string>> = {
-  cpu_others_percent: "stop other programs on its machine, or move them",
+  cpu_others_percent:
+    "stop other programs on its machine, or start it with SLUICE_GOVERNOR_CPU=off",
   loop_delay_ms: "give it more CPU",
   redis_ms: "find out why Redis is slow",
   ledger_ms: "find out why the ledger is slow",
