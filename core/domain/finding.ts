@@ -109,6 +109,12 @@ export const FINDINGS = {
     affects: "customers: their work waits until one of them resumes",
     next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
+  provider_failing: {
+    level: "warning",
+    title: "The payment provider fails",
+    affects: "customers with reserved orders: their charge is repeated until it is answered",
+    next: "check the provider and SLUICE_PROVIDER_URL; the charges are repeated on their own",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -213,13 +219,17 @@ export const FINDINGS = {
   rates_stale: {
     level: "warning",
     title: "Exchange rates are out of date",
-    affects: "customers who pay in another currency: their orders wait for a rate",
+    affects:
+      "customers who pay in another currency: their orders wait for a rate, and then end as " +
+      "fx_unavailable",
     next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
     title: "Exchange rates jumped",
-    affects: "customers who pay in these currencies: their orders will soon wait for a rate",
+    affects:
+      "customers who pay in these currencies: their orders end as fx_unavailable once the last " +
+      "good rate is too old",
     next: "'sluice rates list' shows each; accept or refuse it",
     alerts: ["SluiceRatesHeld"],
   },

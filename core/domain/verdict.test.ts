@@ -166,6 +166,10 @@ test("a service that nobody runs is named once; one that is paused is only pause
   expect(found({ routing }).map(({ what }) => what)).toEqual([
     "service 'depot' gets 'art' and 'home', and nobody takes its parts",
   ]);
+  const waits = routing.map((r) => ({ ...r, waiting: 2 }));
+  expect(found({ routing: waits }).map(({ what }) => what)).toEqual([
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts: 2 paid parts wait",
+  ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);
   expect(codes({ routing, roles: [...withWorker({}), depot("slowed")] })).toEqual([
@@ -319,6 +323,28 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
 });
 
+test("a provider that fails is noticed before the breaker opens, even for one order", () => {
+  const why = "the provider cannot be reached: connection refused";
+  const of = (change: object, breaker = "closed") => {
+    const failing = { sinceMs: NOW - 5_000, lastMs: NOW - 1_000, failures: 3, why, ...change };
+    const roles = [gatewayReport({}), paymentsReport({ breaker, failing }), workerReport({})];
+    return found({ roles });
+  };
+  expect(of({}).map(({ code, level, what, sinceMs }) => [code, level, what, sinceMs])).toEqual([
+    [
+      "provider_failing",
+      "warning",
+      `the last 3 attempts of payments-1 at the provider failed: ${why}`,
+      NOW - 5_000,
+    ],
+  ]);
+  // Too few, within a moment, or nobody has tried since: nothing is concluded.
+  expect(of({ failures: 2 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 2_000 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 400_000, lastMs: NOW - 200_000 })).toEqual([]);
+  expect(of({ failures: 20 }, "open").map(({ code }) => code)).toEqual(["payments_paused"]);
+});
+
 test("a paused role is no trouble while another does its work; the last one is", () => {
   const worker = (id: string, state: GovernorState): WorkerReport => {
     const report = workerReport({ id });
@@ -391,4 +417,38 @@ test("roles that cannot reach the ledger are one finding; what is owed was count
   ]);
   const owed = verdict({ ...overviewOf(), owed: 2 }, LIMITS);
   expect(owed.findings.map(({ code }) => code)).toEqual(["money_owed"]);
+});
+
+test("a ledger that answers and refuses is not called silent: its reason and the way out", () => {
+  const full = workerReport({ ledger: "away", ledgerRefuses: "disk_full" });
+  const roles = [gatewayReport({}), paymentsReport(), full];
+  expect(found({ roles })).toMatchObject([
+    {
+      code: "ledger_away",
+      what: "the ledger takes nothing, its disk is full (worker-1)",
+      affects: expect.stringContaining("what is on record can be read"),
+      next: "make room on its disk; workers resume on their own",
+    },
+  ]);
+});
+
+test("a pair without a rate is named though others have theirs, and what was refused", () => {
+  const oldest = { pair: "EUR/USD", atMs: NOW - 90_000 };
+  const rates = { pairs: 2, newestAtMs: NOW, oldest };
+  const what = "the last rate of EUR/USD is 1 min old";
+  expect(found({ rates })).toMatchObject([{ code: "rates_stale", subject: "EUR/USD", what }]);
+  const waiting = {
+    ...{ pair: "EUR/USD", id: "r", value: "3.5", last: "1.5", atMs: NOW, sinceMs: NOW },
+    state: "refused" as const,
+  };
+  expect(found({ rates, ratesWaiting: [waiting] })).toMatchObject([
+    {
+      what: `${what}, and 3.5 was refused`,
+      next: "correct the source; or use it: 'sluice rates accept EUR/USD'",
+    },
+  ]);
+  const held = { ...waiting, state: "held" as const };
+  expect(codes({ rates, ratesWaiting: [held] })).toEqual(["rates_held"]);
+  const fresh = { ...rates, oldest: { ...oldest, atMs: NOW - 50_000 } };
+  expect(codes({ rates: fresh, ratesWaiting: [waiting] })).toEqual([]);
 });

@@ -22,8 +22,8 @@ const Titled = ({ title, rows, columns, keyOf }) =>
 export const Charges = ({ charges }) =>
   html`<${Titled} title="Charges" rows=${charges} keyOf=${(c) => `${c.generation} ${c.attempt}`}
     columns=${[
+      { head: "Attempt", cell: (c) => c.attempt },
       { head: "Generation", num: true, cell: (c) => c.generation },
-      { head: "Attempt", num: true, cell: (c) => c.attempt },
       { head: "Amount", num: true, cell: (c) => money(c.amount, c.currency) },
       { head: "Status", cell: (c) => html`<${Word} word=${c.status} />` },
       { head: "Detail", wide: true, cell: (c) => textOf(c.detail) || "–" },
