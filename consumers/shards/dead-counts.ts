@@ -64,15 +64,27 @@ export class DeadCounts {
     if (!routes) return;
     const names = [...new Set(routes.map(({ service }) => service))].slice(0, MAX_SERVICES);
     const counts: ServiceCount[] = [];
-    for (const { consuming } of this.options.regions) {
-      if (!consuming.up) continue;
+    for (const { consuming } of this.options.regions)
       for (const service of names) {
-        const seen = await ignore(depth(consuming, serviceQueueName(service)), "queue_depth");
-        const { ready: messages = 0, consumers = 0 } = seen ?? {};
-        if (seen) counts.push({ service, region: consuming.region, messages, consumers });
+        const count = await this.countOf(consuming, service);
+        if (count) counts.push(count);
       }
-    }
     this.services = counts;
+  }
+
+  /** A broker that does not answer has the parts that it had. undefined: no such queue. */
+  private async countOf(
+    consuming: RegionLink["consuming"],
+    service: string,
+  ): Promise<ServiceCount | undefined> {
+    const { region } = consuming;
+    const last = this.services?.find((c) => c.service === service && c.region === region);
+    if (!consuming.up) return last;
+    const look = depth(consuming, serviceQueueName(service)).then((seen) => ({ seen }));
+    const answer = await ignore(look, "queue_depth");
+    if (!answer) return last;
+    const { seen } = answer;
+    return seen && { service, region, messages: seen.ready, consumers: seen.consumers };
   }
 }
 

@@ -59,7 +59,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     now,
     dropAll: worker.dropAll,
     repairAgain: worker.repairAgain,
-    rebuilt: () => counts.rebuilds++,
+    rebuilt: (tookMs) => counts.rebuilt(tookMs),
     rebuildFailed: () => counts.rebuildsFailed++,
     log,
   });

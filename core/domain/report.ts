@@ -202,6 +202,8 @@ export interface WorkerReport extends ProcessReport {
   /** From the same worker: exchange rates that wait for an operator; absent: not known. */
   readonly ratesHeld?: number;
   readonly rebuilds: number;
+  /** How long the last one took; absent: none, or a worker of an earlier release. */
+  readonly rebuildTookMs?: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
   /** Orders in one FCALL, per call; `bounds` and `sum` are orders. */

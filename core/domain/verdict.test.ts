@@ -153,6 +153,10 @@ test("a service that nobody runs is named once; one that is paused is only pause
   expect(found({ routing }).map(({ what }) => what)).toEqual([
     "service 'depot' gets 'art' and 'home', and nobody takes its parts",
   ]);
+  const waits = routing.map((r) => ({ ...r, waiting: 2 }));
+  expect(found({ routing: waits }).map(({ what }) => what)).toEqual([
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts: 2 paid parts wait",
+  ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);
   expect(codes({ routing, roles: [...withWorker({}), depot("slowed")] })).toEqual([
@@ -386,7 +390,7 @@ test("a ledger that answers and refuses is not called silent: its reason and the
   expect(found({ roles })).toMatchObject([
     {
       code: "ledger_away",
-      what: "the ledger takes nothing from the worker worker-1: its disk is full",
+      what: "the ledger takes nothing, its disk is full (worker-1)",
       affects: expect.stringContaining("what is on record can be read"),
       next: "make room on its disk; workers resume on their own",
     },

@@ -109,19 +109,19 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const named = (some: readonly RoleReport[]) =>
-    and(some.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`));
   const refused = without.flatMap((role) =>
     role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
   );
   const [word] = refused;
-  if (word === undefined)
-    return [{ code: "ledger_away", what: `the ledger does not answer ${named(without)}` }];
+  if (word === undefined) {
+    const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+    return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  }
   const { why, next } = ledgerRefusal(word);
   return [
     {
       code: "ledger_away",
-      what: `the ledger takes nothing from ${named(without)}: ${why}`,
+      what: `the ledger takes nothing, ${why} (${and(without.map(({ id }) => id))})`,
       affects: "everybody: nothing is recorded or charged; what is on record can be read",
       next: `${next}; workers resume on their own`,
     },
@@ -269,6 +269,7 @@ function routing(facts: Facts): Seen[] {
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
   const unrouted = new Map<string, string[]>();
+  const waiting = new Map(facts.routing.map((r) => [r.service, r.waiting ?? 0]));
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // A paused one has a finding of its own, and starting another would not help.
@@ -285,10 +286,15 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      what:
+        `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
+        waitWords(waiting.get(service) ?? 0),
     });
   return seen;
 }
+
+const waitWords = (parts: number) =>
+  parts === 0 ? "" : `: ${countWords(parts, "paid part")} ${parts === 1 ? "waits" : "wait"}`;
 
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
 

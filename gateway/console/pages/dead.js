@@ -73,6 +73,15 @@ function useEachChange({ value, why }, again) {
 const Counts = ({ known }) =>
   html`<${Panel} id="dead-counts" title="In the queues" known=${known} view=${InQueues} />`;
 
+/** Workers count every few seconds; while a region's broker is away, nobody counts there. */
+const OLD_MS = 60_000;
+const isOld = ({ atMs }) => typeof atMs === "number" && Date.now() - atMs > OLD_MS;
+
+const Counted = (d) =>
+  isOld(d)
+    ? html`${count(d.messages)} <small class="unknown">as of <${Ago} ms=${d.atMs} /></small>`
+    : count(d.messages);
+
 function InQueues({ value }) {
   const columns = [
     {
@@ -80,12 +89,14 @@ function InQueues({ value }) {
       cell: (d) => html`<a href=${address("dead", { queue: d.queue })}>${d.queue}</a>`,
     },
     { head: "Region", cell: (d) => d.region },
-    { head: "Letters", num: true, cell: (d) => count(d.messages) },
+    { head: "Letters", num: true, cell: Counted },
     {
       head: "Not empty for",
       cell: (d) =>
         d.messages === 0
-          ? "empty"
+          ? isOld(d)
+            ? "unknown"
+            : "empty"
           : html`<${Ago}
         ms=${d.sinceMs ?? undefined} suffix="" />`,
     },
