@@ -17,6 +17,8 @@ export interface DeadCountsOptions {
   readonly ledger: Pick<Ledger, "routes">;
   /** Redis's clock, Unix ms. */
   readonly now: () => number;
+  /** How many parts in a region's `fulfilment.unrouted` a service gave up; undefined: unknown. */
+  readonly givenUpIn: (region: string) => number | undefined;
 }
 
 type Counted = Pick<WorkerReport, "dead" | "services">;
@@ -55,7 +57,9 @@ export class DeadCounts {
     const atMs = this.options.now();
     const name = `${queue} ${region}`;
     const sinceMs = messages === 0 ? null : (this.dead.get(name)?.sinceMs ?? atMs);
-    this.dead.set(name, { queue, region, messages, atMs, sinceMs });
+    const known = queue === UNROUTED ? this.options.givenUpIn(region) : undefined;
+    const givenUp = known === undefined ? {} : { givenUp: Math.min(known, messages) };
+    this.dead.set(name, { queue, region, messages, ...givenUp, atMs, sinceMs });
   }
 
   /** The queues of services that have a route: a part for one that nobody reads waits there. */

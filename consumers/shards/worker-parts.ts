@@ -66,10 +66,12 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
   const { snapshotEntries, makeSnapshot: makeHere } = options;
   const { rateMaxAgeMs, rateMaxStep } = waits;
   const rateStore = new RateStore(redis, { maxAgeMs: rateMaxAgeMs, maxStep: rateMaxStep });
+  const routes = new RouteSync({ ledger, regions, log });
+  const givenUpIn = (region: string) => routes.givenUpIn(region);
   const tasks = {
     rateSync: new RateSync({ runtime, ledger, store: rateStore }),
-    routes: new RouteSync({ ledger, regions, log }),
-    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
+    routes,
+    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now, givenUpIn }),
     owed: new OwedCounts(runtime, ledger),
     lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({

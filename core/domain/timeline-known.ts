@@ -32,6 +32,7 @@ function isKnown(code: FindingCode, { asOf, roles, unasked }: Overview): boolean
   const brokersAnswer = !unasked.some((source) => source.startsWith("broker "));
   switch (code) {
     case "dead_letters":
+    case "given_up_parts":
     case "unrouted_parts":
       return asOf.dead !== null;
     case "money_owed":
