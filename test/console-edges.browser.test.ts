@@ -13,6 +13,7 @@ const world = new World();
 let listLetters: () => Promise<object[]> = async () => [];
 /** Regions whose broker does not answer. */
 let unasked: readonly string[] | undefined;
+let waiting: readonly { region: string; messages: number }[] | undefined;
 let pause: () => Promise<void> = async () => undefined;
 /** Rates that jumped, and what an operator has said of them. */
 let waiting: readonly WaitingRate[] = [];
@@ -22,7 +23,10 @@ beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => world.overview(),
     letters: {
-      list: async () => ({ letters: await listLetters(), ...(unasked && { unasked }) }),
+      list: async () => ({
+        letters: await listLetters(),
+        ...{ ...(unasked && { unasked }), ...(waiting && { waiting }) },
+      }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
       drop: async () => ({ matched: 0, done: 0, left: [], ...(unasked && { unasked }) }),
     },
@@ -261,6 +265,11 @@ test(
     expect(await page.textContent("#dead")).toContain("us did not answer");
     expect(await page.textContent("#dead")).not.toContain("No dead letters here");
     unasked = undefined;
+    waiting = [{ region: "eu", messages: 4 }];
+    await page.click("#dead button:has-text('Refresh')");
+    await page.waitForSelector("#dead p:has-text('4 more in fulfilment.unrouted of eu')");
+    expect(await page.textContent("#dead")).not.toContain("No dead letters here");
+    waiting = undefined;
     await page.close();
   },
   SLOW_MS,
