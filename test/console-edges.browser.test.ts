@@ -16,7 +16,7 @@ beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => world.overview(),
     letters: {
-      list: () => listLetters(),
+      list: async () => ({ letters: await listLetters() }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
       drop: async () => ({ matched: 0, done: 0, left: [] }),
     },

@@ -38,8 +38,8 @@ type Letter = {
 };
 const letters = async (...args: string[]) =>
   (JSON.parse((await dead("list", "--json", ...args)).out) as { letters: Letter[] }).letters;
-const call = async (method: string, path: string, body?: unknown) => {
-  const response = await fetch(`${gateway.gateway.url}/v1/admin/dead${path}`, {
+const call = async (method: string, path: string, body?: unknown, url = gateway.gateway.url) => {
+  const response = await fetch(`${url}/v1/admin/dead${path}`, {
     method,
     headers: { "content-type": "application/json", ...operator },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -58,10 +58,10 @@ async function failed(n: number): Promise<{ user: string; id: string }> {
   return order;
 }
 
-const garbage = async () =>
-  expect(
-    await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all")),
-  ).toBe("confirmed");
+const garbage = async (text = "no orders at all") =>
+  expect(await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from(text))).toBe(
+    "confirmed",
+  );
 
 beforeAll(async () => {
   stack = await Stack.start({
@@ -184,7 +184,7 @@ test(
     });
     const opened = await Letters.open(realRuntime, stack.settings, stack.ledger);
     provider.forgive();
-    const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
+    const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100)).letters[0];
     await stack.until("the letter", async () => (await letter()) !== undefined);
     const copy = JSON.stringify((await letter())?.body);
     expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({
@@ -326,6 +326,56 @@ test(
     const recorded = (await audit.letters()).filter((letter) => letter.user === user);
     await audit.close();
     expect(recorded).toMatchObject([{ fate: "redriven", id }]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "while a region's broker is away, the others' letters are served, and it is named",
+  async () => {
+    await dead("drop", "all");
+    for (const n of [1, 2, 3]) await garbage(`no orders: ${n}`);
+    await stack.until("the letters", async () => (await letters()).length === 3);
+    const env = {
+      ...stack.env,
+      SLUICE_REGIONS: `us=amqp://127.0.0.1:1,${stack.env.SLUICE_REGIONS}`,
+    };
+    const cut = (...args: string[]) =>
+      outputOf([process.execPath, CLI, "dead", ...args], { env: { ...process.env, ...env } });
+    const silent = "sluice: us did not answer: letters there are";
+    const listed = await cut("list", "--json");
+    expect(listed).toMatchObject({ code: 69, err: `${silent} not listed\n` });
+    expect(JSON.parse(listed.out)).toMatchObject({ letters: [{}, {}, {}], unasked: ["us"] });
+    const [{ id }] = (await letters()) as [Letter];
+    expect(JSON.parse((await cut("show", id)).out)).toMatchObject({ id });
+    expect(await cut("show", "00000000")).toMatchObject({
+      ...{ code: 69, err: expect.stringContaining("us did not answer") },
+    });
+    expect(await cut("drop", "00000000")).toMatchObject({
+      code: 69,
+      err: "sluice: no dead letter 00000000; us did not answer: letters there are unchanged\n",
+    });
+    expect(await cut("drop", id)).toMatchObject({ code: 0, out: "1 dropped\n", err: "" });
+    const other = await startGatewayRole(
+      realRuntime,
+      readSettings({ ...env, SLUICE_REGION: "eu" }),
+      "other",
+      makeLog("other", () => undefined),
+    );
+    const ask = (method: string, path: string, body?: unknown) =>
+      call(method, path, body, other.gateway.url);
+    expect((await ask("GET", "")).body).toMatchObject({ letters: [{}, {}], unasked: ["us"] });
+    expect((await ask("GET", "/00000000")).body).toMatchObject({
+      ...{ status: 503, detail: "us did not answer; no other region has it" },
+    });
+    const [next] = (await letters()) as [Letter];
+    expect((await ask("POST", "/drop", { ids: [next.id] })).body).toEqual({
+      ...{ matched: 1, done: 1, left: [], unasked: ["us"] },
+    });
+    await other.stop();
+    expect(await cut("drop", "--queue", "orders.dead")).toMatchObject({
+      ...{ code: 69, out: "1 dropped\n", err: `${silent} unchanged\n` },
+    });
   },
   TIMEOUT_MS,
 );

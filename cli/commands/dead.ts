@@ -71,10 +71,9 @@ export function register(program: Command): void {
 
 async function list(options: Options): Promise<void> {
   await withLetters(async (letters) => {
-    const found = await letters.list(filterOf(undefined, options), options.limit, "present");
-    const { away } = letters;
-    const unasked = away.length === 0 ? {} : { unasked: away };
-    if (options.json) printJson({ letters: found.map(shown), ...unasked });
+    const listed = await letters.list(filterOf(undefined, options), options.limit);
+    const { letters: found, unasked = [] } = listed;
+    if (options.json) printJson({ ...listed, letters: found.map(shown) });
     const rows = found.map(({ id, region, queue, reason, user, order }) => ({
       id,
       region,
@@ -84,9 +83,9 @@ async function list(options: Options): Promise<void> {
       order: order ?? "",
     }));
     // Without any letter, regions that could not be read would be reported as empty.
-    if (!options.json && (rows.length > 0 || away.length === 0)) print(table(rows));
-    if (away.length > 0)
-      throw new Unavailable(`${and(away)} did not answer: letters there are not listed`);
+    if (!options.json && (rows.length > 0 || unasked.length === 0)) print(table(rows));
+    if (unasked.length > 0)
+      throw new Unavailable(`${and(unasked)} did not answer: letters there are not listed`);
   });
 }
 
@@ -97,9 +96,13 @@ function shown({ user, ...letter }: Letter) {
 
 async function show(id: string, options: Options): Promise<void> {
   await withLetters(async (letters) => {
-    const [found] = await letters.list(filterOf(id, options), options.limit);
-    if (!found)
-      throw new SettingError(`no dead letter ${id} among the first ${options.limit} of any queue`);
+    const { letters: all, unasked = [] } = await letters.list(filterOf(id, options), options.limit);
+    const [found] = all;
+    if (!found) {
+      const none = `no dead letter ${id} among the first ${options.limit}`;
+      if (unasked.length > 0) throw new Unavailable(`${none}; ${and(unasked)} did not answer`);
+      throw new SettingError(`${none} of any queue`);
+    }
     print(`${plainJson(shown(found), 2)}\n`);
   });
 }
@@ -117,16 +120,22 @@ async function deal(
     const dealt = await onRecord(ledger, deed, () =>
       letters[what](filter, options.limit, commandLine()),
     );
-    if (dealt.matched === 0)
-      throw new SettingError(
-        id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`,
-      );
+    const { unasked = [] } = dealt;
+    const silent = `${and(unasked)} did not answer: letters there are unchanged`;
+    if (dealt.matched === 0) {
+      const none =
+        id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`;
+      if (unasked.length > 0) throw new Unavailable(`${none}; ${silent}`);
+      throw new SettingError(none);
+    }
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
     const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} unchanged` : ""}`;
     if (options.json) printJson(dealt);
     else print(`${text}\n`);
     for (const { id: letter, why } of dealt.left)
       process.stderr.write(plainLines(`${letter}: ${why}\n`));
+    // A letter that was named by its id has been found.
+    if (unasked.length > 0 && filter.id === undefined) throw new Unavailable(silent);
     if (dealt.left.length > 0) process.exitCode = 1;
   });
 }

@@ -156,7 +156,11 @@ export class Overviews {
       rates:
         rates.length === 0
           ? null
-          : { pairs: rates.length, newestAtMs: Math.max(...rates.map((r) => r.atMs)) },
+          : {
+              pairs: rates.length,
+              newestAtMs: Math.max(...rates.map((r) => r.atMs)),
+              oldest: oldestOf(rates, atMs),
+            },
       ratesWaiting: seen?.[1] ?? null,
       revenue: paid?.all ?? null,
       orders,
@@ -244,6 +248,19 @@ function withOwn(present: readonly Present[], own: RoleReport | undefined): Role
   return [...others, ...(own ? [own] : [])].toSorted(
     (a, b) => a.kind.localeCompare(b.kind) || a.id.localeCompare(b.id),
   );
+}
+
+const DAY_MS = 86_400_000;
+
+/** A pair that had no rate for a day is no longer in use. */
+function oldestOf(
+  rates: readonly HeldRate[],
+  nowMs: number,
+): { pair: string; atMs: number } | undefined {
+  const [oldest] = rates
+    .filter(({ atMs }) => nowMs - atMs < DAY_MS)
+    .toSorted((a, b) => a.atMs - b.atMs);
+  return oldest && { pair: oldest.pair, atMs: oldest.atMs };
 }
 
 /** Regions that no worker can ask about dead letters. */

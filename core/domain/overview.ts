@@ -98,7 +98,12 @@ export interface Overview {
     readonly troubled: readonly { readonly id: string; readonly sinceMs: number }[];
   } | null;
   /** Exchange rates in Redis; null: none, or unknown. */
-  readonly rates: { readonly pairs: number; readonly newestAtMs: number } | null;
+  readonly rates: {
+    readonly pairs: number;
+    readonly newestAtMs: number;
+    /** The pair without a new rate for longest, of those that had one in the last day. */
+    readonly oldest?: { readonly pair: string; readonly atMs: number } | undefined;
+  } | null;
   /** Exchange rates that jumped and are not used; null: unknown. */
   readonly ratesWaiting: readonly WaitingRate[] | null;
   /** Of all sales: captured minus refunded, by currency; null: unknown. */

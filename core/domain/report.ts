@@ -181,6 +181,8 @@ export interface WorkerReport extends ProcessReport {
   readonly state: string;
   readonly governor: GovernorReport;
   readonly ledger: "up" | "away";
+  /** Why it takes nothing though it answers, in a word of docs/operations.md. */
+  readonly ledgerRefuses?: string;
   readonly brokers: readonly { readonly region: string; readonly state: BrokerState }[];
   readonly shards: readonly ShardReport[];
   /** Decided entries that the ledger may not have yet. */

@@ -26,7 +26,7 @@ test("a first look records who runs and what is open; the same again records not
     "role_started: the gateway eu.gateway has started",
     "role_started: the payment worker payments-1 has started",
     "role_started: the worker worker-1 has started",
-    "sale_opened: sale spring has opened",
+    "sale_opened: sale spring is open",
     "shard_moved: shard 0 moved to worker-1",
   ]);
   expect(words(watch, at(2))).toEqual([]);
@@ -177,4 +177,33 @@ test("of a role that no gateway saw end, the next one does not say that it has s
   expect(words(watch, at(70, { roles }))).toContain(
     "role_stopped: the worker worker-1 is gone; no gateway saw how it ended",
   );
+});
+
+test("a sale is opened when that happened, not when its window says if that is earlier", () => {
+  const [spring] = at(0).sales;
+  const sale = (opensAtMs: number, closesAtMs = START + 9_000_000) => ({
+    sales: [{ ...(spring as NonNullable<typeof spring>), opensAtMs, closesAtMs }],
+  });
+  const opened = (watch: TimelineWatch, overview: Overview) =>
+    watch
+      .look(overview)
+      .flatMap(({ event: { kind, atMs, what } }) =>
+        kind.startsWith("sale") ? [`${(atMs - START) / 1_000} ${what}`] : [],
+      );
+  // A year ago; nobody had looked before.
+  expect(opened(new TimelineWatch({}), at(7, sale(START - 1e10)))).toEqual([
+    "7 sale spring is open",
+  ]);
+  const watch = new TimelineWatch({});
+  expect(opened(watch, at(0, { sales: [] }))).toEqual([]);
+  // Created as open: with a window of long ago.
+  expect(opened(watch, at(20, sale(START - 1e10)))).toEqual(["20 sale spring is open"]);
+  expect(opened(watch, at(30, sale(START - 1e10, START + 29_000)))).toEqual([
+    "29 sale spring has closed",
+  ]);
+  expect(opened(watch, at(40, sale(START - 1e10)))).toEqual(["40 sale spring is open"]);
+  expect(opened(watch, at(50, sale(START + 60_000)))).toEqual([]);
+  // It opened while nobody looked.
+  const next = new TimelineWatch(watch.state);
+  expect(opened(next, at(90, sale(START + 60_000)))).toEqual(["60 sale spring has opened"]);
 });

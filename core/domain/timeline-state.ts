@@ -42,6 +42,8 @@ const MAX_NAMES = 2_000;
 const AGE = /, (counted )?\d+ (s|min|h|d) (old|ago)$/;
 /** A role that started longer ago, and was not there in the last look, was there before. */
 const STARTS_MS = 30_000;
+/** A sale may open or close between two looks, or be opened with the time of that moment. */
+const SALE_SLACK_MS = 5_000;
 
 export class TimelineWatch {
   private current: Record<string, string>;
@@ -101,12 +103,21 @@ export class TimelineWatch {
     return { name, from, to, event };
   }
 
+  /** Whether it was over when this watch last looked. */
+  private isOlder(atMs: number): boolean {
+    return this.lastMs === undefined || atMs < this.lastMs - SALE_SLACK_MS;
+  }
+
   private eventOf(name: string, from: string, to: string, overview: Overview, sinceMs: number) {
     const event = eventOf(name, from, to, overview, sinceMs);
     const { kind, subject, atMs } = event;
     const who = whoOf(subject, to || from);
     if (kind === "role_started" && this.lastMs !== undefined && atMs < this.lastMs - STARTS_MS)
       return { ...event, atMs: sinceMs, kind: "role_back" as const, what: `${who} reports again` };
+    // Its window began before anyone looked, or was moved there: it was not opened at that time.
+    if (kind === "sale_opened" && from !== "before" && this.isOlder(atMs))
+      return { ...event, atMs: sinceMs, what: `sale ${subject} is open` };
+    if (kind === "sale_closed" && this.isOlder(atMs)) return { ...event, atMs: sinceMs };
     if (kind === "role_stopped" && !this.seen.has(subject))
       return { ...event, what: `${who} is gone; no gateway saw how it ended` };
     return event;

@@ -401,3 +401,37 @@ test("roles that cannot reach the ledger are one finding; what is owed was count
   const owed = verdict({ ...overviewOf(), owed: 2 }, LIMITS);
   expect(owed.findings.map(({ code }) => code)).toEqual(["money_owed"]);
 });
+
+test("a ledger that answers and refuses is not called silent: its reason and the way out", () => {
+  const full = workerReport({ ledger: "away", ledgerRefuses: "disk_full" });
+  const roles = [gatewayReport({}), paymentsReport(), full];
+  expect(found({ roles })).toMatchObject([
+    {
+      code: "ledger_away",
+      what: "the ledger takes nothing from the worker worker-1: its disk is full",
+      affects: expect.stringContaining("what is on record can be read"),
+      next: "make room on its disk; workers resume on their own",
+    },
+  ]);
+});
+
+test("a pair without a rate is named though others have theirs, and what was refused", () => {
+  const oldest = { pair: "EUR/USD", atMs: NOW - 90_000 };
+  const rates = { pairs: 2, newestAtMs: NOW, oldest };
+  const what = "the last rate of EUR/USD is 1 min old";
+  expect(found({ rates })).toMatchObject([{ code: "rates_stale", subject: "EUR/USD", what }]);
+  const waiting = {
+    ...{ pair: "EUR/USD", id: "r", value: "3.5", last: "1.5", atMs: NOW, sinceMs: NOW },
+    state: "refused" as const,
+  };
+  expect(found({ rates, ratesWaiting: [waiting] })).toMatchObject([
+    {
+      what: `${what}, and 3.5 was refused`,
+      next: "correct the source; or use it: 'sluice rates accept EUR/USD'",
+    },
+  ]);
+  const held = { ...waiting, state: "held" as const };
+  expect(codes({ rates, ratesWaiting: [held] })).toEqual(["rates_held"]);
+  const fresh = { ...rates, oldest: { ...oldest, atMs: NOW - 50_000 } };
+  expect(codes({ rates: fresh, ratesWaiting: [waiting] })).toEqual([]);
+});

@@ -3,7 +3,7 @@
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
-import { refusalWords, remedyWords } from "./reason-words.ts";
+import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
 import type { DeadCount, PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
@@ -114,8 +114,23 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
-  return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  const named = (some: readonly RoleReport[]) =>
+    and(some.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`));
+  const refused = without.flatMap((role) =>
+    role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
+  );
+  const [word] = refused;
+  if (word === undefined)
+    return [{ code: "ledger_away", what: `the ledger does not answer ${named(without)}` }];
+  const { why, next } = ledgerRefusal(word);
+  return [
+    {
+      code: "ledger_away",
+      what: `the ledger takes nothing from ${named(without)}: ${why}`,
+      affects: "everybody: nothing is recorded or charged; what is on record can be read",
+      next: `${next}; workers resume on their own`,
+    },
+  ];
 }
 
 function lastKnown(asOfMs: number | null, atMs: number): string {
@@ -293,6 +308,26 @@ function routing(facts: Facts): Seen[] {
 
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
 
+/** The source sends others, but not this one; or what it sends is refused by an operator. */
+function oldPair({ atMs, rates, ratesWaiting, unasked }: Facts, rateMaxAgeMs: number): Seen[] {
+  const { oldest } = rates ?? {};
+  if (!oldest || unasked.includes("redis") || atMs - oldest.atMs <= rateMaxAgeMs) return [];
+  const { pair } = oldest;
+  const waiting = ratesWaiting?.find((w) => w.pair === pair);
+  if (waiting?.state === "held") return [];
+  const refused = waiting ? `, and ${waiting.value} was refused` : "";
+  return [
+    {
+      code: "rates_stale",
+      subject: pair,
+      what: `the last rate of ${pair} is ${ageWords(atMs - oldest.atMs)} old${refused}`,
+      affects: `customers who need ${pair}: their orders end as fx_unavailable`,
+      ...(waiting ? { next: `correct the source; or use it: 'sluice rates accept ${pair}'` } : {}),
+      sinceMs: oldest.atMs + rateMaxAgeMs,
+    },
+  ];
+}
+
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
   const { atMs, rates, ratesWaiting, webhooks, sales, asOf } = facts;
   const seen: Seen[] = [];
@@ -303,6 +338,7 @@ function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
       what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,
       sinceMs: rates.newestAtMs + rateMaxAgeMs,
     });
+  else seen.push(...oldPair(facts, rateMaxAgeMs));
   for (const { pair, value, last, state, sinceMs } of ratesWaiting ?? [])
     if (state === "held")
       seen.push({

@@ -27,12 +27,18 @@ const LETTER: Json = {
     body: {},
   },
 };
+const UNASKED: Json = {
+  type: "array",
+  items: { type: "string" },
+  description: "Regions whose broker did not answer; absent: none",
+};
 const DEALT: Json = {
   type: "object",
   properties: {
     matched: { type: "integer" },
     done: { type: "integer" },
     left: list({ type: "object", properties: { id: { type: "string" }, why: { type: "string" } } }),
+    unasked: UNASKED,
   },
 };
 const CHOSEN: Json = {
@@ -169,7 +175,7 @@ export function operatorPaths(
         responses: {
           200: ok(
             "The letters, oldest first in each queue",
-            object({ letters: list(LETTER) }, ["letters"]),
+            object({ letters: list(LETTER), unasked: UNASKED }, ["letters"]),
           ),
           ...refusals(401, 403, 422, 503),
         },

@@ -2,7 +2,7 @@
 // selected, never a filter: what is not in sight is not touched.
 import { address, go } from "../router.js";
 import { useAsked } from "../ui/asked.js";
-import { count, plural } from "../ui/format.js";
+import { count, list, plural } from "../ui/format.js";
 import { html, useEffect, useRef, useState } from "../ui/html.js";
 import { Pager, pageOf } from "../ui/pager.js";
 import { Panel } from "../ui/panel.js";
@@ -94,9 +94,13 @@ function InQueues({ value }) {
     keyOf=${(d) => `${d.queue} ${d.region}`} empty="No queue has been counted yet." />`;
 }
 
-function Groups({ value: { letters }, queue, reason, me, show, again }) {
+const Silent = ({ regions }) => html`<p class="unknown">
+  ${list(regions)} did not answer: letters there are not listed.</p>`;
+
+function Groups({ value: { letters, unasked = [] }, queue, reason, me, show, again }) {
+  const silent = unasked.length > 0 && html`<${Silent} regions=${unasked} />`;
   const groups = groupsOf(letters);
-  if (groups.length === 0) return html`<p class="empty">No dead letters here.</p>`;
+  if (groups.length === 0) return silent || html`<p class="empty">No dead letters here.</p>`;
   const columns = [
     { head: "Queue", cell: (g) => g.queue },
     {
@@ -111,7 +115,7 @@ function Groups({ value: { letters }, queue, reason, me, show, again }) {
   ];
   const chosen =
     groups.find((g) => g.key === reason) ?? (groups.length === 1 ? groups[0] : undefined);
-  return html`<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
+  return html`${silent}<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
       keyOf=${(g) => g.key} rowClass=${(g) => (g === chosen ? "chosen" : "")} />
     ${
       letters.length >= MOST &&
