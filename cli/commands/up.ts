@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -21,6 +22,7 @@ import { demoSale } from "../demo-sale.ts";
 import { endRunning, writeRunning } from "../running.ts";
 import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
+import { UsageError } from "../usage.ts";
 
 const WORKERS = 2;
 
@@ -28,10 +30,17 @@ export function register(program: Command): void {
   program
     .command("up")
     .description("run everything on this machine, with a demo sale, until Ctrl-C")
+    .option(
+      "--services <list>",
+      "services that you run yourself, separated by commas: each has a user of the brokers, and " +
+        "'up' runs none of that name",
+      "",
+    )
     .action(up);
 }
 
-async function up(): Promise<void> {
+async function up({ services: list }: { readonly services: string }): Promise<void> {
+  const yours = servicesIn(list);
   // A terminal that is gone must not end it before everything else has ended.
   process.stderr.on("error", () => undefined);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -44,7 +53,7 @@ async function up(): Promise<void> {
   const stopSignal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of stopSignals()) process.on(name, () => stopSignal.resolve(name));
   const ports = await gatewayPorts(settings, say);
-  const processing = Object.keys(DEMO_SERVICES);
+  const processing = [...new Set([...Object.keys(DEMO_SERVICES), ...yours])];
   const services = await startLocalServices({ settings, say, processing, password: true });
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
@@ -72,8 +81,11 @@ async function up(): Promise<void> {
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
     fleet.sender("sender-1");
-    for (const [service, categories] of Object.entries(DEMO_SERVICES))
-      await startService(fleet, dir, service, categories, { ...process.env, ...env });
+    for (const [service, categories] of Object.entries(DEMO_SERVICES)) {
+      await routeTo(service, categories, { ...process.env, ...env });
+      if (!yours.includes(service))
+        fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
+    }
     const { metricsDir } = fleet;
     writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
     say(await welcome(gateways, { ...process.env, ...env }, settings));
@@ -113,9 +125,17 @@ async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise
 /** Services of the demo sale's categories, until routes are changed. */
 const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
 
-async function startService(
-  fleet: Fleet,
-  dir: string,
+/** The names in `--services`. */
+function servicesIn(list: string): string[] {
+  const names = list.split(",").map((name) => name.trim());
+  const services = names.filter((name) => name !== "");
+  const stranger = services.find((name) => !NAME_PATTERN.test(name) || name === "unrouted");
+  if (stranger !== undefined)
+    throw new UsageError(`--services: '${stranger}' must match ${NAME_PATTERN.source}`);
+  return services;
+}
+
+async function routeTo(
   service: string,
   categories: readonly string[],
   env: Record<string, string | undefined>,
@@ -131,7 +151,6 @@ async function startService(
         "sluice up",
       );
   await ledger.close();
-  fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
 
 /** One `up` per folder: a second one would stop the first one's services as leftovers. */
