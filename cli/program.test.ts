@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { Redis } from "ioredis";
 import { settingVariables } from "../core/settings/settings.ts";
 import { outputOf } from "../test/output-of.ts";
 import { testDir } from "../test/services.ts";
@@ -11,6 +12,7 @@ import { EXAMPLE_LINES, examplesFor } from "./examples.ts";
 import { OWN_EXITS } from "./exits.ts";
 import { endingOf, flagsOf } from "./failure.ts";
 import { flagOf } from "./flags.ts";
+import { mainSettingLines } from "./main-settings.ts";
 import { nearest } from "./nearest.ts";
 import { buildProgram, pathOf, WITHOUT_SETTINGS, withParts } from "./program.ts";
 import { referenceOf } from "./reference.ts";
@@ -54,6 +56,15 @@ test("every example names a command, and flags that it knows", () => {
   }
 });
 
+test("the help of 'up' lists the settings that matter most, with the values they may have", () => {
+  const lines = mainSettingLines("up").join("\n");
+  expect(lines).toContain("--brokers <shared|separate|cluster>");
+  expect(lines).toMatch(/--http-port <value> .*\(default: 8080\)/);
+  expect(lines).toMatch(/--governor-cpu <value> [^-]*off: it makes no room/);
+  for (const line of lines.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  expect(mainSettingLines("stock")).toEqual([]);
+});
+
 test("exit codes of its own belong to commands that exist", () => {
   const paths = commands.map(pathOf);
   expect(Object.keys(OWN_EXITS).filter((path) => !paths.includes(path))).toEqual([]);
@@ -74,6 +85,7 @@ test("a usage error takes three lines, suggests what was meant, and ends with 2"
     ["orders --limit x", "It must be a whole number from 1 to 100."],
     ["routes set art", "missing required argument 'service'"],
     ["id 7 8 9", "too many arguments"],
+    ["provider --shares declin=1", "--shares: 'declin' is not one of decline, "],
   ];
   for (const [line, said] of cases) {
     const words = line.split(" ");
@@ -107,8 +119,27 @@ test("how a command ends: usage, nothing that answers, an error, a bug with its 
   });
   const away = end(new Unavailable("no answer from amqp://ann:pa@ss@10.0.0.1/sluice?key=k3y"));
   expect(away.text).toBe("sluice: no answer from amqp://…@10.0.0.1/sluice?key=…\n");
+  const refusal =
+    'Operation failed: BasicGet; 403 (ACCESS-REFUSED) with message "ACCESS_REFUSED - read access"';
+  expect(end(new Error(refusal))).toEqual({
+    text: "sluice: the broker refuses: ACCESS_REFUSED - read access\n",
+    code: 1,
+  });
   // An escape sequence in an error is shown, not obeyed.
   expect(end(new UsageError("\u001b[2J")).text).toContain("\\u{1b}[2J");
+});
+
+test("an error of Redis's client is one line, and ends with 69", async () => {
+  const redis = new Redis({ port: 1, lazyConnect: true, retryStrategy: () => null });
+  redis.on("error", () => undefined);
+  const connect = await redis.connect().catch((error: unknown) => error);
+  redis.disconnect();
+  const closed = await redis.get("x").catch((error: unknown) => error);
+  for (const error of [connect, closed])
+    expect(endingOf(error, { program, words: ["verify"], flags: [] })).toMatchObject({
+      text: expect.stringMatching(/^sluice: [^\n]+\n$/),
+      code: 69,
+    });
 });
 
 test("the nearest word is found across slips, and a strange one has none", () => {

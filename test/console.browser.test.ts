@@ -43,7 +43,7 @@ beforeAll(async () => {
     letters: {
       list: async (filter) => {
         listed.push(JSON.stringify(filter));
-        return letters;
+        return { letters };
       },
       redrive: note("redrive"),
       drop: note("drop"),

@@ -77,6 +77,9 @@ async function top(options: Options): Promise<void> {
   }
 }
 
+/** Of a line in a file or a pipe. */
+const UNCUT = 1_000;
+
 const LEAVING_KEYS = new Set(["q", "Q", "\x03", "\x04"]);
 
 /** As in other programs of its kind. In raw mode, Ctrl-C is a key too. */
@@ -91,7 +94,8 @@ function leaveOnKey(): void {
 }
 
 function draw(looks: Looks, now: Overview): string[] {
-  const { columns = 100 } = process.stdout;
+  // What is no terminal has no edge.
+  const columns = process.stdout.columns || (process.stdout.isTTY ? 100 : UNCUT);
   return topLines(figures(looks.before(now), now), now, columns, coloured(process.stdout));
 }
 

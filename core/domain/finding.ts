@@ -109,6 +109,12 @@ export const FINDINGS = {
     affects: "customers: their work waits until one of them resumes",
     next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
+  provider_failing: {
+    level: "warning",
+    title: "The payment provider fails",
+    affects: "customers with reserved orders: their charge is repeated until it is answered",
+    next: "check the provider and SLUICE_PROVIDER_URL; the charges are repeated on their own",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -163,6 +169,13 @@ export const FINDINGS = {
     next: "'sluice dead' lists them with their reasons; redrive or drop each",
     alerts: ["SluiceDeadLetters"],
   },
+  given_up_parts: {
+    level: "warning",
+    title: "A service gave up paid parts",
+    affects: "customers who have paid: nobody ships these parts",
+    next: "'sluice dead' lists them with their reasons; redrive them, or settle with the customers",
+    alerts: ["SluiceGivenUpParts"],
+  },
   unrouted_parts: {
     level: "warning",
     title: "Paid parts have no route",
@@ -180,7 +193,9 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
+    next:
+      "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+      "'sluice routes drain SERVICE' for the parts that wait",
   },
   money_owed: {
     level: "warning",
@@ -206,13 +221,17 @@ export const FINDINGS = {
   rates_stale: {
     level: "warning",
     title: "Exchange rates are out of date",
-    affects: "customers who pay in another currency: their orders wait for a rate",
+    affects:
+      "customers who pay in another currency: their orders wait for a rate, and then end as " +
+      "fx_unavailable",
     next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
     title: "Exchange rates jumped",
-    affects: "customers who pay in these currencies: their orders will soon wait for a rate",
+    affects:
+      "customers who pay in these currencies: their orders end as fx_unavailable once the last " +
+      "good rate is too old",
     next: "'sluice rates list' shows each; accept or refuse it",
     alerts: ["SluiceRatesHeld"],
   },

@@ -13,7 +13,8 @@ const SIGNALS: Readonly<Record<string, string>> = {
 
 /** What relieves it. The role resumes on its own then. */
 const RELIEF: Readonly<Record<string, string>> = {
-  cpu_others_percent: "stop other programs on its machine, or move them",
+  cpu_others_percent:
+    "stop other programs on its machine, or start it with SLUICE_GOVERNOR_CPU=off",
   loop_delay_ms: "give it more CPU",
   redis_ms: "find out why Redis is slow",
   ledger_ms: "find out why the ledger is slow",
@@ -65,6 +66,27 @@ const REMEDIES: Readonly<Record<string, string>> = {
   no_replicas: "bring its replicas back, or lower min-replicas-to-write",
   no_permission: "give its user the rights that it needs",
 };
+
+/** Why the ledger does not serve though it answers: the same words, and what is done about it. */
+const LEDGER_REFUSALS: Readonly<Record<string, readonly [why: string, next: string]>> = {
+  read_only: ["it is read-only", "let it be written, or let SLUICE_LEDGER_URL lead to the primary"],
+  restarting: ["it restarts", "wait until it has started"],
+  busy: ["it is busy or locked", "end what holds its lock, or wait"],
+  full: ["it is out of memory", "give it memory"],
+  disk_full: ["its disk is full", "make room on its disk"],
+  disk_failed: ["its disk fails", "repair its disk"],
+  too_many_clients: ["it has too many clients", "allow more connections, or end some"],
+  no_permission: ["its user may not", "give its user the rights that it needs"],
+  wrong_password: ["it refuses the password", "correct the password"],
+  no_database: ["its database is not there", "bring its database back"],
+  damaged: ["it is damaged", "restore it"],
+};
+
+export function ledgerRefusal(word: string): { readonly why: string; readonly next: string } {
+  const [why = word.replaceAll("_", " "), next = "see the worker's log"] =
+    LEDGER_REFUSALS[word] ?? [];
+  return { why, next };
+}
 
 export const refusalWords = wordsFor(REFUSALS);
 

@@ -3,8 +3,8 @@
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
-import { refusalWords, remedyWords } from "./reason-words.ts";
-import type { DeadCount, RoleReport, WorkerReport } from "./report.ts";
+import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
+import type { DeadCount, PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
 import { eased } from "./verdict-eased.ts";
@@ -25,6 +25,11 @@ const OTHER_LEDGER =
 const MANY_ATTEMPTS = "refunds or charges";
 /** Orders that wait longer are late; as in the alert SluiceQueueLag. */
 const LATE_MS = 5_000;
+/** Attempts in a row that failed, and the time from the first to the last: no passing trouble. */
+const FAILURES = 3;
+const FAILED_FOR_MS = 3_000;
+/** A charge is repeated once a minute or more often: after this, nobody has tried for a while. */
+const FAILED_LATELY_MS = 150_000;
 /** As in the alert SluiceRedisMemory. */
 const FULL_SHARE = 0.8;
 /** A count of dead letters that is older than this says so. */
@@ -109,8 +114,23 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
-  return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  const refused = without.flatMap((role) =>
+    role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
+  );
+  const [word] = refused;
+  if (word === undefined) {
+    const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+    return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  }
+  const { why, next } = ledgerRefusal(word);
+  return [
+    {
+      code: "ledger_away",
+      what: `the ledger takes nothing, ${why} (${and(without.map(({ id }) => id))})`,
+      affects: "everybody: nothing is recorded or charged; what is on record can be read",
+      next: `${next}; workers resume on their own`,
+    },
+  ];
 }
 
 function lastKnown(asOfMs: number | null, atMs: number): string {
@@ -173,10 +193,21 @@ function isBusyWithItself(facts: Facts): boolean {
 function payments(facts: Facts): Seen[] {
   const all = ofKind(facts, "payments");
   const paused = all.filter(({ breaker }) => breaker !== "closed").map(({ id }) => id);
-  if (paused.length === 0) return [];
-  return [
-    { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
-  ];
+  if (paused.length > 0)
+    return [
+      { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
+    ];
+  return all.flatMap(({ id, failing }) => failingProvider(id, failing, facts.atMs));
+}
+
+/** Before the breaker opens: few orders make few attempts. */
+function failingProvider(id: string, failing: PaymentsReport["failing"], atMs: number): Seen[] {
+  if (!failing) return [];
+  const { failures, sinceMs, lastMs, why } = failing;
+  if (failures < FAILURES || lastMs - sinceMs < FAILED_FOR_MS) return [];
+  if (atMs - lastMs > FAILED_LATELY_MS) return [];
+  const what = `the last ${failures} attempts of ${id} at the provider failed: ${why}`;
+  return [{ code: "provider_failing", subject: id, what, sinceMs }];
 }
 
 function workers(facts: Facts): Seen[] {
@@ -227,20 +258,44 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
 function letters({ dead, atMs }: Facts): Seen[] {
   return dead
     .filter(({ messages }) => messages > 0)
-    .map((count) => {
+    .flatMap((count) => {
       const { queue, region, messages, sinceMs = null } = count;
-      const unrouted = queue === UNROUTED;
-      const what = unrouted
-        ? `${countWords(messages, "paid part")} without a route in ${region}`
-        : `${countWords(messages, "dead letter")} in ${queue} of ${region}`;
-      return {
-        code: unrouted ? "unrouted_parts" : "dead_letters",
-        subject: `${queue} ${region}`,
+      const seen = (code: FindingCode, what: string, next?: string): Seen => ({
+        ...{ code, subject: `${queue} ${region}`, sinceMs },
         what: `${what}${countAge(count, atMs)}`,
-        sinceMs,
-      };
+        ...(next === undefined ? {} : { next }),
+      });
+      if (queue === UNROUTED) return parts(count, seen);
+      return [
+        seen("dead_letters", `${countWords(messages, "dead letter")} in ${queue} of ${region}`),
+      ];
     });
 }
+
+/** Those that wait for a route leave once there is one; those that a service gave up do not. */
+function parts(
+  { region, messages, givenUp }: DeadCount,
+  seen: (code: FindingCode, what: string, next?: string) => Seen,
+): Seen[] {
+  const waiting = messages - (givenUp ?? 0);
+  const found: Seen[] = [];
+  if (givenUp === undefined) return [seen("unrouted_parts", unknownParts(messages, region), LOOK)];
+  if (givenUp > 0)
+    found.push(
+      seen("given_up_parts", `a service gave up ${countWords(givenUp, "paid part")} in ${region}`),
+    );
+  if (waiting > 0)
+    found.push(
+      seen("unrouted_parts", `${countWords(waiting, "paid part")} without a route in ${region}`),
+    );
+  return found;
+}
+
+const unknownParts = (messages: number, region: string) =>
+  `${countWords(messages, "paid part")} without a route, or given up by a service, in ${region}`;
+const LOOK =
+  "'sluice dead --queue fulfilment.unrouted' lists them; those without a route leave once there " +
+  "is one ('sluice routes set CATEGORY SERVICE'), the others wait for a redrive";
 
 function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
   if (countedMs === undefined || atMs - countedMs < OLD_COUNT_MS) return "";
@@ -254,6 +309,7 @@ function routing(facts: Facts): Seen[] {
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
   const unrouted = new Map<string, string[]>();
+  const waiting = new Map(facts.routing.map((r) => [r.service, r.waiting ?? 0]));
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // A paused one has a finding of its own, and starting another would not help.
@@ -270,12 +326,40 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      what:
+        `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
+        waitWords(waiting.get(service) ?? 0),
+      next:
+        "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+        `'sluice routes drain ${service}' for the parts that wait`,
     });
   return seen;
 }
 
+const waitWords = (parts: number) =>
+  parts === 0 ? "" : `: ${countWords(parts, "paid part")} ${parts === 1 ? "waits" : "wait"}`;
+
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
+
+/** The source sends others, but not this one; or what it sends is refused by an operator. */
+function oldPair({ atMs, rates, ratesWaiting, unasked }: Facts, rateMaxAgeMs: number): Seen[] {
+  const { oldest } = rates ?? {};
+  if (!oldest || unasked.includes("redis") || atMs - oldest.atMs <= rateMaxAgeMs) return [];
+  const { pair } = oldest;
+  const waiting = ratesWaiting?.find((w) => w.pair === pair);
+  if (waiting?.state === "held") return [];
+  const refused = waiting ? `, and ${waiting.value} was refused` : "";
+  return [
+    {
+      code: "rates_stale",
+      subject: pair,
+      what: `the last rate of ${pair} is ${ageWords(atMs - oldest.atMs)} old${refused}`,
+      affects: `customers who need ${pair}: their orders end as fx_unavailable`,
+      ...(waiting ? { next: `correct the source; or use it: 'sluice rates accept ${pair}'` } : {}),
+      sinceMs: oldest.atMs + rateMaxAgeMs,
+    },
+  ];
+}
 
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
   const { atMs, rates, ratesWaiting, webhooks, sales, asOf } = facts;
@@ -287,6 +371,7 @@ function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
       what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,
       sinceMs: rates.newestAtMs + rateMaxAgeMs,
     });
+  else seen.push(...oldPair(facts, rateMaxAgeMs));
   for (const { pair, value, last, state, sinceMs } of ratesWaiting ?? [])
     if (state === "held")
       seen.push({
