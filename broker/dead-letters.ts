@@ -1,8 +1,9 @@
 // Lists and settles dead letters one by one. Listing takes messages out and returns them in order.
 // A message leaves the queue only by an acknowledgement, sent after the requested action has been
 // done, so an interrupted list, drop or redrive loses nothing.
-import type { Channel, GetMessage } from "amqplib";
+import type { Channel, ChannelModel, GetMessage } from "amqplib";
 import { ignore } from "../core/runtime/ignored.ts";
+import { NoAnswer } from "../core/runtime/silence.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
@@ -29,30 +30,36 @@ export interface DeadLetter {
 /** `keep` leaves it in the queue, `drop` removes it. */
 export type Fate = "keep" | "drop";
 
+/** Of a part in `fulfilment.unrouted`: a service gave it up. Any other waits for a route there. */
+export function isGivenUp({ headers }: DeadLetter): boolean {
+  return headers["x-reason"] !== undefined;
+}
+
 /**
  * Walks the first `limit` letters of a queue, oldest first, and applies the fate that `judge`
- * returns for each. Returns the number dropped.
+ * returns for each; `present` is how many are in the queue. Returns the number dropped.
  */
 export async function walkDeadLetters(
   connection: BrokerConnection,
   queue: string,
   limit: number,
-  judge: (letter: DeadLetter) => Fate | Promise<Fate>,
+  judge: (letter: DeadLetter, present: number) => Fate | Promise<Fate>,
 ): Promise<number> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
-  const channel: Channel = await answered(connection.runtime, model, model.createChannel());
+  const asked = <T>(call: Promise<T>) => fromBroker(connection, model, call);
+  const channel: Channel = await asked(model.createChannel());
   channel.on("error", () => undefined); // a rejection below reports it
   let dropped = 0;
   let kept = 0;
   try {
     // Only those present now: a letter that is redriven and dead-lettered again must not be visited
     // twice.
-    const { messageCount } = await answered(connection.runtime, model, channel.checkQueue(queue));
+    const { messageCount } = await asked(channel.checkQueue(queue));
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
-      const message = await answered(connection.runtime, model, channel.get(queue));
+      const message = await asked(channel.get(queue));
       if (!message) break;
-      if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
+      if ((await judge(letterOf(connection.region, queue, message), messageCount)) === "drop") {
         channel.ack(message);
         dropped++;
       } else kept++;
@@ -63,6 +70,20 @@ export async function walkDeadLetters(
     await untilBack(connection, queue, kept);
   }
   return dropped;
+}
+
+/** A call of the broker. BrokerUnavailable: its connection is lost, or there was no answer. */
+async function fromBroker<T>(
+  connection: BrokerConnection,
+  model: ChannelModel,
+  call: Promise<T>,
+): Promise<T> {
+  try {
+    return await answered(connection.runtime, model, call);
+  } catch (error) {
+    if (!(error instanceof NoAnswer) && connection.model === model) throw error;
+    throw new BrokerUnavailable(`the broker of ${connection.region} has stopped answering`);
+  }
 }
 
 const BACK_WAIT_MS = 500;

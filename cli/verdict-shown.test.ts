@@ -57,8 +57,8 @@ test("doctor fails for trouble, warns of what is due, and repeats no other check
   expect(shown.map(({ what, state }) => [what, state])).toEqual([
     ["halted", "fail"],
     ["dead letters", "warn"],
-    ["slowed", "ok"],
-    ["no sale", "ok"],
+    ["slowed", "note"],
+    ["no sale", "note"],
   ]);
   expect(shown[0]).toMatchObject({
     detail: expect.stringMatching(/^everything is halted.*, for 2 min; affects everybody/),

@@ -59,18 +59,28 @@ export interface LetterFilter {
   readonly user?: string;
 }
 
-/** Dead letters of every region; rejects if a broker cannot be reached. */
+/** Dead letters of every region whose broker answers; rejects if none does. */
 export interface LettersPort {
   /** The letters a filter matches among the first `limit` of each queue. */
-  list(filter: LetterFilter, limit: number): Promise<readonly object[]>;
+  list(filter: LetterFilter, limit: number): Promise<Listed>;
   redrive(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
   drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt>;
+}
+
+export interface Listed {
+  readonly letters: readonly object[];
+  /** Regions whose broker did not answer. */
+  readonly unasked?: readonly string[];
+  /** What waits for a route besides them. */
+  readonly waiting?: readonly { readonly region: string; readonly messages: number }[];
 }
 
 export interface Dealt {
   readonly matched: number;
   readonly done: number;
   readonly left: readonly { readonly id: string; readonly why: string }[];
+  /** Regions whose broker did not answer. */
+  readonly unasked?: readonly string[];
 }
 
 /** How much is accepted. Defaults: core/settings/settings.ts. */

@@ -198,7 +198,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
 /** What an operator finds where nothing runs and nothing waits. */
 export const IDLE: TestGatewayOptions = {
   letters: {
-    list: async () => [],
+    list: async () => ({ letters: [] }),
     redrive: async () => ({ matched: 0, done: 0, left: [] }),
     drop: async () => ({ matched: 0, done: 0, left: [] }),
   },

@@ -271,5 +271,7 @@ async function lastLines(file: string): Promise<string> {
   const text = await Bun.file(file)
     .text()
     .catch(() => "");
-  return text.trim().split("\n").slice(-3).join("\n");
+  const lines = text.trim().split("\n");
+  const said = lines.findLastIndex((line) => line.startsWith("sluice: "));
+  return lines.slice(said < 0 ? -3 : said).join("\n");
 }

@@ -114,9 +114,6 @@ test(
     // As when it had no file descriptor: it lets clients connect, and every new queue crashes.
     const monitor = "supervisor:terminate_child(rabbit_sup, rabbit_memory_monitor_sup)";
     expect((await node.ctl("eval", `${monitor}.`)).trim()).toBe("ok");
-    await withChannel(url, async (channel) => {
-      expect(await channel.checkQueue("kept")).toMatchObject({ messageCount: 1 });
-    });
     const kept = () => readKept(dir).get("RabbitMQ");
     await until("it is told", () => kept()?.state === "fails", SLOW_MS);
     await until("it runs again", () => kept()?.restarts === 1, SLOW_MS);
@@ -309,6 +306,10 @@ async function withChannel(
   use: (channel: ConfirmChannel) => Promise<void>,
 ): Promise<void> {
   const connection = await connect(url);
-  await use(await connection.createConfirmChannel());
-  await connection.close();
+  connection.on("error", () => undefined); // what waits for it is rejected
+  try {
+    await use(await connection.createConfirmChannel());
+  } finally {
+    await connection.close().catch(() => undefined);
+  }
 }

@@ -10,15 +10,17 @@ let browser: Browser;
 let t: TestGateway;
 const world = new World();
 let listLetters: () => Promise<object[]> = async () => [];
+/** Regions whose broker does not answer. */
+let unasked: readonly string[] | undefined;
 let pause: () => Promise<void> = async () => undefined;
 
 beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => world.overview(),
     letters: {
-      list: () => listLetters(),
+      list: async () => ({ letters: await listLetters(), ...(unasked && { unasked }) }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
-      drop: async () => ({ matched: 0, done: 0, left: [] }),
+      drop: async () => ({ matched: 0, done: 0, left: [], ...(unasked && { unasked }) }),
     },
     workers: { pause: async (id) => pause().then(() => [id]), resume: async (id) => [id] },
   });
@@ -201,6 +203,50 @@ test(
     await page.fill("#find-item", "NUMBER 9999");
     await page.waitForSelector("#one-sale:not(:has-text('Page'))");
     expect(await page.locator("#one-sale tbody tr").count()).toBe(1);
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "letters that were counted long ago are not called current, and none is not called empty",
+  async () => {
+    world.change = (o) => ({
+      ...o,
+      dead: o.dead.map((d) => ({ ...d, atMs: o.atMs - 120_000 })),
+    });
+    const page = await signedIn("/dead");
+    const row = "#dead-counts tr:has-text('orders.dead')";
+    await page.waitForSelector(`${row}:has-text('as of 2 min ago')`);
+    expect(await page.textContent(row)).toContain("unknown");
+    world.change = (o) => o;
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a region whose dead letters nobody could ask for is named, in the list and after an action",
+  async () => {
+    unasked = ["us"];
+    const letter = {
+      id: "0000000a",
+      queue: "payments.dead",
+      region: "eu",
+      reason: "payment_failed",
+    };
+    listLetters = async () => [{ ...letter, headers: {}, body: {} }];
+    const page = await signedIn("/dead");
+    await page.waitForSelector("#dead p:has-text('us did not answer: letters there')");
+    await page.check("#letters tbody tr:nth-child(1) input");
+    listLetters = async () => [];
+    await page.click("#drop");
+    await page.click("#ask button[type=submit]");
+    await page.waitForSelector("#said:has-text('1 not found: us did not answer')");
+    await page.waitForSelector("#letters", { state: "detached" });
+    expect(await page.textContent("#dead")).toContain("us did not answer");
+    expect(await page.textContent("#dead")).not.toContain("No dead letters here");
+    unasked = undefined;
     await page.close();
   },
   SLOW_MS,

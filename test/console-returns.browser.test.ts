@@ -15,7 +15,7 @@ beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => world.overview(),
     letters: {
-      list: async () => letters,
+      list: async () => ({ letters }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
       drop: async () => ({ matched: 0, done: 0, left: [] }),
     },

@@ -2,7 +2,7 @@
 // orders, and a card that is always declined.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
+import { ORDERS_EXCHANGE, PAYMENTS_DEAD, UNROUTED } from "../broker/topology.ts";
 import { makeLog } from "../cli/log.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
@@ -38,8 +38,8 @@ type Letter = {
 };
 const letters = async (...args: string[]) =>
   (JSON.parse((await dead("list", "--json", ...args)).out) as { letters: Letter[] }).letters;
-const call = async (method: string, path: string, body?: unknown) => {
-  const response = await fetch(`${gateway.gateway.url}/v1/admin/dead${path}`, {
+const call = async (method: string, path: string, body?: unknown, url = gateway.gateway.url) => {
+  const response = await fetch(`${url}/v1/admin/dead${path}`, {
     method,
     headers: { "content-type": "application/json", ...operator },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -58,10 +58,10 @@ async function failed(n: number): Promise<{ user: string; id: string }> {
   return order;
 }
 
-const garbage = async () =>
-  expect(
-    await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from("no orders at all")),
-  ).toBe("confirmed");
+const garbage = async (text = "no orders at all") =>
+  expect(await stack.links[0]?.publisher.publish(ORDERS_EXCHANGE, "1", Buffer.from(text))).toBe(
+    "confirmed",
+  );
 
 beforeAll(async () => {
   stack = await Stack.start({
@@ -184,7 +184,7 @@ test(
     });
     const opened = await Letters.open(realRuntime, stack.settings, stack.ledger);
     provider.forgive();
-    const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100))[0];
+    const letter = async () => (await opened.list({ queue: PAYMENTS_DEAD, user }, 100)).letters[0];
     await stack.until("the letter", async () => (await letter()) !== undefined);
     const copy = JSON.stringify((await letter())?.body);
     expect(await opened.redrive({ user, queue: PAYMENTS_DEAD }, 100, "test")).toMatchObject({
@@ -293,6 +293,60 @@ test(
 );
 
 test(
+  "parts that a service gave up are listed and found by id; those without a route are counted",
+  async () => {
+    const part = { user: userOf(0, 7), id: makeOrder(userOf(0, 7), { a: 1 }).order.id };
+    const send = async (lines: string, headers = {}) => {
+      const body = Buffer.from(JSON.stringify([{ ...part, lines }]));
+      expect(await stack.links[0]?.publisher.publish(UNROUTED, "eu.a", body, { headers })).toBe(
+        "confirmed",
+      );
+    };
+    // Those of the other tests' orders, whose category has no route either.
+    await dead("drop", "--queue", UNROUTED);
+    const before = await letters();
+    await send("waits");
+    const region = at(stack.links, 0).connection.region;
+    const waiting = [{ region, messages: 1 }];
+    await stack.until("it to be counted", async () =>
+      Bun.deepEquals((await call("GET", "")).body.waiting, waiting),
+    );
+    // Nobody may take it for an empty list.
+    expect((await dead("--user", "nobody")).out).toBe("empty\n");
+    const more = `1 more in fulfilment.unrouted of ${region}: they wait for a route`;
+    expect((await dead()).out).toContain(more);
+    await send("failed", { "x-reason": "failed at packer: broken" });
+    const isGivenUp = ({ queue }: Letter) => queue === UNROUTED;
+    await stack.until("the other to be listed", async () => (await letters()).some(isGivenUp));
+    const found = (await letters()).filter(isGivenUp);
+    expect(found).toMatchObject([{ ...{ user: part.user, reason: "failed at packer: broken" } }]);
+    expect(JSON.parse((await dead("--json")).out)).toMatchObject({ waiting });
+    expect((await call("GET", "")).body).toMatchObject({ waiting });
+    expect((await call("GET", "")).body.letters?.filter(isGivenUp)).toEqual(found);
+    const { id } = at(found, 0);
+    expect((await dead("show", id)).out).toContain("broken");
+    expect((await call("GET", `/${id}`)).status).toBe(200);
+    expect(await letters("--reason", "packer")).toEqual(found);
+    // 'all' and filters deal with what is listed, and with nothing else.
+    expect((await dead("drop", "--user", part.user)).out).toBe("1 dropped\n");
+    await send("failed again", { "x-reason": "failed at packer: broken" });
+    await stack.until("it to be listed", async () => (await letters()).some(isGivenUp));
+    const [again] = (await letters()).filter(isGivenUp);
+    expect(await call("POST", `/${again?.id}/redrive`)).toMatchObject({ body: { done: 1 } });
+    // Without a route, it waits for one now.
+    await stack.until("both to wait", async () =>
+      Bun.deepEquals((await call("GET", "")).body.waiting, [{ region, messages: 2 }]),
+    );
+    expect((await call("GET", "?queue=fulfilment.unrouted")).body.letters).toHaveLength(2);
+    for (const letter of await letters("--queue", UNROUTED))
+      expect((await dead("drop", letter.id)).out).toBe("1 dropped\n");
+    expect(await letters()).toEqual(before);
+    expect((await dead("show", id)).err).toContain("no dead letter");
+  },
+  TIMEOUT_MS,
+);
+
+test(
   "a redrive that is not sent, or not recorded, leaves its letter, and may be repeated",
   async () => {
     provider.forgive(false);
@@ -326,6 +380,56 @@ test(
     const recorded = (await audit.letters()).filter((letter) => letter.user === user);
     await audit.close();
     expect(recorded).toMatchObject([{ fate: "redriven", id }]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "while a region's broker is away, the others' letters are served, and it is named",
+  async () => {
+    await dead("drop", "all");
+    for (const n of [1, 2, 3]) await garbage(`no orders: ${n}`);
+    await stack.until("the letters", async () => (await letters()).length === 3);
+    const env = {
+      ...stack.env,
+      SLUICE_REGIONS: `us=amqp://127.0.0.1:1,${stack.env.SLUICE_REGIONS}`,
+    };
+    const cut = (...args: string[]) =>
+      outputOf([process.execPath, CLI, "dead", ...args], { env: { ...process.env, ...env } });
+    const silent = "sluice: us did not answer: letters there are";
+    const listed = await cut("list", "--json");
+    expect(listed).toMatchObject({ code: 69, err: `${silent} not listed\n` });
+    expect(JSON.parse(listed.out)).toMatchObject({ letters: [{}, {}, {}], unasked: ["us"] });
+    const [{ id }] = (await letters()) as [Letter];
+    expect(JSON.parse((await cut("show", id)).out)).toMatchObject({ id });
+    expect(await cut("show", "00000000")).toMatchObject({
+      ...{ code: 69, err: expect.stringContaining("us did not answer") },
+    });
+    expect(await cut("drop", "00000000")).toMatchObject({
+      code: 69,
+      err: "sluice: no dead letter 00000000; us did not answer: letters there are unchanged\n",
+    });
+    expect(await cut("drop", id)).toMatchObject({ code: 0, out: "1 dropped\n", err: "" });
+    const other = await startGatewayRole(
+      realRuntime,
+      readSettings({ ...env, SLUICE_REGION: "eu" }),
+      "other",
+      makeLog("other", () => undefined),
+    );
+    const ask = (method: string, path: string, body?: unknown) =>
+      call(method, path, body, other.gateway.url);
+    expect((await ask("GET", "")).body).toMatchObject({ letters: [{}, {}], unasked: ["us"] });
+    expect((await ask("GET", "/00000000")).body).toMatchObject({
+      ...{ status: 503, detail: "us did not answer; no other region has it" },
+    });
+    const [next] = (await letters()) as [Letter];
+    expect((await ask("POST", "/drop", { ids: [next.id] })).body).toEqual({
+      ...{ matched: 1, done: 1, left: [], unasked: ["us"] },
+    });
+    await other.stop();
+    expect(await cut("drop", "--queue", "orders.dead")).toMatchObject({
+      ...{ code: 69, out: "1 dropped\n", err: `${silent} unchanged\n` },
+    });
   },
   TIMEOUT_MS,
 );

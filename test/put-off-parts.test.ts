@@ -97,7 +97,7 @@ test(
     // The worker reads the parts without a route once more: this one stays, for an operator.
     await stack.route("books", "depot");
     const letters = Letters.over(realRuntime, stack.links, stack.ledger);
-    const [found] = await letters.list({ queue: "fulfilment.unrouted" }, 1);
+    const [found] = (await letters.list({ queue: "fulfilment.unrouted" }, 1)).letters;
     const [letter] = (found?.body ?? []) as Record<string, unknown>[];
     // Without the number of its newest request it could not be put off once it is redriven.
     expect(letter).toMatchObject({ ...about, lines, request: 9 });

@@ -1,6 +1,7 @@
-// sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
-// one; `redrive` and `drop` take an id, a filter, or `all`.
+// sluice dead: dead letters, and parts that a service gave up. By default it lists them; `show ID`
+// prints one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { UNROUTED } from "../../broker/topology.ts";
 import { and } from "../../core/domain/finding-words.ts";
 import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
@@ -15,6 +16,7 @@ import {
   type LetterFilter,
   Letters,
   MAX_LETTERS,
+  type Waiting,
 } from "../operator/dead-letters.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { print, printJson } from "../output.ts";
@@ -59,22 +61,21 @@ export function register(program: Command): void {
       .command(`redrive ${which}`)
       .description(
         "send a letter back to where it came from, or retry its payment; " +
-          "'all': each, except parts without a route",
+          "'all': each that 'sluice dead' lists",
       ),
   ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
   filtered(
     dead
       .command(`drop ${which}`)
-      .description("delete a letter; 'all': each, except parts without a route"),
+      .description("delete a letter; 'all': each that 'sluice dead' lists"),
   ).action((id: string | undefined, options: Options) => deal("drop", id, options));
 }
 
 async function list(options: Options): Promise<void> {
   await withLetters(async (letters) => {
-    const found = await letters.list(filterOf(undefined, options), options.limit, "present");
-    const { away } = letters;
-    const unasked = away.length === 0 ? {} : { unasked: away };
-    if (options.json) printJson({ letters: found.map(shown), ...unasked });
+    const listed = await letters.list(filterOf(undefined, options), options.limit);
+    const { letters: found, unasked = [], waiting = [] } = listed;
+    if (options.json) printJson({ ...listed, letters: found.map(shown) });
     const rows = found.map(({ id, region, queue, reason, user, order }) => ({
       id,
       region,
@@ -83,11 +84,21 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    // Without any letter, regions that could not be read would be reported as empty.
-    if (!options.json && (rows.length > 0 || away.length === 0)) print(table(rows));
-    if (away.length > 0)
-      throw new Unavailable(`${and(away)} did not answer: letters there are not listed`);
+    // Without any letter, parts that wait, or regions that could not be read, are not `empty`.
+    const none = rows.length === 0 && (unasked.length > 0 || waiting.length > 0);
+    if (!options.json && !none) print(table(rows));
+    if (!options.json) print(waiting.map(waitingLine).join(""));
+    if (unasked.length > 0)
+      throw new Unavailable(`${and(unasked)} did not answer: letters there are not listed`);
   });
+}
+
+/** Customers have paid for these too. */
+function waitingLine({ region, messages }: Waiting): string {
+  return (
+    `${messages} more in ${UNROUTED} of ${region}: they wait for a route ` +
+    `('sluice dead --queue ${UNROUTED}', 'sluice routes')\n`
+  );
 }
 
 /** As HTTP shows it: its user by the token's own text. */
@@ -97,9 +108,14 @@ function shown({ user, ...letter }: Letter) {
 
 async function show(id: string, options: Options): Promise<void> {
   await withLetters(async (letters) => {
-    const [found] = await letters.list(filterOf(id, options), options.limit);
-    if (!found)
-      throw new SettingError(`no dead letter ${id} among the first ${options.limit} of any queue`);
+    const { letters: all, unasked = [] } = await letters.list(filterOf(id, options), options.limit);
+    const [found] = all;
+    if (!found) {
+      const where = options.queue ?? "any queue";
+      const none = `no dead letter ${id} among the first ${options.limit} of ${where}`;
+      if (unasked.length > 0) throw new Unavailable(`${none}; ${and(unasked)} did not answer`);
+      throw new SettingError(none);
+    }
     print(`${plainJson(shown(found), 2)}\n`);
   });
 }
@@ -117,16 +133,22 @@ async function deal(
     const dealt = await onRecord(ledger, deed, () =>
       letters[what](filter, options.limit, commandLine()),
     );
-    if (dealt.matched === 0)
-      throw new SettingError(
-        id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`,
-      );
+    const { unasked = [] } = dealt;
+    const silent = `${and(unasked)} did not answer: letters there are unchanged`;
+    if (dealt.matched === 0) {
+      const none =
+        id === undefined || id === "all" ? "no such dead letters" : `no dead letter ${id}`;
+      if (unasked.length > 0) throw new Unavailable(`${none}; ${silent}`);
+      throw new SettingError(none);
+    }
     const done = `${dealt.done} ${what === "drop" ? "dropped" : "sent again"}`;
     const text = `${done}${dealt.left.length > 0 ? `, ${dealt.left.length} unchanged` : ""}`;
     if (options.json) printJson(dealt);
     else print(`${text}\n`);
     for (const { id: letter, why } of dealt.left)
       process.stderr.write(plainLines(`${letter}: ${why}\n`));
+    // A letter that was named by its id has been found.
+    if (unasked.length > 0 && filter.id === undefined) throw new Unavailable(silent);
     if (dealt.left.length > 0) process.exitCode = 1;
   });
 }

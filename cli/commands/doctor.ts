@@ -1,5 +1,5 @@
 // sluice doctor: reports what is missing or misconfigured and how to fix it. Exit code 1 if
-// something must be fixed.
+// something fails; a warning alone is no failure.
 import type { Command } from "commander";
 import { plain, plainJson } from "../../core/domain/plain.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
@@ -37,7 +37,10 @@ async function examine(): Promise<Finding[]> {
 
 function lines(findings: readonly Finding[]): string[] {
   const colours = paint(coloured(process.stdout));
-  const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
+  const mark = {
+    ...{ ok: colours.good("ok  "), note: "note" },
+    ...{ warn: colours.bad("warn"), fail: colours.bad("fail") },
+  };
   return findings.flatMap(({ what, state, detail, fix }) => [
     `${mark[state]}  ${plain(`${what}: ${detail}`)}`,
     ...(fix === undefined ? [] : [`      → ${plain(fix)}`]),

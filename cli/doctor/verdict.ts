@@ -19,7 +19,7 @@ import type { Finding } from "./finding.ts";
 const STATES: Readonly<Record<Level, Finding["state"]>> = {
   trouble: "fail",
   warning: "warn",
-  notice: "ok",
+  notice: "note",
 };
 /** The other checks report these, with the addresses and settings at fault. */
 const REPORTED: ReadonlySet<FindingCode> = new Set([

@@ -1,8 +1,15 @@
 // Lists, redrives and drops the dead letters of every region. A message goes back where it was
 // sent; a failed payment is retried under a new generation, which the ledger grants before anything
-// is published. Interrupted at any point, it can be repeated.
+// is published. Interrupted at any point, it can be repeated. A region whose broker does not answer
+// is named, and the others are served.
 import { BrokerConnection } from "../../broker/connection.ts";
-import { type DeadLetter, walkDeadLetters } from "../../broker/dead-letters.ts";
+import {
+  type DeadLetter,
+  type Fate,
+  isGivenUp,
+  walkDeadLetters,
+} from "../../broker/dead-letters.ts";
+import { BrokerUnavailable } from "../../broker/errors.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { ORIGIN } from "../../broker/subscriber.ts";
 import {
@@ -26,7 +33,8 @@ export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
 
 /**
- * Every given field must match. An empty filter matches all letters but the parts without a route.
+ * Every given field must match. Parts that only wait for a route match if their queue or their id
+ * is named: they are no failures, and leave on their own.
  */
 export interface LetterFilter {
   readonly id?: string;
@@ -58,6 +66,21 @@ export interface Dealt {
   readonly done: number;
   /** Why each unchanged letter was left. */
   readonly left: readonly { readonly id: string; readonly why: string }[];
+  /** Regions whose broker did not answer: what else matches there is as it was. */
+  readonly unasked?: readonly string[];
+}
+
+export interface Listed {
+  readonly letters: readonly Letter[];
+  /** Regions whose broker did not answer: letters may be missing. */
+  readonly unasked?: readonly string[];
+  /** Without a filter: what else is in `fulfilment.unrouted`, where there is any. */
+  readonly waiting?: readonly Waiting[];
+}
+
+export interface Waiting {
+  readonly region: string;
+  readonly messages: number;
 }
 
 type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter"> & Holders;
@@ -66,6 +89,8 @@ interface Region {
   readonly connection: BrokerConnection;
   readonly publisher: Publisher;
 }
+
+type Judge = (letter: Letter, raw: DeadLetter, region: Region) => Promise<Fate>;
 
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
@@ -98,28 +123,17 @@ export class Letters {
     for (const { connection } of this.regions) await connection.close();
   }
 
-  /** Regions whose broker does not answer. */
-  get away(): readonly string[] {
-    return this.regions.flatMap(({ connection: c }) => (c.up ? [] : [c.region]));
-  }
-
-  /**
-   * The matching letters among the first `limit` of each queue, oldest first. Rejects if a region
-   * is away, unless `present` asks for those of the others.
-   */
-  async list(
-    filter: LetterFilter,
-    limit: number,
-    which: "all" | "present" = "all",
-  ): Promise<Letter[]> {
-    const found: Letter[] = [];
-    const regions =
-      which === "all" ? this.regions : this.regions.filter(({ connection }) => connection.up);
-    await this.walk(regions, filter, limit, async (letter) => {
-      found.push(letter);
+  /** The matching letters among the first `limit` of each queue, oldest first. */
+  async list(filter: LetterFilter, limit: number): Promise<Listed> {
+    const letters: Letter[] = [];
+    const waiting: Waiting[] = [];
+    const keep: Judge = async (letter) => {
+      letters.push(letter);
       return "keep";
-    });
-    return found;
+    };
+    const unasked = await this.walk(filter, limit, keep, (count) => waiting.push(count));
+    const all = Object.values(filter).every((field) => field === undefined);
+    return { letters, ...(all && waiting.length > 0 ? { waiting } : {}), ...unasked };
   }
 
   /** Records each drop in the ledger before the letter is removed. */
@@ -160,14 +174,14 @@ export class Letters {
   ): Promise<Dealt> {
     const left: { id: string; why: string }[] = [];
     let matched = 0;
-    await this.walk(this.regions, filter, limit, async (letter, raw, region) => {
+    const unasked = await this.walk(filter, limit, async (letter, raw, region) => {
       matched++;
       const why = await work(letter, raw, region);
       if (why === undefined) return "drop";
       left.push({ id: letter.id, why });
       return "keep";
     });
-    return { matched, done: matched - left.length, left };
+    return { matched, done: matched - left.length, left, ...unasked };
   }
 
   /**
@@ -197,25 +211,54 @@ export class Letters {
     return notConfirmed(await publisher.publish(ORDERS_EXCHANGE, to, body, { type: "orders.v1" }));
   }
 
+  /** Regions one after the other; rejects if none of them answers. */
   private async walk(
-    regions: readonly Region[],
     filter: LetterFilter,
     limit: number,
-    judge: (letter: Letter, raw: DeadLetter, region: Region) => Promise<"keep" | "drop">,
-  ): Promise<void> {
-    for (const region of regions) {
-      for (const queue of LETTER_QUEUES) {
-        // Parts without a route are not failures: only a filter that names their queue includes
-        // them.
-        if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined))
-          continue;
-        await walkDeadLetters(region.connection, queue, limit, async (raw) => {
-          const letter = letterOf(raw);
-          return matches(filter, letter) ? judge(letter, raw, region) : "keep";
-        });
+    judge: Judge,
+    note: (waiting: Waiting) => void = () => undefined,
+  ): Promise<{ unasked?: readonly string[] }> {
+    const silent: BrokerUnavailable[] = [];
+    const unasked: string[] = [];
+    for (const region of this.regions) {
+      try {
+        const waiting = await walkRegion(region, filter, limit, judge);
+        if (waiting > 0) note({ region: region.connection.region, messages: waiting });
+      } catch (error) {
+        // What a judge throws, such as a ledger that records nothing, ends the walk.
+        if (!(error instanceof BrokerUnavailable)) throw error;
+        silent.push(error);
+        unasked.push(region.connection.region);
       }
     }
+    if (silent[0] && silent.length === this.regions.length) throw silent[0];
+    return unasked.length > 0 ? { unasked } : {};
   }
+}
+
+/** Returns how many messages wait in `fulfilment.unrouted` besides those that a service gave up. */
+async function walkRegion(
+  region: Region,
+  filter: LetterFilter,
+  limit: number,
+  judge: Judge,
+): Promise<number> {
+  const named = filter.queue ?? filter.id ?? filter.ids;
+  let waiting = 0;
+  for (const queue of LETTER_QUEUES) {
+    if (queue !== (filter.queue ?? queue)) continue;
+    let givenUp = 0;
+    await walkDeadLetters(region.connection, queue, limit, async (raw, present) => {
+      if (queue === UNROUTED) {
+        if (isGivenUp(raw)) givenUp++;
+        waiting = present - givenUp;
+        if (!isGivenUp(raw) && named === undefined) return "keep";
+      }
+      const letter = letterOf(raw);
+      return matches(filter, letter) ? judge(letter, raw, region) : "keep";
+    });
+  }
+  return waiting;
 }
 
 /**

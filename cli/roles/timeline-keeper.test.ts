@@ -196,3 +196,45 @@ async function settle(runtime: VirtualRuntime, ms: number): Promise<void> {
     await Bun.sleep(5);
   }
 }
+
+test("a time in which no gateway looked is an entry; one that was watched is none", async () => {
+  const { ledger, gateway, rounds, recorded, runtime, world } = await rig();
+  const gaps = async () =>
+    (await ledger.timeline({ limit: 100 })).filter(({ kind }) => kind === "unwatched");
+  const [a, b] = [gateway("a"), gateway("b")];
+  await rounds(8, a, b);
+  // The one that writes is frozen, and the other takes over.
+  world.leaseEnds = true;
+  await rounds(4, a);
+  world.leaseEnds = false;
+  await rounds(40, b);
+  await rounds(10, a, b);
+  // A ledger that is away hinders nobody from looking.
+  world.writable = false;
+  await rounds(40, a, b);
+  world.writable = true;
+  await rounds(10, a, b);
+  expect(await gaps()).toEqual([]);
+  const before = (await ledger.timeline({ limit: 1 })).length;
+  expect(before).toBe(1);
+  runtime.pass(60_000);
+  await rounds(10, a, b);
+  expect(await gaps()).toMatchObject([
+    {
+      subject: "all gateways",
+      what: expect.stringMatching(
+        /^no gateway looked for 1 min from here on; what began and ended/,
+      ),
+    },
+  ]);
+  // All have ended; another starts much later, once the lease is free.
+  runtime.pass(3_600_000);
+  world.leaseEnds = true;
+  await rounds(6, gateway("b"));
+  world.leaseEnds = false;
+  const late = gateway("c");
+  runtime.pass(600_000);
+  await rounds(8, late);
+  expect(await gaps()).toHaveLength(3);
+  expect(await recorded()).toContainEqual(["unwatched", "all gateways"]);
+}, 30_000);

@@ -1,6 +1,12 @@
 // Keeps the day's history: every gateway looks every two seconds and notes what has changed; the
 // one that holds the ledger's lease writes it. Never on the way of an order: the overview is made
 // beside it, and the ledger's writer has a thread of its own.
+//
+// 1. A time in which no gateway looked is an entry of its own: what began and ended in it left no
+//    trace. The state on record says until when somebody looked, and each gateway knows since when
+//    it has looked without a break.
+
+import { ageWords } from "../../core/domain/finding-words.ts";
 import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
 import type { Overview } from "../../core/domain/overview.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
@@ -35,6 +41,8 @@ const RENEW_MS = 6_000;
 const MAX_UNSAVED = 500;
 /** Minutes that the ledger did not take yet. */
 const MAX_MINUTES = 60;
+/** 1: a break of less than this is no entry. The state on record is up to 8 s old at any time. */
+const UNWATCHED_MS = 15_000;
 /** The holder has recorded what is older, or has seen it otherwise. */
 const SURELY_WRITTEN_MS = 60_000;
 
@@ -58,6 +66,11 @@ export class TimelineKeeper {
   private writtenAtMs = Number.NEGATIVE_INFINITY;
   /** The latest overview before the state on record was read. */
   private first: Overview | undefined;
+  /** The pause that this gateway meant to make before its next look. */
+  private pauseMs = EVERY_MS;
+  /** 1: this gateway's looks, and the last look on record; 0: none. */
+  private run = { sinceMs: 0, untilMs: 0, beforeMs: 0, atMs: Number.NEGATIVE_INFINITY };
+  private recordedMs = 0;
   private saving = false;
   private timer: Timer | undefined;
   private stopped = false;
@@ -77,7 +90,8 @@ export class TimelineKeeper {
     this.timer = runtime.startTimer(() => {
       const startedMs = runtime.monotonicMs();
       void ignore(this.see(), "timeline").then(() => {
-        this.again(Math.max(EVERY_MS, REST * (runtime.monotonicMs() - startedMs)));
+        this.pauseMs = Math.max(EVERY_MS, REST * (runtime.monotonicMs() - startedMs));
+        this.again(this.pauseMs);
         // A ledger that is away answers late: what happens meanwhile is noticed all the same.
         void ignore(this.save(), "timeline");
       });
@@ -92,9 +106,31 @@ export class TimelineKeeper {
 
   private async see(): Promise<void> {
     const now = await this.options.overview();
+    this.looked(now.atMs);
     this.endMinute(now);
     if (this.watch) this.notice(this.watch, now);
     else this.first = now;
+  }
+
+  /** 1 */
+  private looked(nowMs: number): void {
+    const { sinceMs, untilMs, beforeMs, atMs: lastMs } = this.run;
+    const atMs = this.options.runtime.monotonicMs();
+    const isBreak = atMs - lastMs > this.pauseMs + UNWATCHED_MS;
+    this.run = isBreak
+      ? { sinceMs: nowMs, untilMs: nowMs, beforeMs: untilMs, atMs }
+      : { sinceMs, untilMs: nowMs, beforeMs, atMs };
+  }
+
+  /** 1 */
+  private unwatched(): TimelineEvent[] {
+    const { sinceMs, beforeMs } = this.run;
+    const atMs = Math.max(this.recordedMs, beforeMs);
+    if (this.recordedMs === 0 || sinceMs - atMs <= UNWATCHED_MS) return [];
+    const what =
+      `no gateway looked for ${ageWords(sinceMs - atMs)} from here on; ` +
+      "what began and ended meanwhile is not listed";
+    return [{ atMs, kind: "unwatched", subject: "all gateways", what }];
   }
 
   private async save(): Promise<void> {
@@ -117,7 +153,7 @@ export class TimelineKeeper {
   private async begin(now: Overview): Promise<void> {
     const { state, lease } = await this.write([], [], undefined);
     this.lease = lease;
-    const { actions, actionsBeyond, write: _, ...rest } = stateOf(state);
+    const { actions, actionsBeyond, write: _, looked: __, ...rest } = stateOf(state);
     this.options.actions.from(stateOf(state));
     this.watch = new TimelineWatch(rest);
     this.notice(this.watch, now);
@@ -135,8 +171,9 @@ export class TimelineKeeper {
     const actions = mine ? await this.options.actions.since() : { events: [], state: {} };
     const [changes, minutes] = [[...this.changes], [...this.minutes]];
     const write = this.options.runtime.uuid();
-    const state = { ...watch.state, ...actions.state, write };
-    const events = [...eventsOf(changes), ...actions.events];
+    const looked = String(this.run.untilMs);
+    const state = { ...watch.state, ...actions.state, write, looked };
+    const events = [...this.unwatched(), ...eventsOf(changes), ...actions.events];
     if (mine) this.unsure = { write, changes: new Set(changes), minutes: new Set(minutes) };
     const kept = mine
       ? await this.write(events, minutes, JSON.stringify(state))
@@ -184,6 +221,7 @@ export class TimelineKeeper {
     this.keptAtMs = this.options.runtime.monotonicMs();
     const { id: holder, writer } = this.options;
     const kept = await writer.keepTimeline({ holder, leaseMs: LEASE_MS, events, minutes, state });
+    this.recordedMs = Number(stateOf(kept.state).looked ?? 0);
     if (kept.writtenMs !== this.writtenMs) {
       this.writtenMs = kept.writtenMs;
       this.writtenAtMs = this.options.runtime.monotonicMs();
@@ -205,7 +243,7 @@ export class TimelineKeeper {
 
 /**
  * `actions`, `actionsBeyond`: which operators' actions are on record (operator-actions.ts).
- * `write`: the last write's id.
+ * `write`: the last write's id. `looked`: when its gateway last looked, Unix ms.
  */
 function stateOf(text: string): TimelineState {
   return text === "" ? {} : (JSON.parse(text) as TimelineState);

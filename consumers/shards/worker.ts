@@ -103,7 +103,7 @@ export class Worker {
       ...this.parts.self.report(),
       state: this.parts.tending.unfit ?? this.parts.recovery.state,
       governor: this.parts.governing.report(),
-      ledger: this.ledgerState === "up" ? "up" : "away",
+      ...ledgerOf(this.ledgerState),
       brokers: this.options.brokers.regions.map((link) => ({
         region: link.connection.region,
         state: linkState(link),
@@ -329,4 +329,9 @@ export class Worker {
       .then(work)
       .catch((error) => this.options.log("task failed", { error: messageOf(error) }));
   }
+}
+
+function ledgerOf(state: string): Pick<WorkerReport, "ledger" | "ledgerRefuses"> {
+  if (state === "up" || state === "away") return { ledger: state };
+  return { ledger: "away", ledgerRefuses: state };
 }

@@ -163,6 +163,13 @@ export const FINDINGS = {
     next: "'sluice dead' lists them with their reasons; redrive or drop each",
     alerts: ["SluiceDeadLetters"],
   },
+  given_up_parts: {
+    level: "warning",
+    title: "A service gave up paid parts",
+    affects: "customers who have paid: nobody ships these parts",
+    next: "'sluice dead' lists them with their reasons; redrive them, or settle with the customers",
+    alerts: ["SluiceGivenUpParts"],
+  },
   unrouted_parts: {
     level: "warning",
     title: "Paid parts have no route",
@@ -206,13 +213,17 @@ export const FINDINGS = {
   rates_stale: {
     level: "warning",
     title: "Exchange rates are out of date",
-    affects: "customers who pay in another currency: their orders wait for a rate",
+    affects:
+      "customers who pay in another currency: their orders wait for a rate, and then end as " +
+      "fx_unavailable",
     next: "check the rate source and the role 'sluice rates'",
   },
   rates_held: {
     level: "warning",
     title: "Exchange rates jumped",
-    affects: "customers who pay in these currencies: their orders will soon wait for a rate",
+    affects:
+      "customers who pay in these currencies: their orders end as fx_unavailable once the last " +
+      "good rate is too old",
     next: "'sluice rates list' shows each; accept or refuse it",
     alerts: ["SluiceRatesHeld"],
   },

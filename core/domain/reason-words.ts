@@ -67,6 +67,27 @@ const REMEDIES: Readonly<Record<string, string>> = {
   no_permission: "give its user the rights that it needs",
 };
 
+/** Why the ledger does not serve though it answers: the same words, and what is done about it. */
+const LEDGER_REFUSALS: Readonly<Record<string, readonly [why: string, next: string]>> = {
+  read_only: ["it is read-only", "let it be written, or let SLUICE_LEDGER_URL lead to the primary"],
+  restarting: ["it restarts", "wait until it has started"],
+  busy: ["it is busy or locked", "end what holds its lock, or wait"],
+  full: ["it is out of memory", "give it memory"],
+  disk_full: ["its disk is full", "make room on its disk"],
+  disk_failed: ["its disk fails", "repair its disk"],
+  too_many_clients: ["it has too many clients", "allow more connections, or end some"],
+  no_permission: ["its user may not", "give its user the rights that it needs"],
+  wrong_password: ["it refuses the password", "correct the password"],
+  no_database: ["its database is not there", "bring its database back"],
+  damaged: ["it is damaged", "restore it"],
+};
+
+export function ledgerRefusal(word: string): { readonly why: string; readonly next: string } {
+  const [why = word.replaceAll("_", " "), next = "see the worker's log"] =
+    LEDGER_REFUSALS[word] ?? [];
+  return { why, next };
+}
+
 export const refusalWords = wordsFor(REFUSALS);
 
 /** undefined: nothing in particular. */

@@ -181,6 +181,8 @@ export interface WorkerReport extends ProcessReport {
   readonly state: string;
   readonly governor: GovernorReport;
   readonly ledger: "up" | "away";
+  /** Why it takes nothing though it answers, in a word of docs/operations.md. */
+  readonly ledgerRefuses?: string;
   readonly brokers: readonly { readonly region: string; readonly state: BrokerState }[];
   readonly shards: readonly ShardReport[];
   /** Decided entries that the ledger may not have yet. */
@@ -200,6 +202,8 @@ export interface WorkerReport extends ProcessReport {
   /** From the same worker: exchange rates that wait for an operator; absent: not known. */
   readonly ratesHeld?: number;
   readonly rebuilds: number;
+  /** How long the last one took; absent: none, or a worker of an earlier release. */
+  readonly rebuildTookMs?: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
   /** Orders in one FCALL, per call; `bounds` and `sum` are orders. */
@@ -264,6 +268,11 @@ export interface DeadCount {
   readonly queue: string;
   readonly region: string;
   readonly messages: number;
+  /**
+   * Of these: parts in `fulfilment.unrouted` that a service gave up; the others wait for a route.
+   * Absent: unknown, or another queue.
+   */
+  readonly givenUp?: number;
   /** When they were counted, Unix ms; absent: by a worker of an earlier release. */
   readonly atMs?: number;
   /** Since when the queue has not been seen empty, Unix ms; null: it is empty, or unknown. */

@@ -19,6 +19,7 @@ export const TIMELINE_KINDS = [
   "operator",
   "sale_opened",
   "sale_closed",
+  "unwatched",
 ] as const;
 export type TimelineKind = (typeof TIMELINE_KINDS)[number];
 

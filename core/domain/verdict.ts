@@ -3,7 +3,7 @@
 import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from "./finding.ts";
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
-import { refusalWords, remedyWords } from "./reason-words.ts";
+import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
 import type { DeadCount, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
@@ -109,8 +109,23 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
-  return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  const refused = without.flatMap((role) =>
+    role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
+  );
+  const [word] = refused;
+  if (word === undefined) {
+    const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+    return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  }
+  const { why, next } = ledgerRefusal(word);
+  return [
+    {
+      code: "ledger_away",
+      what: `the ledger takes nothing, ${why} (${and(without.map(({ id }) => id))})`,
+      affects: "everybody: nothing is recorded or charged; what is on record can be read",
+      next: `${next}; workers resume on their own`,
+    },
+  ];
 }
 
 function lastKnown(asOfMs: number | null, atMs: number): string {
@@ -227,20 +242,44 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
 function letters({ dead, atMs }: Facts): Seen[] {
   return dead
     .filter(({ messages }) => messages > 0)
-    .map((count) => {
+    .flatMap((count) => {
       const { queue, region, messages, sinceMs = null } = count;
-      const unrouted = queue === UNROUTED;
-      const what = unrouted
-        ? `${countWords(messages, "paid part")} without a route in ${region}`
-        : `${countWords(messages, "dead letter")} in ${queue} of ${region}`;
-      return {
-        code: unrouted ? "unrouted_parts" : "dead_letters",
-        subject: `${queue} ${region}`,
+      const seen = (code: FindingCode, what: string, next?: string): Seen => ({
+        ...{ code, subject: `${queue} ${region}`, sinceMs },
         what: `${what}${countAge(count, atMs)}`,
-        sinceMs,
-      };
+        ...(next === undefined ? {} : { next }),
+      });
+      if (queue === UNROUTED) return parts(count, seen);
+      return [
+        seen("dead_letters", `${countWords(messages, "dead letter")} in ${queue} of ${region}`),
+      ];
     });
 }
+
+/** Those that wait for a route leave once there is one; those that a service gave up do not. */
+function parts(
+  { region, messages, givenUp }: DeadCount,
+  seen: (code: FindingCode, what: string, next?: string) => Seen,
+): Seen[] {
+  const waiting = messages - (givenUp ?? 0);
+  const found: Seen[] = [];
+  if (givenUp === undefined) return [seen("unrouted_parts", unknownParts(messages, region), LOOK)];
+  if (givenUp > 0)
+    found.push(
+      seen("given_up_parts", `a service gave up ${countWords(givenUp, "paid part")} in ${region}`),
+    );
+  if (waiting > 0)
+    found.push(
+      seen("unrouted_parts", `${countWords(waiting, "paid part")} without a route in ${region}`),
+    );
+  return found;
+}
+
+const unknownParts = (messages: number, region: string) =>
+  `${countWords(messages, "paid part")} without a route, or given up by a service, in ${region}`;
+const LOOK =
+  "'sluice dead --queue fulfilment.unrouted' lists them; those without a route leave once there " +
+  "is one ('sluice routes set CATEGORY SERVICE'), the others wait for a redrive";
 
 function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
   if (countedMs === undefined || atMs - countedMs < OLD_COUNT_MS) return "";
@@ -254,6 +293,7 @@ function routing(facts: Facts): Seen[] {
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
   const unrouted = new Map<string, string[]>();
+  const waiting = new Map(facts.routing.map((r) => [r.service, r.waiting ?? 0]));
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // A paused one has a finding of its own, and starting another would not help.
@@ -270,12 +310,37 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      what:
+        `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
+        waitWords(waiting.get(service) ?? 0),
     });
   return seen;
 }
 
+const waitWords = (parts: number) =>
+  parts === 0 ? "" : `: ${countWords(parts, "paid part")} ${parts === 1 ? "waits" : "wait"}`;
+
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
+
+/** The source sends others, but not this one; or what it sends is refused by an operator. */
+function oldPair({ atMs, rates, ratesWaiting, unasked }: Facts, rateMaxAgeMs: number): Seen[] {
+  const { oldest } = rates ?? {};
+  if (!oldest || unasked.includes("redis") || atMs - oldest.atMs <= rateMaxAgeMs) return [];
+  const { pair } = oldest;
+  const waiting = ratesWaiting?.find((w) => w.pair === pair);
+  if (waiting?.state === "held") return [];
+  const refused = waiting ? `, and ${waiting.value} was refused` : "";
+  return [
+    {
+      code: "rates_stale",
+      subject: pair,
+      what: `the last rate of ${pair} is ${ageWords(atMs - oldest.atMs)} old${refused}`,
+      affects: `customers who need ${pair}: their orders end as fx_unavailable`,
+      ...(waiting ? { next: `correct the source; or use it: 'sluice rates accept ${pair}'` } : {}),
+      sinceMs: oldest.atMs + rateMaxAgeMs,
+    },
+  ];
+}
 
 function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
   const { atMs, rates, ratesWaiting, webhooks, sales, asOf } = facts;
@@ -287,6 +352,7 @@ function others(facts: Facts, { rateMaxAgeMs }: VerdictLimits): Seen[] {
       what: `the newest exchange rate is ${ageWords(atMs - rates.newestAtMs)} old`,
       sinceMs: rates.newestAtMs + rateMaxAgeMs,
     });
+  else seen.push(...oldPair(facts, rateMaxAgeMs));
   for (const { pair, value, last, state, sinceMs } of ratesWaiting ?? [])
     if (state === "held")
       seen.push({

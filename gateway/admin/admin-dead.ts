@@ -1,9 +1,10 @@
 // /v1/admin/dead: list, show, redrive and drop dead letters of every region. Each call is audited
 // with its subject.
 import type { Context } from "hono";
+import { and } from "../../core/domain/finding-words.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { type App, type AppParts, type Env, jsonOf } from "../http/calls.ts";
-import { problem, Refused } from "../http/problem.ts";
+import { type Problem, problem, Refused } from "../http/problem.ts";
 import {
   boolean,
   line,
@@ -52,12 +53,14 @@ export function addAdminDead(app: App, { options }: AppParts): void {
 
   app.get("/v1/admin/dead", async (c) => {
     const { limit = DEFAULT_LIMIT, ...filter } = read(LETTERS_QUERY, c.req.query());
-    return c.json({ letters: (await letters().list(filter, limit)).map(shown) });
+    const listed = await letters().list(filter, limit);
+    return c.json({ ...listed, letters: listed.letters.map(shown) });
   });
 
   app.get("/v1/admin/dead/:id", async (c) => {
-    const [found] = await letters().list({ id: c.req.param("id") }, MAX_LIMIT);
-    if (!found) throw new Refused(problem("not_found", "id"));
+    const { letters: all, unasked } = await letters().list({ id: c.req.param("id") }, MAX_LIMIT);
+    const [found] = all;
+    if (!found) throw new Refused(noLetter(unasked));
     return c.json(shown(found) as Record<string, unknown>);
   });
 
@@ -65,7 +68,7 @@ export function addAdminDead(app: App, { options }: AppParts): void {
     const deal = async (c: Context<Env>, filter: LetterFilter, limit: number) => {
       const dealt = await letters()[what](filter, limit, c.get("principal").user);
       if (filter.id !== undefined && dealt.matched === 0)
-        throw new Refused(problem("not_found", "id"));
+        throw new Refused(noLetter(dealt.unasked));
       return c.json(dealt);
     };
     // Those that match a filter; `{"all": true}` for all.
@@ -88,6 +91,12 @@ const NONE_CHOSEN = problem(
   "all",
   "or queue, reason, user or ids, to choose letters",
 );
+
+/** What nobody could ask for is not known to be gone. */
+function noLetter(unasked: readonly string[] = []): Problem {
+  if (unasked.length === 0) return problem("not_found", "id");
+  return problem("unavailable", "id", `${and(unasked)} did not answer; no other region has it`);
+}
 
 /** A letter as people see it: its user by the token's own text. */
 function shown(letter: object): object {

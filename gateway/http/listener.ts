@@ -1,6 +1,8 @@
 // Where clients connect. It can stop listening for a while: new connections are refused by the
 // kernel, open WebSockets and requests in flight continue.
 import type { Server } from "bun";
+import { messageOf } from "../../core/domain/message-of.ts";
+import { SettingError } from "../../core/settings/settings.ts";
 
 export class Listener<Data> {
   private current: Server<Data> | undefined;
@@ -10,12 +12,12 @@ export class Listener<Data> {
   readonly url: string;
   readonly port: number;
 
-  /** Throws if the port is not available. */
+  /** Throws SettingError if the port is not available. */
   constructor(
     private readonly serve: (port: number) => Server<Data>,
     port: number,
   ) {
-    const server = serve(port);
+    const server = listen(serve, port);
     this.current = server;
     this.url = server.url.href.replace(/\/$/, "");
     this.port = server.port as number;
@@ -55,5 +57,15 @@ export class Listener<Data> {
 
   private servers(): Server<Data>[] {
     return this.current ? [this.current, ...this.former] : [...this.former];
+  }
+}
+
+function listen<Data>(serve: (port: number) => Server<Data>, port: number): Server<Data> {
+  try {
+    return serve(port);
+  } catch (error) {
+    const taken = (error as { code?: unknown }).code === "EADDRINUSE";
+    const why = taken ? "another program listens there" : messageOf(error);
+    throw new SettingError(`SLUICE_HTTP_PORT: port ${port} cannot be used: ${why}`);
   }
 }

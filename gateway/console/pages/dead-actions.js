@@ -1,7 +1,7 @@
 // Redrives or drops chosen letters, after saying which.
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
-import { plural } from "../ui/format.js";
+import { list, plural } from "../ui/format.js";
 
 const WORDS = {
   redrive: { title: "Redrive", done: "redriven", lines: "goes back to where it came from" },
@@ -26,10 +26,12 @@ export function actOn(what, letters, again) {
       const answer = await call("POST", `/v1/admin/dead/${what}`, { ids });
       if (!answer.ok) throw new Error(answer.problem);
       again();
-      const { matched, done: n, left } = answer.value;
-      const gone = ids.length - matched;
+      const { matched, done: n, left, unasked = [] } = answer.value;
+      const missing = ids.length - matched;
+      const silent = `not found: ${list(unasked)} did not answer`;
+      const gone = unasked.length > 0 ? silent : "were gone already";
       const rest = [
-        ...(gone > 0 ? [`${gone} were gone already`] : []),
+        ...(missing > 0 ? [`${missing} ${gone}`] : []),
         ...(left.length > 0 ? [`${left.length} stay: ${left[0].why}`] : []),
       ];
       return [`${n} ${done}`, ...rest].join("; ");

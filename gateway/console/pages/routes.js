@@ -2,7 +2,7 @@
 import { call } from "../session.js";
 import { useAsked } from "../ui/asked.js";
 import { ask } from "../ui/dialog.js";
-import { count } from "../ui/format.js";
+import { count, plural } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { Figure, State } from "../ui/parts.js";
@@ -19,7 +19,7 @@ export function RoutesPage({ known, me }) {
       html`<button class="primary" onClick=${() => setRoute({}, services, routes.again)}>
       Set a route…</button>`
     }`;
-  return html`<${Panel} id="unrouted" title="On sale and not shipped" known=${known.routing}
+  return html`<${Panel} id="unrouted" title="Not shipped" known=${known.routing}
       view=${Unrouted} me=${me} again=${routes.again} services=${services} />
     <${Panel} id="routes" title="Routes" known=${routes} view=${Routes} actions=${actions} me=${me}
       again=${routes.again} services=${services}
@@ -33,18 +33,21 @@ const servicesIn = ({ value = [] }) => [
   ...new Set(value.filter((r) => r.kind === "fulfil").map((r) => r.service)),
 ];
 
-/** Categories on sale whose paid parts reach nobody. */
+function notRunning({ service, waiting = 0 }) {
+  const waits = waiting > 0 ? `, ${plural(waiting, "paid part")} waiting` : "";
+  return `service ${service} is not running${waits}`;
+}
+
+/** Categories whose paid parts reach nobody: on sale, or with parts that wait. */
 function Unrouted({ value, me, again, services }) {
   const columns = [
     { head: "Category", cell: (r) => html`<b>${r.category}</b>` },
-    { head: "Sale", cell: (r) => r.saleId },
+    { head: "Sale", cell: (r) => r.saleId || "over" },
     {
       head: "What is missing",
       wide: true,
       cell: (r) =>
-        html`<${State} level="warning">${
-          r.service ? `service ${r.service} is not running` : "it has no route"
-        }</${State}>`,
+        html`<${State} level="warning">${r.service ? notRunning(r) : "it has no route"}</${State}>`,
     },
     ...(me.operate
       ? [
@@ -56,7 +59,7 @@ function Unrouted({ value, me, again, services }) {
         ]
       : []),
   ];
-  return html`<${Table} label="On sale and not shipped" columns=${columns} rows=${value}
+  return html`<${Table} label="Not shipped" columns=${columns} rows=${value}
     keyOf=${(r) => `${r.saleId} ${r.category}`}
     empty="Every category on sale has a route to a running service." />`;
 }

@@ -78,6 +78,7 @@ function Waits({ value: { minutes } }) {
 
 const LEVELS = {
   ...{ role_lost: "warning", alarm_raised: "warning", region_away: "trouble", halted: "trouble" },
+  unwatched: "warning",
   ...{
     role_back: "ok",
     alarm_ended: "ok",

@@ -96,3 +96,9 @@ export function decimal(minor, digits) {
 }
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+
+/** `eu`, `eu and us`, `eu, us and ap`. */
+export function list(names) {
+  const last = names.at(-1) ?? "";
+  return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
+}
