@@ -17,7 +17,9 @@ export function register(program: Command): void {
   const workers = program.command("workers").description("running workers, their shards and state");
   workers
     .command("list", { isDefault: true })
-    .description("list the running workers, as each last reported: a dead one stays for SLUICE_LEASE_TTL")
+    .description(
+      "list the running workers, as each last reported: a dead one stays for SLUICE_LEASE_TTL",
+    )
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) => onRedis((redis) => list(redis, json)));
   for (const what of ["pause", "resume"] as const) {
