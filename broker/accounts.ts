@@ -38,8 +38,9 @@ const DEFAULT_EXCHANGE = "amq.default";
 const NOTHING = "^$";
 /** A gateway or a service receives answers on a queue of its own, which it declares. */
 const OWN_QUEUES = "gateway\\..*";
+const SERVICE_QUEUES = "fulfilment\\..*";
 /** Every queue that topology.ts and routes.ts declare. */
-const QUEUES = ["orders\\..*", "payments(\\..*)?", "fulfilment\\..*", "fx\\..*", "rates\\..*"];
+const QUEUES = ["orders\\..*", "payments(\\..*)?", SERVICE_QUEUES, "fx\\..*", "rates\\..*"];
 const EXCHANGES = [ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE].map(literally);
 
 const ROLES: Readonly<Record<RoleUser, Permissions>> = {
@@ -47,7 +48,7 @@ const ROLES: Readonly<Record<RoleUser, Permissions>> = {
   gateway: {
     configure: oneOf(OWN_QUEUES),
     write: oneOf(...[ORDERS_EXCHANGE, CLAIMS_EXCHANGE, UNROUTED].map(literally)),
-    read: oneOf(OWN_QUEUES, "fulfilment\\..*"),
+    read: oneOf(OWN_QUEUES, SERVICE_QUEUES),
   },
   // Only the worker declares what all roles share. It publishes follow-ups to queues by name, and
   // never to `orders` or `claims`.
@@ -71,7 +72,8 @@ const ROLES: Readonly<Record<RoleUser, Permissions>> = {
     write: oneOf(
       ...[ORDERS_EXCHANGE, CLAIMS_EXCHANGE, FULFILMENT_EXCHANGE, DEFAULT_EXCHANGE].map(literally),
     ),
-    read: oneOf(...[ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED].map(literally)),
+    // Parts without a route, and those that wait for a service: `sluice routes drain`.
+    read: oneOf(...[ORDERS_DEAD, PAYMENTS_DEAD].map(literally), SERVICE_QUEUES),
   },
 };
 

@@ -5,6 +5,7 @@ import { withoutSecrets } from "../core/domain/masked.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { plainLines } from "../core/domain/plain.ts";
 import { SettingError, settingVariables } from "../core/settings/settings.ts";
+import { clientErrorOf } from "./client-errors.ts";
 import { EXIT_UNAVAILABLE, EXIT_USAGE } from "./exits.ts";
 import { flagOf } from "./flags.ts";
 import { nearest } from "./nearest.ts";
@@ -37,6 +38,8 @@ export function endingOf(error: unknown, given: Given): Ending {
     return { text: line(failure.message) + see(given), code: EXIT_USAGE };
   if (failure instanceof Unavailable || AWAY.has(failure.name))
     return { text: line(failure.message), code: EXIT_UNAVAILABLE };
+  const client = clientErrorOf(failure);
+  if (client) return { text: line(client.line), code: client.code };
   const known = failure instanceof SettingError || KNOWN.has(failure.name);
   return { text: line(known ? failure.message : (failure.stack ?? failure.message)), code: 1 };
 }

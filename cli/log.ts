@@ -33,6 +33,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "parts not taken": "warn",
   "payment request not settled": "warn",
   "provider breaker": "warn",
+  "provider fails": "warn",
   "rate held": "warn",
   "rate refused": "warn",
   "rates not stored": "warn",

@@ -6,6 +6,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 import { openLedger } from "../ledger/open.ts";
 import { outputOf } from "../test/output-of.ts";
 import { testDir } from "../test/services.ts";
+import { demoSale } from "./demo-sale.ts";
 import { onRecord } from "./operator/on-record.ts";
 
 const CLI = join(import.meta.dir, "cli.ts");
@@ -50,6 +51,37 @@ test(
     expect((await sluice(dir, "stock")).err).toContain(
       `(process ${process.pid}) is still starting`,
     );
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "while Redis is away, a read says in a line what is unknown, and ends with 69",
+  async () => {
+    const dir = testDir("cli-redis-away");
+    mkdirSync(dir, { recursive: true });
+    const url = `sqlite:${join(dir, "ledger.db")}`;
+    const ledger = await openLedger({ runtime: realRuntime, url, shards: 2 });
+    await ledger.operate({ kind: "create", ref: "demo", sale: demoSale(Date.now()) }, "test");
+    await ledger.close();
+    const stores = { SLUICE_REDIS_URL: "redis://127.0.0.1:1", SLUICE_REGIONS: "eu=amqp://a/b" };
+    const env = { ...bare, ...stores, SLUICE_DATA: dir, SLUICE_LEDGER_URL: url };
+    const away = (...words: string[]) => outputOf([process.execPath, CLI, ...words], { env });
+    const line = /^sluice: .*Redis .*\n$/;
+    for (const words of [
+      ["verify", "--partial"],
+      ["workers"],
+      ["rates", "list"],
+      ["routes", "set", "art", "depot"],
+    ])
+      expect([words, await away(...words)]).toEqual([
+        words,
+        { code: 69, out: "", err: expect.stringMatching(line) },
+      ]);
+    const stock = await away("stock");
+    expect(stock).toMatchObject({ code: 69, err: expect.stringMatching(line) });
+    expect(stock.out).toContain("?");
+    expect(JSON.parse((await away("stock", "--json")).out).stock).toMatchObject([{ items: null }]);
   },
   TIMEOUT_MS,
 );

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { Redis } from "ioredis";
 import { settingVariables } from "../core/settings/settings.ts";
 import { outputOf } from "../test/output-of.ts";
 import { testDir } from "../test/services.ts";
@@ -120,8 +121,27 @@ test("how a command ends: usage, nothing that answers, an error, a bug with its 
   });
   const away = end(new Unavailable("no answer from amqp://ann:pa@ss@10.0.0.1/sluice?key=k3y"));
   expect(away.text).toBe("sluice: no answer from amqp://…@10.0.0.1/sluice?key=…\n");
+  const refusal =
+    'Operation failed: BasicGet; 403 (ACCESS-REFUSED) with message "ACCESS_REFUSED - read access"';
+  expect(end(new Error(refusal))).toEqual({
+    text: "sluice: the broker refuses: ACCESS_REFUSED - read access\n",
+    code: 1,
+  });
   // An escape sequence in an error is shown, not obeyed.
   expect(end(new UsageError("\u001b[2J")).text).toContain("\\u{1b}[2J");
+});
+
+test("an error of Redis's client is one line, and ends with 69", async () => {
+  const redis = new Redis({ port: 1, lazyConnect: true, retryStrategy: () => null });
+  redis.on("error", () => undefined);
+  const connect = await redis.connect().catch((error: unknown) => error);
+  redis.disconnect();
+  const closed = await redis.get("x").catch((error: unknown) => error);
+  for (const error of [connect, closed])
+    expect(endingOf(error, { program, words: ["verify"], flags: [] })).toMatchObject({
+      text: expect.stringMatching(/^sluice: [^\n]+\n$/),
+      code: 69,
+    });
 });
 
 test("the nearest word is found across slips, and a strange one has none", () => {

@@ -75,7 +75,7 @@ export function joinRunning(command: string, args: readonly string[]): void {
     return own && own !== env[name] && own !== given[name];
   });
   if (elsewhere) return; // 1
-  const role = roleEnv(command, args, { roles, services });
+  const role = roleEnv(command, args, { roles, services, given });
   // The default port is taken by a gateway of `up`.
   const port = command === "gateway" ? { SLUICE_HTTP_PORT: "0" } : {};
   // The demo shop signs tokens with the secret of `up`: not for a gateway with another issuer.
@@ -91,11 +91,21 @@ export function joinRunning(command: string, args: readonly string[]): void {
 function roleEnv(
   command: string,
   args: readonly string[],
-  { roles, services }: Pick<Recorded, "roles" | "services">,
+  { roles, services, given }: Pick<Recorded, "roles" | "services" | "given">,
 ): Variables | undefined {
-  if (command === "fulfil") return services[serviceIn(args)];
+  if (command === "fulfil") return services[serviceIn(args)] ?? withoutUser(serviceIn(args), given);
   const ofOperator = command === "rates" && args.some((arg) => RATES_COMMANDS.has(arg));
   return ofOperator ? undefined : roles[command];
+}
+
+/** The private brokers have a user for each service that had a route when `up` started. */
+function withoutUser(service: string, given: Variables): undefined {
+  if (service === "" || given.SLUICE_REGIONS || process.env.SLUICE_REGIONS) return undefined;
+  throw new Unavailable(
+    `'sluice up' has no user at its brokers for the service '${service}'. Run ` +
+      `'sluice routes set CATEGORY ${service} --new', then start 'up' again; or let it take its ` +
+      "parts over HTTP (docs/fulfilment.md)",
+  );
 }
 
 const RATES_COMMANDS: ReadonlySet<string> = new Set(["list", "accept", "refuse"]);
@@ -103,8 +113,12 @@ const RATES_COMMANDS: ReadonlySet<string> = new Set(["list", "accept", "refuse"]
 /** Whether `up` runs here, or something that a killed one has left. */
 function runs(dir: string): boolean {
   if (!existsSync("/proc/self/stat")) return true; // nobody can tell without it
-  if (recordedPid(dir, "up") !== undefined) return true;
-  return readdirSync(dir).some((folder) => anyRunning(join(dir, folder, "run")));
+  return recordedPid(dir, "up") !== undefined || leftRunning(dir);
+}
+
+/** Whether anything of an `up` runs: without that `up`, a killed one has left it. */
+export function leftRunning(dir: string): boolean {
+  return existsSync(dir) && readdirSync(dir).some((each) => anyRunning(join(dir, each, "run")));
 }
 
 /** Why a command has no stores to talk to. */

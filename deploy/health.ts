@@ -55,7 +55,7 @@ async function worker({ redisUrl }: Settings): Promise<string | undefined> {
   });
   try {
     // The plain connection: a check loads no functions.
-    await redis.client.connect();
+    await redis.reach();
     const name = process.env.SLUICE_ID ?? "worker";
     const { workers } = await new Members(redis).list();
     const found = [...workers]

@@ -17,7 +17,7 @@ import { until } from "../test/until.ts";
 import { Fleet } from "./fleet.ts";
 import { Keeper } from "./keeper.ts";
 import { readKept } from "./kept.ts";
-import { startLocalServices } from "./local.ts";
+import { localWebhookSecret, startLocalServices } from "./local.ts";
 import { cutIfLong } from "./log-files.ts";
 import { isFrozen, probeRedis } from "./probes.ts";
 import { endByPidFile, endLeftovers, recordedPid, spawnRecorded, startTime } from "./processes.ts";
@@ -283,6 +283,17 @@ test("a full disk leaves no half of a password, and does not lose one", () => {
   mkdirSync(`${file}.new`); // now nothing can be written
   expect(() => writeWhole(file, "another")).toThrow();
   expect(readFileSync(file, "utf8")).toBe(secret);
+});
+
+test("a new secret of webhooks has the form of Standard Webhooks, and an old one is kept", () => {
+  const dir = testDir("webhook-secret");
+  const secret = localWebhookSecret(dir);
+  expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  expect(localWebhookSecret(dir)).toBe(secret);
+  expect(readFileSync(join(dir, "webhook-secret"), "utf8")).toBe(secret);
+  const old = "Zm9vYmFy".repeat(8);
+  writeFileSync(join(dir, "webhook-secret"), old);
+  expect(localWebhookSecret(dir)).toBe(old);
 });
 
 /** Processes that run a file. */

@@ -163,29 +163,6 @@ test(
 );
 
 test(
-  "a sign-in that failed says who refused it and why; a token is taken however it was copied",
-  async () => {
-    const { page } = await open("/workers");
-    issuer.denies = "access_denied";
-    await page.click("#oidc");
-    await page.waitForSelector("#sign-in-why:has-text(' did not sign you in: access denied')");
-    issuer.denies = undefined;
-    expect(page.url()).toBe(`${t.gateway.url}/console/workers`);
-    await page.fill("#token", await token("olga", { audience: "another" }));
-    await page.keyboard.press("Enter");
-    await page.waitForSelector("#sign-in-why:has-text('the required value (aud)')");
-    await page.route("**/.well-known/**", (route) => route.abort());
-    await page.click("#oidc");
-    await page.waitForSelector(`#sign-in-why:has-text("allow ${t.gateway.url} as a web origin")`);
-    await page.fill("#token", `Bearer ${await token("olga", { scope: "operator" })} `);
-    await page.keyboard.press("Enter");
-    await page.waitForSelector("#workers tbody tr");
-    await page.close();
-  },
-  SLOW_MS,
-);
-
-test(
   "a viewer sees the same and has no button that acts",
   async () => {
     const { page } = await signedIn("/workers", {}, "viewer");

@@ -161,6 +161,31 @@ test(
 );
 
 test(
+  "an operator sends the parts of a service that does not run to another one",
+  async () => {
+    const env = { ...stack.env, SLUICE_REGIONS: `eu=${rabbit.url("eu", "operator")}` };
+    expect(await inProcess(env, "routes", "drain", "cobbler")).toBe("nothing waits for cobbler\n");
+    await stack.route("c", "cobbler");
+    const { user, id } = await reserved();
+    const captured = answerRow({ user, id, generation: 1, attempt: 1 }, "captured", "", Date.now());
+    expect(await send("payments", [captured])).toBe("confirmed");
+    await stack.becomes(user, id, "paid");
+    const { connection } = links.get("operator") as RegionLink;
+    const waiting = async (service: string) =>
+      (await depth(connection, `fulfilment.${service}`))?.ready;
+    await stack.until("its part", async () => (await waiting("cobbler")) === 1);
+    expect(await inProcess(env, "routes", "drain", "cobbler")).toContain(
+      "1 message of cobbler left",
+    );
+    await inProcess(env, "routes", "set", "c", "tailor", "--new");
+    // At once: it waits for the worker, which brings the new route to the broker.
+    expect(await inProcess(env, "routes", "drain", "cobbler")).toContain("1 message sent on");
+    await stack.until("its part", async () => (await waiting("tailor")) === 1);
+  },
+  SLOW_MS,
+);
+
+test(
   "a hostile service's messages have no effect, and each becomes a dead letter with a reason",
   async () => {
     const { user, id } = await reserved();

@@ -11,6 +11,7 @@ import type { Ledger } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
 import {
+  type Dealt,
   LETTER_QUEUES,
   type Letter,
   type LetterFilter,
@@ -130,9 +131,8 @@ async function deal(
     throw new UsageError(`specify which: 'sluice dead ${what} ID', 'all', or a filter`);
   await withLetters(async (letters, ledger) => {
     const deed = { action: `dead.${what}`, target: id ?? "", detail: { ...filter } };
-    const dealt = await onRecord(ledger, deed, () =>
-      letters[what](filter, options.limit, commandLine()),
-    );
+    const dealing = () => letters[what](filter, options.limit, commandLine());
+    const dealt = await onRecord(ledger, deed, dealing, auditStatus);
     const { unasked = [] } = dealt;
     const silent = `${and(unasked)} did not answer: letters there are unchanged`;
     if (dealt.matched === 0) {
@@ -151,6 +151,12 @@ async function deal(
     if (unasked.length > 0 && filter.id === undefined) throw new Unavailable(silent);
     if (dealt.left.length > 0) process.exitCode = 1;
   });
+}
+
+/** As over HTTP. What failed with exit code 1 must not be on record as done. */
+function auditStatus({ matched, done, unasked = [] }: Dealt): number {
+  if (matched === 0) return unasked.length > 0 ? 503 : 404;
+  return done === 0 ? 409 : 200;
 }
 
 function filterOf(id: string | undefined, { queue, reason, user }: Options): LetterFilter {

@@ -7,6 +7,7 @@ import { paint } from "../../proof/verify/report.ts";
 import { coloured } from "../colours.ts";
 import { type Finding, fail } from "../doctor/finding.ts";
 import { checkMachine } from "../doctor/machine.ts";
+import { checkProvider } from "../doctor/provider.ts";
 import { checkServices } from "../doctor/services.ts";
 import { checkVerdict } from "../doctor/verdict.ts";
 
@@ -27,7 +28,8 @@ async function examine(): Promise<Finding[]> {
     const settings = readSettings(process.env);
     const machine = checkMachine(settings);
     const { findings, ...known } = await checkVerdict(settings);
-    return [...machine, ...(await checkServices(settings, known)), ...findings];
+    const services = [checkServices(settings, known), checkProvider(settings)];
+    return [...machine, ...(await Promise.all(services)).flat(), ...findings];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];

@@ -20,7 +20,7 @@ import { knownServices } from "../operator/services.ts";
 import { print, printJson } from "../output.ts";
 import { closeRegions, openRedis, openRegions } from "../roles/parts.ts";
 import { table } from "../table.ts";
-import { UsageError } from "../usage.ts";
+import { Unavailable, UsageError } from "../usage.ts";
 
 interface Where {
   readonly region?: string | undefined;
@@ -104,12 +104,19 @@ export function routeWords(routes: readonly Route[], { category, region, service
 
 async function mustBeKnown({ ledger, settings }: OpenLedger, service: string): Promise<void> {
   const redis = await openRedis(realRuntime, settings, () => undefined);
-  const known = await knownServices(ledger, redis).finally(() => redis.close());
-  if (!known.includes(service))
-    throw new SettingError(
-      `no service '${service}' runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
-        "If it does not run yet, add --new",
+  const known = await knownServices(ledger, redis);
+  const answers = redis.connected;
+  await redis.close();
+  if (known.includes(service)) return;
+  if (!answers)
+    throw new Unavailable(
+      `Redis does not answer: whether a service '${service}' runs is unknown. ` +
+        "If the name is right, add --new",
     );
+  throw new SettingError(
+    `no service '${service}' runs or ever had a route; known: ${known.join(", ") || "none"}. ` +
+      "If it does not run yet, add --new",
+  );
 }
 
 async function apply(open: OpenLedger, route: Route): Promise<void> {
@@ -132,14 +139,48 @@ async function apply(open: OpenLedger, route: Route): Promise<void> {
 }
 
 async function drain(service: string): Promise<void> {
+  if (!NAME_PATTERN.test(service))
+    throw new UsageError(`service '${service}' must match ${NAME_PATTERN.source}`);
   await withLedger((open) =>
-    onRecord(open.ledger, { action: "routes.drain", target: service }, () =>
-      everywhere(open, async ({ connection, publisher }, routing) => {
+    onRecord(open.ledger, { action: "routes.drain", target: service }, async () => {
+      await untilApplied(open.ledger);
+      let [moved, kept] = [0, 0];
+      await everywhere(open, async ({ connection, publisher }, routing) => {
         const from = waitingAt(service, open.ledger);
-        return (await reroute(connection, publisher, routing, from)).moved;
-      }),
-    ),
+        const done = await reroute(connection, publisher, routing, from);
+        moved += done.moved;
+        kept += done.kept;
+        return done.moved;
+      });
+      print(drained(service, moved, kept));
+    }),
   );
+}
+
+/** Until the brokers have the routes on record, a part would come back to the queue it left. */
+async function untilApplied(ledger: Ledger): Promise<void> {
+  const open = async () =>
+    (await ledger.operationsOpen()).some(({ operation }) => operation.kind === "route");
+  for (const end = realRuntime.monotonicMs() + APPLY_WAIT_MS; await open(); ) {
+    if (realRuntime.monotonicMs() > end)
+      throw new Unavailable(
+        "the brokers do not have the latest routes yet, so nothing was sent. The worker that " +
+          "owns shard 0 brings them there, once every region's broker answers: see 'sluice doctor'",
+      );
+    await realRuntime.sleep(APPLY_LOOK_MS);
+  }
+}
+
+const APPLY_WAIT_MS = 10_000;
+const APPLY_LOOK_MS = 100;
+
+function drained(service: string, moved: number, kept: number): string {
+  if (kept > 0)
+    return (
+      `${countWords(kept, "message")} of ${service} left: it has claimed their parts, ` +
+      "or their routes still lead to it\n"
+    );
+  return moved === 0 ? `nothing waits for ${service}\n` : "";
 }
 
 /** What a service has claimed stays in its queue: no other one may have it. */
@@ -164,9 +205,7 @@ async function everywhere(
     for (const link of links) {
       const sent = await work(link, routing);
       if (sent > 0)
-        process.stdout.write(
-          `${countWords(sent, "message")} sent on in region ${link.connection.region}\n`,
-        );
+        print(`${countWords(sent, "message")} sent on in region ${link.connection.region}\n`);
     }
   } finally {
     await closeRegions(links);

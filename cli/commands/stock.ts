@@ -1,6 +1,7 @@
 // sluice stock: units per item, in Redis and in the ledger side by side. What Redis cannot report
-// is unknown, not zero.
+// is unknown, not zero, and the command ends with 69.
 import type { Command } from "commander";
+import { and } from "../../core/domain/finding-words.ts";
 import { type Sale, type Stock, totalOf } from "../../core/domain/sale.ts";
 import { ignore } from "../../core/runtime/ignored.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
@@ -13,6 +14,7 @@ import { withLedger } from "../ledger.ts";
 import { print, printJson } from "../output.ts";
 import { openRedis } from "../roles/parts.ts";
 import { table } from "../table.ts";
+import { Unavailable } from "../usage.ts";
 
 /** A sale's units. `items` is as GET /v1/sales/{sale}/stock shows it; null: Redis cannot tell. */
 export interface SaleStock {
@@ -34,13 +36,19 @@ export function register(program: Command): void {
 async function show(only: string | undefined, { json }: { json: boolean }): Promise<void> {
   await withLedger(async ({ ledger, settings }) => {
     const redis = await openRedis(realRuntime, settings, () => undefined);
-    const found = await stockOf(only, ledger, redis).finally(() => redis.close());
+    let answers = false;
+    const found = await stockOf(only, ledger, redis).finally(() => {
+      answers = redis.connected;
+      return redis.close();
+    });
     if (only !== undefined && found.length === 0)
       throw new SettingError(`no sale '${only}': sluice sales lists them`);
-    if (json) return printJson({ stock: found });
-    print(table(found.flatMap(rowsOf), { ledger: "ledger (available/held/sold)" }));
-    if (found.some(({ items }) => items === null))
-      process.stderr.write("sluice: the units of each item are unknown: Redis does not answer\n");
+    if (json) printJson({ stock: found });
+    else print(table(found.flatMap(rowsOf), { ledger: "ledger (available/held/sold)" }));
+    const unknown = found.flatMap(({ saleId, items }) => (items === null ? [saleId] : []));
+    if (unknown.length === 0) return;
+    const why = answers ? "Redis does not have them yet" : "Redis does not answer";
+    throw new Unavailable(`the units of ${and(unknown)} are unknown: ${why}`);
   });
 }
 

@@ -3,14 +3,18 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
+import { withoutSecrets } from "../../core/domain/masked.ts";
+import { plain } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { openDataFolder } from "../../services/data-folder.ts";
 import { Fleet } from "../../services/fleet.ts";
 import {
+  endLocalLeftovers,
   LOCAL_REGIONS,
-  localSecret,
+  localLedger,
+  localWebhookSecret,
   SERVICE_FOLDERS,
   startLocalServices,
 } from "../../services/local.ts";
@@ -18,6 +22,7 @@ import { boundLogs } from "../../services/log-files.ts";
 import { canListen, freePort } from "../../services/ports.ts";
 import { recordedPid, recordProcess } from "../../services/processes.ts";
 import { demoSale } from "../demo-sale.ts";
+import { checkProvider } from "../doctor/provider.ts";
 import { endRunning, writeRunning } from "../running.ts";
 import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
@@ -43,12 +48,15 @@ async function up(): Promise<void> {
   rmSync(join(dir, "prometheus"), { recursive: true, force: true });
   const stopSignal = Promise.withResolvers<NodeJS.Signals>();
   for (const name of stopSignals()) process.on(name, () => stopSignal.resolve(name));
+  // First, because a gateway that a killed one has left holds its port.
+  const left = await endLocalLeftovers(dir);
+  if (left.length > 0) say(`stopped processes left by an earlier run: ${left.join(", ")}`);
   const ports = await gatewayPorts(settings, say);
-  const processing = Object.keys(DEMO_SERVICES);
+  const processing = await processingIn(settings, dir);
   const services = await startLocalServices({ settings, say, processing, password: true });
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
-  const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
+  const webhookSecret = settings.webhookSecrets.join(",") || localWebhookSecret(dir);
   const env: Record<string, string> = {
     ...services.env,
     SLUICE_WEBHOOK_SECRET: webhookSecret,
@@ -76,7 +84,8 @@ async function up(): Promise<void> {
       await startService(fleet, dir, service, categories, { ...process.env, ...env });
     const { metricsDir } = fleet;
     writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
-    say(await welcome(gateways, { ...process.env, ...env }, settings));
+    const provider = settings.providerUrl === "" ? [] : await ownProvider(settings);
+    say(await welcome(gateways, { ...process.env, ...env }, settings, provider));
     const signal = await stopSignal.promise;
     say(`stopping (${signal}): orders in flight are finished first`);
   } finally {
@@ -108,6 +117,29 @@ async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise
     webhookUrl,
   });
   return stub.url as string;
+}
+
+/** Names a provider that is not the stub, and warns if it does not answer. */
+async function ownProvider(settings: Settings): Promise<readonly string[]> {
+  const found = await checkProvider(settings);
+  return [
+    `Payments: ${withoutSecrets(settings.providerUrl)} (SLUICE_PROVIDER_URL), and no stub`,
+    ...found
+      .filter(({ state }) => state !== "ok")
+      .map(({ what, detail, fix }) => plain(`WARNING: ${what}: ${detail}; ${fix}`)),
+  ];
+}
+
+/** Services that have a user at the private brokers: those that have, or ever had, a route. */
+async function processingIn(
+  { ledgerUrl, shards }: Settings,
+  dir: string,
+): Promise<readonly string[]> {
+  const url = ledgerUrl || localLedger(dir);
+  const ledger = await openLedger({ runtime: realRuntime, url, shards });
+  const routed = await ledger.formerRoutes().finally(() => ledger.close());
+  const names = [...Object.keys(DEMO_SERVICES), ...routed.map(({ service }) => service)];
+  return [...new Set(names)];
 }
 
 /** Services of the demo sale's categories, until routes are changed. */
@@ -185,6 +217,7 @@ async function welcome(
   gateways: readonly { url?: string; region?: string }[],
   env: Record<string, string | undefined>,
   settings: Settings,
+  provider: readonly string[],
 ): Promise<string> {
   const url = gateways[0]?.url ?? "";
   return [
@@ -199,6 +232,7 @@ async function welcome(
     ...(settings.jwtAlgorithm === "HS256"
       ? await trialLines(env, url)
       : issuerLines(settings, url)),
+    ...provider,
     `Logs: ${settings.dataDir}/roles/*.log. ` +
       "Ctrl-C stops everything, and so does ./sluice down.",
     "",

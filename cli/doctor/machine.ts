@@ -5,6 +5,7 @@ import type { Settings } from "../../core/settings/settings.ts";
 import { type Kept, readKept } from "../../services/kept.ts";
 import { recordedPid } from "../../services/processes.ts";
 import { rabbitScript } from "../../services/rabbitmq.ts";
+import { leftRunning } from "../running.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const PACKAGE = join(import.meta.dir, "..", "..", "package.json");
@@ -88,11 +89,17 @@ function checkOpenFiles(): Finding {
 }
 
 function checkUp(settings: Settings): Finding {
-  const pid = recordedPid(resolve(settings.dataDir), "up");
-  return ok(
-    "sluice up",
-    pid === undefined ? `not running in ${settings.dataDir}` : `running as process ${pid}`,
-  );
+  const what = "sluice up";
+  const dir = resolve(settings.dataDir);
+  const pid = recordedPid(dir, "up");
+  if (pid !== undefined) return ok(what, `running as process ${pid}`);
+  if (leftRunning(dir))
+    return fail(
+      what,
+      "a killed 'up' has left processes, and nothing starts them again if they end",
+      "'./sluice down' ends them; './sluice up' replaces them",
+    );
+  return ok(what, `not running in ${settings.dataDir}`);
 }
 
 /** The stores that the `up` of this folder keeps running. */

@@ -216,7 +216,8 @@ async function checkServiceQueues(
         warn(
           `service ${service} in region ${connection.region}`,
           "it has a route, but nobody reads its queue or claims its parts over HTTP",
-          "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
+          "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+            `'sluice routes drain ${service}' for the parts that wait`,
         ),
       );
   }

@@ -37,6 +37,13 @@ test("a command is on record before it acts, with its result or its error after"
     { result: { status: 500 }, detail: '{"service":"depot","error":"no broker"}' },
     { result: { status: 200 }, subject: expect.stringMatching(/^command line \(.+\)$/) },
   ]);
+  await onRecord(
+    ledger,
+    deed,
+    async () => 0,
+    (done) => (done === 0 ? 404 : 200),
+  );
+  expect((await records())[0]).toMatchObject({ result: { status: 404 } });
   expect((await records())[0]?.target).toBe("art\\u{1b}[2J");
 });
 

@@ -15,18 +15,22 @@ export interface Deed {
 
 const MAX_TEXT = 1_000;
 
-/** `status` is as of HTTP: 200, that of the refusal, or 500 when the command failed. */
+/**
+ * The status on record is as of HTTP: that of the refusal, 500 when the command failed, otherwise
+ * what `judge` makes of the result, or 200.
+ */
 export async function onRecord<T>(
   ledger: Pick<Ledger, "auditBegin" | "auditEnd">,
   { action, target, detail = {} }: Deed,
   work: () => Promise<T>,
+  judge: (result: T) => number = () => 200,
 ): Promise<T> {
   const entry = { target: plain(target).slice(0, MAX_TEXT), detail: textOf(detail) };
   const seq = await ledger.auditBegin({ subject: commandLine(), action, ...entry });
   underWay++;
   try {
     const result = await work();
-    await ledger.auditEnd(seq, { ...entry, status: 200 });
+    await ledger.auditEnd(seq, { ...entry, status: judge(result) });
     return result;
   } catch (error) {
     const failed = { ...entry, detail: textOf({ ...detail, error: messageOf(error) }) };

@@ -30,7 +30,8 @@ test(
     let nowMs = 0;
     const runtime: Runtime = { ...realRuntime, monotonicMs: () => nowMs };
     const routes = async () => [{ region: "", category: "shoes", service: "shoemaker" }];
-    const counts = new DeadCounts({ runtime, regions: [link], ledger: { routes }, now: () => 0 });
+    const asked = { regions: [link], ledger: { routes }, givenUpIn: () => undefined };
+    const counts = new DeadCounts({ runtime, ...asked, now: () => 0 });
     const counted = async () => {
       nowMs += 10_000;
       await counts.refresh();

@@ -109,6 +109,12 @@ export const FINDINGS = {
     affects: "customers: their work waits until one of them resumes",
     next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
+  provider_failing: {
+    level: "warning",
+    title: "The payment provider fails",
+    affects: "customers with reserved orders: their charge is repeated until it is answered",
+    next: "check the provider and SLUICE_PROVIDER_URL; the charges are repeated on their own",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -187,7 +193,9 @@ export const FINDINGS = {
     level: "warning",
     title: "A service is not running",
     affects: "customers who have paid: their parts wait in the service's queue",
-    next: "start that service, or 'sluice routes set CATEGORY SERVICE' to another one",
+    next:
+      "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+      "'sluice routes drain SERVICE' for the parts that wait",
   },
   money_owed: {
     level: "warning",

@@ -215,10 +215,22 @@ export interface WorkerReport extends ProcessReport {
   readonly recorded: HistogramReport;
 }
 
+/** Turns in a row that the provider did not serve. */
+export interface ProviderFailing {
+  /** The first and the last of them, Unix ms. */
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  readonly failures: number;
+  /** Of the last one. */
+  readonly why: string;
+}
+
 export interface PaymentsReport extends ProcessReport {
   readonly kind: "payments";
   readonly governor: GovernorReport;
   readonly breaker: string;
+  /** Absent: the last turn was served, or there was none. */
+  readonly failing?: ProviderFailing | undefined;
   readonly load: number;
   /** Counters: the provider's answers by word (captured, failed, unknown, refunded), look-ups. */
   readonly answers: Readonly<Record<string, number>>;

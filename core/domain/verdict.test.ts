@@ -323,6 +323,28 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
 });
 
+test("a provider that fails is noticed before the breaker opens, even for one order", () => {
+  const why = "the provider cannot be reached: connection refused";
+  const of = (change: object, breaker = "closed") => {
+    const failing = { sinceMs: NOW - 5_000, lastMs: NOW - 1_000, failures: 3, why, ...change };
+    const roles = [gatewayReport({}), paymentsReport({ breaker, failing }), workerReport({})];
+    return found({ roles });
+  };
+  expect(of({}).map(({ code, level, what, sinceMs }) => [code, level, what, sinceMs])).toEqual([
+    [
+      "provider_failing",
+      "warning",
+      `the last 3 attempts of payments-1 at the provider failed: ${why}`,
+      NOW - 5_000,
+    ],
+  ]);
+  // Too few, within a moment, or nobody has tried since: nothing is concluded.
+  expect(of({ failures: 2 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 2_000 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 400_000, lastMs: NOW - 200_000 })).toEqual([]);
+  expect(of({ failures: 20 }, "open").map(({ code }) => code)).toEqual(["payments_paused"]);
+});
+
 test("a paused role is no trouble while another does its work; the last one is", () => {
   const worker = (id: string, state: GovernorState): WorkerReport => {
     const report = workerReport({ id });

@@ -4,7 +4,7 @@ import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
 import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
-import type { DeadCount, RoleReport, WorkerReport } from "./report.ts";
+import type { DeadCount, PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
 import { eased } from "./verdict-eased.ts";
@@ -25,6 +25,11 @@ const OTHER_LEDGER =
 const MANY_ATTEMPTS = "refunds or charges";
 /** Orders that wait longer are late; as in the alert SluiceQueueLag. */
 const LATE_MS = 5_000;
+/** Attempts in a row that failed, and the time from the first to the last: no passing trouble. */
+const FAILURES = 3;
+const FAILED_FOR_MS = 3_000;
+/** A charge is repeated once a minute or more often: after this, nobody has tried for a while. */
+const FAILED_LATELY_MS = 150_000;
 /** As in the alert SluiceRedisMemory. */
 const FULL_SHARE = 0.8;
 /** A count of dead letters that is older than this says so. */
@@ -188,10 +193,21 @@ function isBusyWithItself(facts: Facts): boolean {
 function payments(facts: Facts): Seen[] {
   const all = ofKind(facts, "payments");
   const paused = all.filter(({ breaker }) => breaker !== "closed").map(({ id }) => id);
-  if (paused.length === 0) return [];
-  return [
-    { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
-  ];
+  if (paused.length > 0)
+    return [
+      { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
+    ];
+  return all.flatMap(({ id, failing }) => failingProvider(id, failing, facts.atMs));
+}
+
+/** Before the breaker opens: few orders make few attempts. */
+function failingProvider(id: string, failing: PaymentsReport["failing"], atMs: number): Seen[] {
+  if (!failing) return [];
+  const { failures, sinceMs, lastMs, why } = failing;
+  if (failures < FAILURES || lastMs - sinceMs < FAILED_FOR_MS) return [];
+  if (atMs - lastMs > FAILED_LATELY_MS) return [];
+  const what = `the last ${failures} attempts of ${id} at the provider failed: ${why}`;
+  return [{ code: "provider_failing", subject: id, what, sinceMs }];
 }
 
 function workers(facts: Facts): Seen[] {
@@ -313,6 +329,9 @@ function routing(facts: Facts): Seen[] {
       what:
         `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
         waitWords(waiting.get(service) ?? 0),
+      next:
+        "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
+        `'sluice routes drain ${service}' for the parts that wait`,
     });
   return seen;
 }

@@ -99,13 +99,18 @@ export class RedisStore {
    * Throws StoreRefused if that would not help.
    */
   async connect(): Promise<void> {
+    await this.reach();
+    await this.loadLibrary();
+  }
+
+  /** Connects as connect() does, but loads nothing: for those who only look. */
+  async reach(): Promise<void> {
     try {
       await this.client.connect();
     } catch (error) {
       const cause = errorReply(this.refusal)?.treatment === "refuse" ? this.refusal : error;
-      throw unavailable(errorReply(cause), `Redis cannot be reached: ${lostWords(cause)}`);
+      throw unavailable(errorReply(cause), lost(cause, "Redis cannot be reached"));
     }
-    await this.loadLibrary();
   }
 
   get connected(): boolean {
@@ -172,7 +177,7 @@ export class RedisStore {
   }
 
   private asStoreError(call: string, error: unknown): Error {
-    if (!isReply(error)) return new StoreUnavailable(`Redis: ${lostWords(error)}`);
+    if (!isReply(error)) return new StoreUnavailable(lost(error));
     const known = errorReply(error);
     if (known) {
       this.troubles.failed(call, known);
@@ -184,9 +189,10 @@ export class RedisStore {
 }
 
 /** Without a connection, the client's error is about its own options. */
-function lostWords(error: unknown): string {
+function lost(error: unknown, what = "Redis"): string {
   const text = messageOf(error);
-  return /isn't writeable|Connection is closed/.test(text) ? "it does not answer" : text;
+  const gone = /isn't writeable|Connection is closed/.test(text);
+  return gone ? "Redis does not answer" : `${what}: ${text}`;
 }
 
 function unavailable(reply: ErrorReply | undefined, text: string): StoreUnavailable {

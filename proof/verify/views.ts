@@ -50,7 +50,7 @@ export interface ViewsOptions {
 
 export async function openViews(options: ViewsOptions): Promise<Views> {
   const store = new RedisStore({ runtime: realRuntime, url: options.redisUrl });
-  await store.client.connect();
+  await store.reach();
   const shards = new ShardStore(store);
   const connections = options.regions.map(
     (region) => new BrokerConnection({ runtime: realRuntime, region, topology: DECLARE_NOTHING }),

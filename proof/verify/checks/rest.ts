@@ -33,11 +33,11 @@ export interface Rest {
 
 /** Orders that a user may have waiting (design §6). */
 const { MAX_PARKED } = RULES;
+export const QUEUE_MISSING = "a queue is missing";
 
 export function checkRest(rest: Rest, findings: Findings): void {
   for (const { region, queue, ready, dead } of rest.queues) {
-    if (ready === undefined)
-      findings.violation("I9", "a queue is missing", `${queue} in ${region}`);
+    if (ready === undefined) findings.violation("I9", QUEUE_MISSING, `${queue} in ${region}`);
     else if (!dead && ready > 0)
       findings.waiting(`${countWords(ready, "message")} in ${queue} of ${region}`);
   }
