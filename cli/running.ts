@@ -4,7 +4,7 @@
 // 1. A command that is given a store other than that one's belongs elsewhere, and takes nothing:
 //    one system's Redis with another's ledger would halt both.
 // 2. What a killed `up` wrote down serves as long as something of it runs, and no longer.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { settingVariables } from "../core/settings/settings.ts";
 import { anyRunning, recordedPid } from "../services/processes.ts";
@@ -128,7 +128,8 @@ function runs(dir: string): boolean {
 
 /** Whether anything of an `up` runs: without that `up`, a killed one has left it. */
 export function leftRunning(dir: string): boolean {
-  return existsSync(dir) && readdirSync(dir).some((each) => anyRunning(join(dir, each, "run")));
+  const isFolder = statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isFolder && readdirSync(dir).some((each) => anyRunning(join(dir, each, "run")));
 }
 
 /** Why a command has no stores to talk to. */
