@@ -278,7 +278,8 @@ const rebuildsIn = (value: string) => Number(value.split(" ")[0]);
 function tookWords(worker: string, { roles }: Overview): string {
   const role = roles.find(({ kind, id }) => kind === "worker" && id === worker);
   const tookMs = role?.kind === "worker" ? role.rebuildTookMs : undefined;
-  return tookMs === undefined ? "" : `, in ${(tookMs / 1_000).toFixed(1)} s`;
+  if (tookMs === undefined) return "";
+  return tookMs < 1_000 ? `, in ${tookMs} ms` : `, in ${(tookMs / 1_000).toFixed(1)} s`;
 }
 
 function whoOf(id: string, value: string): string {
