@@ -83,6 +83,8 @@ test("a usage error takes three lines, suggests what was meant, and ends with 2"
     ["dead redrvie 1", "did you mean 'redrive'?"],
     ["worker --gap-timeot 10s", "did you mean '--gap-timeout'?"],
     ["orders --limit x", "It must be a whole number from 1 to 100."],
+    ["sales restock demo lamp x", "sluice: units 'x' is invalid. It must be a whole number from"],
+    ["sales create nofile.json", "there is no file 'nofile.json'"],
     ["routes set art", "missing required argument 'service'"],
     ["id 7 8 9", "too many arguments"],
     ["provider --shares declin=1", "--shares: 'declin' is not one of decline, "],

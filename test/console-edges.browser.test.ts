@@ -16,7 +16,7 @@ let unasked: readonly string[] | undefined;
 let unrouted: readonly { region: string; messages: number }[] | undefined;
 let pause: () => Promise<void> = async () => undefined;
 /** Rates that jumped, and what an operator has said of them. */
-let waiting: readonly WaitingRate[] = [];
+let jumped: readonly WaitingRate[] = [];
 const said: string[] = [];
 
 beforeAll(async () => {
@@ -31,10 +31,10 @@ beforeAll(async () => {
       drop: async () => ({ matched: 0, done: 0, left: [], ...(unasked && { unasked }) }),
     },
     ratesByHand: {
-      list: async () => ({ rates: [{ ...RATE, value: "1.08" }], waiting }),
+      list: async () => ({ rates: [{ ...RATE, value: "1.08" }], waiting: jumped }),
       settle: async ({ verdict, pair, value }, subject) => {
         said.push(`${subject} ${verdict} ${pair} ${value}`);
-        waiting = [];
+        jumped = [];
         return { result: "done", applied: true };
       },
     },
@@ -279,7 +279,7 @@ test(
   "a rate that jumped is shown beside the last one, and accepted or refused by an operator alone",
   async () => {
     const held: WaitingRate = { ...RATE, state: "held", last: "1.08", sinceMs: RATE.atMs };
-    waiting = [held];
+    jumped = [held];
     const page = await signedIn("/rates-and-routes");
     await page.waitForSelector("#held:has-text('1.5'):has-text('1.08'):has-text('held')");
     expect(await page.textContent("#pairs")).toContain("EUR/USD");
@@ -287,7 +287,7 @@ test(
       await page.click(`#held button:has-text('${verb}…')`);
       await page.click("#ask button[type=submit]");
       await page.waitForSelector("#held:has-text('No rate has jumped')");
-      waiting = [held];
+      jumped = [held];
       await page.click("#held button:has-text('Refresh')");
       await page.waitForSelector("#held td:has-text('1.5')");
     }

@@ -8,7 +8,7 @@ import { applyRoutes, type From, type Routing, reroute, routingOf } from "../../
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
 import { and, countWords } from "../../core/domain/finding-words.ts";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { NAME_PATTERN, NAME_RULE } from "../../core/domain/order.ts";
 import { ELSEWHERE, type Route } from "../../core/domain/part.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -72,8 +72,7 @@ async function change(
   { region = "", new: isNew = false }: Where,
 ): Promise<void> {
   for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
-    if (!NAME_PATTERN.test(value))
-      throw new UsageError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
+    if (!NAME_PATTERN.test(value)) throw new UsageError(`${name} '${value}' must be ${NAME_RULE}`);
   if (serviceQueueName(service) === UNROUTED)
     throw new UsageError(`service '${service}' is the queue of parts without a route`);
   await withLedger(async ({ ledger, settings }) => {

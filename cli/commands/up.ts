@@ -95,7 +95,8 @@ async function up({ services: list }: { readonly services: string }): Promise<vo
         fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
     }
     const { metricsDir } = fleet;
-    writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
+    const urls = gateways.flatMap(({ url }) => (url === undefined ? [] : [url]));
+    writeRunning(dir, { env, roleEnv, processing, metricsDir, gateways: urls });
     const provider = settings.providerUrl === "" ? [] : await ownProvider(settings);
     say(await welcome(gateways, { ...process.env, ...env }, settings, provider));
     const signal = await stopSignal.promise;

@@ -76,6 +76,11 @@ export function refusedWords(
       return operation.kind === "create" && !named
         ? `there is a sale '${saleId}' already, which was created with other content`
         : `--ref '${operation.ref}' was used for another change`;
+    case "bad_window":
+      return (
+        `${subjectOf(operation)}: it would close before it opens; ` +
+        "give --closes-at, later than it opens"
+      );
     case "not_enough":
       return `${subjectOf(operation)}: ${SOLD.detail}`;
     default: {
