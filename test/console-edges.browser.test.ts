@@ -13,7 +13,7 @@ const world = new World();
 let listLetters: () => Promise<object[]> = async () => [];
 /** Regions whose broker does not answer. */
 let unasked: readonly string[] | undefined;
-let waiting: readonly { region: string; messages: number }[] | undefined;
+let unrouted: readonly { region: string; messages: number }[] | undefined;
 let pause: () => Promise<void> = async () => undefined;
 /** Rates that jumped, and what an operator has said of them. */
 let jumped: readonly WaitingRate[] = [];
@@ -25,7 +25,7 @@ beforeAll(async () => {
     letters: {
       list: async () => ({
         letters: await listLetters(),
-        ...{ ...(unasked && { unasked }), ...(waiting && { waiting }) },
+        ...{ ...(unasked && { unasked }), ...(unrouted && { waiting: unrouted }) },
       }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
       drop: async () => ({ matched: 0, done: 0, left: [], ...(unasked && { unasked }) }),
@@ -265,11 +265,11 @@ test(
     expect(await page.textContent("#dead")).toContain("us did not answer");
     expect(await page.textContent("#dead")).not.toContain("No dead letters here");
     unasked = undefined;
-    waiting = [{ region: "eu", messages: 4 }];
+    unrouted = [{ region: "eu", messages: 4 }];
     await page.click("#dead button:has-text('Refresh')");
     await page.waitForSelector("#dead p:has-text('4 more in fulfilment.unrouted of eu')");
     expect(await page.textContent("#dead")).not.toContain("No dead letters here");
-    waiting = undefined;
+    unrouted = undefined;
     await page.close();
   },
   SLOW_MS,
