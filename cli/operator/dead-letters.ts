@@ -21,6 +21,7 @@ import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+import { onceEach } from "./letter-copies.ts";
 import { owedBy } from "./owed-letter.ts";
 import { type Holders, sendParts } from "./send-parts.ts";
 import { withoutTokens } from "./without-tokens.ts";
@@ -78,7 +79,7 @@ interface Region {
   readonly publisher: Publisher;
 }
 
-type Judge = (letter: Letter, raw: DeadLetter, region: Region) => Promise<Fate>;
+export type Judge = (letter: Letter, raw: DeadLetter, region: Region) => Promise<Fate>;
 
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
@@ -206,11 +207,12 @@ export class Letters {
     limit: number,
     judge: Judge,
   ): Promise<{ unasked?: readonly string[] }> {
+    const once = onceEach(judge);
     const silent: BrokerUnavailable[] = [];
     const unasked: string[] = [];
     for (const region of this.regions) {
       try {
-        await walkRegion(region, filter, limit, judge);
+        await walkRegion(region, filter, limit, once);
       } catch (error) {
         // What a judge throws, such as a ledger that records nothing, ends the walk.
         if (!(error instanceof BrokerUnavailable)) throw error;
