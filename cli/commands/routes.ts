@@ -156,8 +156,8 @@ async function untilApplied(ledger: Ledger): Promise<void> {
   for (const end = realRuntime.monotonicMs() + APPLY_WAIT_MS; await open(); ) {
     if (realRuntime.monotonicMs() > end)
       throw new Unavailable(
-        "the brokers do not have the latest routes yet, so nothing was sent. The worker that owns " +
-          "shard 0 brings them there, once every region's broker answers: see 'sluice doctor'",
+        "the brokers do not have the latest routes yet, so nothing was sent. The worker that " +
+          "owns shard 0 brings them there, once every region's broker answers: see 'sluice doctor'",
       );
     await realRuntime.sleep(APPLY_LOOK_MS);
   }
