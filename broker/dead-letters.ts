@@ -30,15 +30,20 @@ export interface DeadLetter {
 /** `keep` leaves it in the queue, `drop` removes it. */
 export type Fate = "keep" | "drop";
 
+/** Of a part in `fulfilment.unrouted`: a service gave it up. Any other waits for a route there. */
+export function isGivenUp({ headers }: DeadLetter): boolean {
+  return headers["x-reason"] !== undefined;
+}
+
 /**
  * Walks the first `limit` letters of a queue, oldest first, and applies the fate that `judge`
- * returns for each. Returns the number dropped.
+ * returns for each; `present` is how many are in the queue. Returns the number dropped.
  */
 export async function walkDeadLetters(
   connection: BrokerConnection,
   queue: string,
   limit: number,
-  judge: (letter: DeadLetter) => Fate | Promise<Fate>,
+  judge: (letter: DeadLetter, present: number) => Fate | Promise<Fate>,
 ): Promise<number> {
   const { model } = connection;
   if (!model) throw new BrokerUnavailable(`no connection to the broker of ${connection.region}`);
@@ -54,7 +59,7 @@ export async function walkDeadLetters(
     for (let seen = 0; seen < Math.min(limit, messageCount); seen++) {
       const message = await asked(channel.get(queue));
       if (!message) break;
-      if ((await judge(letterOf(connection.region, queue, message))) === "drop") {
+      if ((await judge(letterOf(connection.region, queue, message), messageCount)) === "drop") {
         channel.ack(message);
         dropped++;
       } else kept++;

@@ -8,7 +8,7 @@ import type { Runtime } from "../core/runtime/runtime.ts";
 import { answered } from "./answer.ts";
 import { closeChannel } from "./close.ts";
 import type { BrokerConnection } from "./connection.ts";
-import { type DeadLetter, walkDeadLetters } from "./dead-letters.ts";
+import { type DeadLetter, isGivenUp, walkDeadLetters } from "./dead-letters.ts";
 import { declareQueue } from "./declare.ts";
 import { BrokerUnavailable } from "./errors.ts";
 import { depth } from "./inspect.ts";
@@ -119,6 +119,8 @@ export interface Rerouted {
   readonly kept: number;
   /** Of those kept: they have a route, but its queue did not take them. */
   readonly refused: number;
+  /** Of those kept: a service gave them up. */
+  readonly givenUp: number;
 }
 
 export interface From {
@@ -144,13 +146,15 @@ export async function reroute(
   const waiting = (await depth(connection, queue))?.ready ?? 0;
   let kept = 0;
   let refused = 0;
-  if (waiting === 0) return { moved: 0, kept, refused };
+  let givenUp = 0;
+  if (waiting === 0) return { moved: 0, kept, refused, givenUp };
   const moved = await walkDeadLetters(connection, queue, waiting, async (letter) => {
-    const { routingKey, headers } = letter;
     kept++;
-    // Its service gave it up: it waits for an operator, whatever routes there are.
-    if (headers["x-reason"] !== undefined) return "keep";
-    const [region = "", ...category] = routingKey.split(".");
+    if (isGivenUp(letter)) {
+      givenUp++; // it waits for an operator, whatever routes there are
+      return "keep";
+    }
+    const [region = "", ...category] = letter.routingKey.split(".");
     const service = serviceOf(routes, region, category.join("."));
     if (service === undefined || serviceQueueName(service) === queue) return "keep";
     const outcome = await send(letter, publisher);
@@ -161,7 +165,7 @@ export async function reroute(
     if (outcome !== "kept") refused++;
     return "keep";
   });
-  return { moved, kept, refused };
+  return { moved, kept, refused, givenUp };
 }
 
 async function onChannel(

@@ -13,6 +13,9 @@ const ID = "0197e3a0-0000-7000-8000-000000000000";
 const EXAMPLES: Readonly<Record<string, string>> = {
   up: "start everything, with a demo sale",
   "up --http-port 9080": "let the gateways listen from port 9080 on",
+  "up --governor-cpu off --governor-loop off":
+    "do not slow down for other programs on this machine",
+  "up --services warehouse": "leave the parts of one service to your own program",
   "up --brokers separate": "give each region a RabbitMQ of its own",
   down: "end it, and what a killed one has left running",
   demo: "run a sale of 100,000 orders on a private system, and verify it",

@@ -22,7 +22,7 @@ export const EXITS: Readonly<Record<number, string>> = {
 
 /** What some commands' codes mean instead. */
 export const OWN_EXITS: Readonly<Record<string, Readonly<Record<number, string>>>> = {
-  doctor: { 0: "nothing to fix", 1: "something to fix" },
+  doctor: { 0: "nothing fails; there may be warnings", 1: "something fails" },
   verify: {
     0: "no invariant is violated, as far as it was checked",
     1: "an invariant is violated",

@@ -52,11 +52,14 @@ function isWrongFlag(failure: Error, flags: readonly string[]): boolean {
   );
 }
 
+/** What the parser says of an argument, beside what it is for. */
+const CLUMSY = /^command-argument value '(.*)' is invalid for argument '(.*?)'\./s;
+
 /** The parser has no usage to complain of when it has printed help. */
 function usageEnding({ code, message, exitCode }: CommanderError, given: Given): Ending {
   if (exitCode === 0) return { text: "", code: 0 };
   if (code === "commander.help") return { text: "", code: EXIT_USAGE };
-  const said = message.replace(/^error: /, "");
+  const said = message.replace(/^error: /, "").replace(CLUMSY, "$2 '$1' is invalid.");
   const { line, meant } = suggestion(code, said, given);
   const lines = [`sluice: ${line}`, ...(meant === undefined ? [] : [`did you mean '${meant}'?`])];
   return { text: plainLines(`${lines.join("\n")}\n`) + see(given), code: EXIT_USAGE };

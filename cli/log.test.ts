@@ -15,3 +15,11 @@ test("an event is one line of JSON, without the secrets of an address in its err
     error: expect.stringContaining("connect redis://…@10.0.0.1:6379/0?token=…"),
   });
 });
+
+test("a governor's change is a warning only if it pauses", () => {
+  const lines: string[] = [];
+  const log = makeLog("worker", (line) => void lines.push(line));
+  for (const state of ["slowed", "paused", "running"]) log("governor", { state });
+  const severities = lines.map((line) => JSON.parse(line).severity);
+  expect(severities).toEqual(["info", "warn", "info"]);
+});

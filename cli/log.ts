@@ -33,6 +33,7 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "parts not taken": "warn",
   "payment request not settled": "warn",
   "provider breaker": "warn",
+  "provider fails": "warn",
   "rate held": "warn",
   "rate refused": "warn",
   "rates not stored": "warn",
@@ -55,6 +56,12 @@ const SEVERITY: Readonly<Record<string, "warn" | "error">> = {
   "webhooks not sent": "warn",
 };
 
+/** A governor that slows a role down does its work; one that pauses it stops some. */
+function severityOf(event: string, { state }: Record<string, unknown>): "info" | "warn" | "error" {
+  if (event === "governor" && state !== "paused") return "info";
+  return SEVERITY[event] ?? "info";
+}
+
 /** An error's text may come from a library and name an address with its password. */
 function shown(detail: Record<string, unknown>): Record<string, unknown> {
   const { error } = detail;
@@ -72,5 +79,5 @@ export function makeLog(role: string, write?: (line: string) => void): Log {
   const out = write ? { write } : pino.destination({ fd: 2, sync: true });
   // Logs are read on terminals too.
   const logger = pino(options, { write: (line) => void out.write(escapedJson(line)) });
-  return (event, detail = {}) => logger[SEVERITY[event] ?? "info"](shown(detail), event);
+  return (event, detail = {}) => logger[severityOf(event, detail)](shown(detail), event);
 }

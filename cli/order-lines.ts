@@ -41,6 +41,7 @@ export function storyLines({ order, events, bill, story }: OrderInFull): string 
     ...(shown.length > 0 ? [table(shown)] : []),
     ...(story && story.charges.length > 0 ? [table(story.charges.map(chargeRow))] : []),
     ...(story && story.parts.length > 0 ? [table(story.parts.map(partRow))] : []),
+    ...(story?.parts.some(({ status }) => status === "claimed") ? [givenUpLine(order.user)] : []),
     ...(story && story.deliveries.length > 0 ? [table(story.deliveries.map(deliveryRow))] : []),
   ].join("\n");
 }
@@ -67,6 +68,12 @@ function chargeRow({ generation, attempt, status, detail, ...bill }: OrderStory[
 function partRow({ generation, part, routingKey, service, status }: OrderStory["parts"][0]) {
   const by = service === "" ? "none" : service;
   return { part: `${generation}/${part}`, for: routingKey, service: by, status };
+}
+
+/** The ledger does not have what a service gave up: only the broker does. */
+function givenUpLine(user: string): string {
+  const name = plain(subjectOf(user));
+  return `a claimed part may have been given up: 'sluice dead --user ${name}' shows it, and why\n`;
 }
 
 function deliveryRow({ atMs, endpoint, type, outcome, tries }: OrderStory["deliveries"][0]) {

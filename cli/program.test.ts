@@ -12,6 +12,7 @@ import { EXAMPLE_LINES, examplesFor } from "./examples.ts";
 import { OWN_EXITS } from "./exits.ts";
 import { endingOf, flagsOf } from "./failure.ts";
 import { flagOf } from "./flags.ts";
+import { mainSettingLines } from "./main-settings.ts";
 import { nearest } from "./nearest.ts";
 import { buildProgram, pathOf, WITHOUT_SETTINGS, withParts } from "./program.ts";
 import { referenceOf } from "./reference.ts";
@@ -55,6 +56,15 @@ test("every example names a command, and flags that it knows", () => {
   }
 });
 
+test("the help of 'up' lists the settings that matter most, with the values they may have", () => {
+  const lines = mainSettingLines("up").join("\n");
+  expect(lines).toContain("--brokers <shared|separate|cluster>");
+  expect(lines).toMatch(/--http-port <value> .*\(default: 8080\)/);
+  expect(lines).toMatch(/--governor-cpu <value> [^-]*off: it makes no room/);
+  for (const line of lines.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  expect(mainSettingLines("stock")).toEqual([]);
+});
+
 test("exit codes of its own belong to commands that exist", () => {
   const paths = commands.map(pathOf);
   expect(Object.keys(OWN_EXITS).filter((path) => !paths.includes(path))).toEqual([]);
@@ -73,8 +83,11 @@ test("a usage error takes three lines, suggests what was meant, and ends with 2"
     ["dead redrvie 1", "did you mean 'redrive'?"],
     ["worker --gap-timeot 10s", "did you mean '--gap-timeout'?"],
     ["orders --limit x", "It must be a whole number from 1 to 100."],
+    ["sales restock demo lamp x", "sluice: units 'x' is invalid. It must be a whole number from"],
+    ["sales create nofile.json", "there is no file 'nofile.json'"],
     ["routes set art", "missing required argument 'service'"],
     ["id 7 8 9", "too many arguments"],
+    ["provider --shares declin=1", "--shares: 'declin' is not one of decline, "],
   ];
   for (const [line, said] of cases) {
     const words = line.split(" ");

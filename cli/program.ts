@@ -3,6 +3,7 @@
 import { Command, Help } from "commander";
 import { examplesFor } from "./examples.ts";
 import { exitsOf } from "./exits.ts";
+import { mainSettingLines } from "./main-settings.ts";
 
 type Registrar = { register(program: Command): void };
 
@@ -82,7 +83,9 @@ export async function buildProgram(only?: string): Promise<Command> {
     // A switch is off without being set; it need not say so.
     .configureHelp({
       optionDescription: (option) =>
-        option.defaultValue === false || option.defaultValue === ""
+        option.defaultValue === false ||
+        typeof option.defaultValue === "object" ||
+        option.defaultValue === ""
           ? option.description
           : new Help().optionDescription(option),
     })
@@ -127,6 +130,7 @@ function addHelp(command: Command): void {
       `  ./sluice ${line}`,
     ]);
     const settings = WITHOUT_SETTINGS.has(path.split(" ")[0] ?? "") ? "" : SETTINGS_HELP;
-    return ["", "Examples:", ...examples, "", "Exit codes:", ...own, settings].join("\n").trimEnd();
+    const lines = ["", "Examples:", ...examples, "", "Exit codes:", ...own, settings];
+    return [...mainSettingLines(path), ...lines].join("\n").trimEnd();
   });
 }

@@ -2,6 +2,7 @@
 import type { Command, Option } from "commander";
 import { examplesFor } from "./examples.ts";
 import { EXITS, OWN_EXITS } from "./exits.ts";
+import { mainSettings } from "./main-settings.ts";
 import { pathOf, withParts } from "./program.ts";
 
 const WIDTH = 100;
@@ -52,6 +53,7 @@ function sectionOf(command: Command): string[] {
       .filter(({ hidden }) => !hidden)
       .map((option) => item(option.flags, about(option))),
   ];
+  const main = mainSettings(path).map(({ flags, says }) => item(flags, says));
   const own = Object.entries(OWN_EXITS[path] ?? {}).map(([code, means]) => item(code, means));
   const examples = examplesFor(path).flatMap(({ line, says: does }) => [
     `# ${does}`,
@@ -62,6 +64,7 @@ function sectionOf(command: Command): string[] {
     wrapped(says),
     ["```text", usageOf(command), "```"].join("\n"),
     ...(lists.length > 0 ? [lists.join("\n")] : []),
+    ...(main.length > 0 ? ["Settings that matter most here:", main.join("\n")] : []),
     ...(examples.length > 0 ? [["```sh", ...examples, "```"].join("\n")] : []),
     ...(own.length > 0 ? ["Exit codes:", own.join("\n")] : []),
   ];

@@ -1,4 +1,5 @@
 import { SignJWT } from "jose";
+import { countWords } from "../core/domain/finding-words.ts";
 import { nameOfSubject, USER_RULE } from "../core/domain/user-name.ts";
 import { SettingError, type Settings } from "../core/settings/settings.ts";
 import { SCOPES } from "../gateway/access/rights.ts";
@@ -27,7 +28,7 @@ export async function mintToken(
   if (who.hours * 3_600_000 > settings.jwtMaxLifeMs)
     throw new UsageError(
       "--hours must be at most SLUICE_JWT_MAX_LIFE, or the gateways refuse the token: " +
-        `${settings.jwtMaxLifeMs / 3_600_000} hours`,
+        countWords(settings.jwtMaxLifeMs / 3_600_000, "hour"),
     );
   return new SignJWT(who.scope === "" ? {} : { scope: who.scope })
     .setProtectedHeader({ alg: "HS256" })

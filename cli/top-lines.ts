@@ -3,6 +3,7 @@ import { type Figures, gatewaysOf, workersOf } from "../core/domain/figures.ts";
 import { ageWords } from "../core/domain/finding-words.ts";
 import type { Overview } from "../core/domain/overview.ts";
 import type { GatewayReport } from "../core/domain/report.ts";
+import { grouped } from "./grouped-findings.ts";
 
 const BAR = 24;
 const GAP = "   ";
@@ -78,10 +79,11 @@ const LEVELS = {
 
 /** What is wrong, since when, and what to do: the most serious first. */
 function verdictLines(
-  { verdict: { level, findings }, atMs }: Overview,
+  { verdict: { level, findings: all }, atMs }: Overview,
   width: number,
   paint: (code: number, text: string) => string,
 ): string[] {
+  const findings = grouped(all);
   const shown = findings.slice(0, MAX_FINDINGS).flatMap(({ level: own, what, next, sinceMs }) => {
     const since = sinceMs === null ? "" : ` (for ${ageWords(atMs - sinceMs)})`;
     return [`  ${paint(LEVELS[own][0], what)}${since}`, ...wrapped(next, width)];
@@ -126,16 +128,21 @@ function flowing(width: number, parts: readonly string[]): string[] {
   return lines;
 }
 
-/** Cuts a line to `width` characters, not counting colours, and drops control characters. */
+/**
+ * Cuts a line to `width` characters, not counting colours, the last an ellipsis if more follow, and
+ * drops control characters.
+ */
 function cut(line: string, width: number): string {
   let out = "";
-  let left = width;
-  for (const [piece] of line.matchAll(PIECE)) {
+  let shown = 0;
+  const pieces = [...line.matchAll(PIECE)].map(([piece]) => piece);
+  const isShown = (piece: string) => !piece.startsWith("\x1b[") && !CONTROL.test(piece);
+  const length = pieces.filter(isShown).length;
+  const most = length <= width ? length : width - 1;
+  for (const piece of pieces) {
     if (piece.startsWith("\x1b[")) out += piece;
-    else if (left > 0 && !CONTROL.test(piece)) {
-      out += piece;
-      left--;
-    }
+    else if (isShown(piece) && ++shown <= most) out += piece;
+    else if (isShown(piece) && shown === most + 1) out += "…";
   }
   return out;
 }

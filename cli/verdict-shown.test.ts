@@ -57,11 +57,48 @@ test("doctor fails for trouble, warns of what is due, and repeats no other check
   expect(shown.map(({ what, state }) => [what, state])).toEqual([
     ["halted", "fail"],
     ["dead letters", "warn"],
-    ["slowed", "ok"],
-    ["no sale", "ok"],
+    ["slowed", "note"],
+    ["no sale", "note"],
   ]);
   expect(shown[0]).toMatchObject({
     detail: expect.stringMatching(/^everything is halted.*, for 2 min; affects everybody/),
     fix: FINDINGS.halted.next,
   });
+});
+
+test("slowed roles share a line in top and doctor, with the causes and the oldest age", () => {
+  const slowed = (id: string, why: string, sinceMs: number) => ({
+    ...finding("slowed", `${id} is slowed: ${why}`, sinceMs),
+    subject: id,
+  });
+  const findings = [
+    finding("dead_letters", "3 dead letters in payments.dead of eu", null),
+    slowed("worker-1", "Redis is slow", NOW_MS - 5_000),
+    slowed("worker-2", "Redis is slow", NOW_MS - 61_000),
+    finding("no_sale", "no sale is open or to come", null),
+    slowed("payments-1", "it runs late", NOW_MS - 3_000),
+  ];
+  const ids = "worker-1, worker-2 and payments-1";
+  const words = `3 roles are slowed (${ids}): Redis is slow and it runs late`;
+  const shown = verdictFindings({ level: "warning", findings }, NOW_MS);
+  expect(shown.map(({ what }) => what)).toEqual(["dead letters", "slowed", "no sale"]);
+  expect(shown[1]?.detail).toStartWith(`${words}, for 1 min; `);
+  const now = {
+    ...overviewOf({ atMs: NOW_MS }),
+    verdict: { level: "warning" as const, findings },
+  };
+  const lines = topLines(figures(undefined, now), now, 200, false);
+  expect(lines.filter((line) => line.includes("slowed"))).toEqual([`  ${words} (for 1 min)`]);
+});
+
+test("top cuts a line at the screen's edge with an ellipsis, and only if it is longer", () => {
+  const what = "x".repeat(30);
+  const findings = [finding("no_sale", what, null)];
+  const now = {
+    ...overviewOf({ atMs: NOW_MS }),
+    verdict: { level: "notice" as const, findings },
+  };
+  const line = (width: number) => topLines(figures(undefined, now), now, width, false)[1];
+  expect(line(32)).toBe(`  ${what}`);
+  expect(line(31)).toBe(`  ${"x".repeat(28)}…`);
 });

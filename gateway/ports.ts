@@ -71,6 +71,8 @@ export interface Listed {
   readonly letters: readonly object[];
   /** Regions whose broker did not answer. */
   readonly unasked?: readonly string[];
+  /** What waits for a route besides them. */
+  readonly waiting?: readonly { readonly region: string; readonly messages: number }[];
 }
 
 export interface Dealt {

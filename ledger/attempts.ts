@@ -104,11 +104,12 @@ export class Attempts {
     return this.add({ ...last.value, ...fresh }, false);
   }
 
-  /** Numbers the attempt's next request. */
-  nextRequest(of: Attempt, sinceMs: number): Terms {
+  /** Numbers the attempt's next request. `why`: why the last one settled nothing. */
+  nextRequest(of: Attempt, sinceMs: number, why?: string): Terms {
     const row = this.find(of);
     if (!row) throw new Contradiction(`there is no attempt ${nameOf(of)}/${of.attempt}`);
-    return change(row, { request: row.value.request + 1, sinceMs });
+    const { request, detail } = row.value;
+    return change(row, { request: request + 1, sinceMs, detail: why ?? detail });
   }
 
   /** Writes what has changed. */

@@ -160,10 +160,15 @@ describe.each(["sqlite", "postgres"])("%s", (dialect) => {
     expect(waits).toEqual([...waits].sort((a, b) => a - b));
     // A longer wait that the provider asks for is kept.
     await rig.late("later", later(9, HOUR_MS), atMs);
+    // An operator sees why it is not settled.
+    const story = await rig.ledger.orderStory(USER, rig.id);
+    expect(story?.charges).toMatchObject([{ status: "started", detail: "busy" }]);
     expect(await open(rig, atMs + HOUR_MS - 1)).toEqual([]);
     expect(await open(rig, atMs + HOUR_MS)).toMatchObject([{ request: 10 }]);
     expect(await rig.pay()).toBe("recorded");
     expect(await rig.late("later", later(10))).toBe("recorded");
+    const paid = await rig.ledger.orderStory(USER, rig.id);
+    expect(paid?.charges).toMatchObject([{ status: "captured", detail: "" }]);
     expect(await open(rig)).toEqual([]);
   });
 

@@ -41,7 +41,10 @@ export function requestOf(of: Attempt, status: OpenStatus, terms: Terms): Paymen
   return kind === "charge" ? { kind, ...asked, payment } : { kind, ...asked };
 }
 
-/** Issues the next request of an attempt, due after `waitMs` (1). */
+/**
+ * Issues the next request of an attempt, due after `waitMs` (1). `why`: what became of the last
+ * one, for the order's story.
+ */
 export function askNext(
   attempts: Attempts,
   sheet: Sheet,
@@ -49,8 +52,9 @@ export function askNext(
   of: Attempt,
   status: OpenStatus,
   waitMs: number,
+  why?: string,
 ): void {
-  const terms = attempts.nextRequest(of, attempts.termsOf(of)?.sinceMs || entry.atMs);
+  const terms = attempts.nextRequest(of, attempts.termsOf(of)?.sinceMs || entry.atMs, why);
   const waitedMs = entry.atMs + waitMs - terms.sinceMs;
   const body = JSON.stringify([{ ...requestOf(of, status, terms), waitedMs }]);
   followUp(sheet, entry.shard, "", "payments", body, entry.atMs + waitMs);
@@ -153,7 +157,7 @@ function later({ attempts, sheet, entry, of, status, detail }: News): void {
   if (putOff.request !== terms?.request) return; // 3
   const { sinceMs } = terms;
   const waitMs = Math.max(putOff.waitMs, waitBefore(status, sinceMs, entry.atMs));
-  askNext(attempts, sheet, entry, of, status, waitMs);
+  askNext(attempts, sheet, entry, of, status, waitMs, putOff.why);
 }
 
 function isOpen(status: string): status is OpenStatus {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { accountsOf, serviceUser } from "../broker/accounts.ts";
 import { urlsOf } from "../broker/region.ts";
+import { webhookSecretOf } from "../core/domain/webhook-signature.ts";
 import type { Settings } from "../core/settings/settings.ts";
 import { brokerFolders, type PrivateBrokers, startBrokers } from "./brokers.ts";
 import { Keeper } from "./keeper.ts";
@@ -35,6 +36,8 @@ export const LOCAL_REGIONS = ["eu", "us"] as const;
  */
 const REDIS_NICE = 4;
 const SECRET_BYTES = 48;
+/** Standard Webhooks wants 24 to 64. */
+const WEBHOOK_SECRET_BYTES = 32;
 /** A private node has one user per role, and only these users may publish. */
 const PRIVATE_PUBLISHERS = "gateway=gateway,payments=payments,operator=operator,service-*=service";
 const NO_ENV = {};
@@ -147,7 +150,10 @@ function envFor(
       SLUICE_LEDGER_URL: settings.ledgerUrl || localLedger(dir),
       SLUICE_SHARDS: String(settings.shards),
       ...(settings.jwtAlgorithm === "HS256"
-        ? { SLUICE_JWT_SECRET: settings.jwtSecret || localSecret(dir, "jwt-secret") }
+        ? {
+            SLUICE_JWT_SECRET:
+              settings.jwtSecret || secretIn(join(dir, "jwt-secret"), SECRET_BYTES),
+          }
         : {}),
     },
   };
@@ -166,7 +172,10 @@ function keeperOf(dir: string, say: (line: string) => void, { redis, brokers }: 
   return keeper;
 }
 
-/** A secret of this machine, created once and readable only by the user who created it. */
-export function localSecret(dir: string, name: "jwt-secret" | "webhook-secret"): string {
-  return secretIn(join(dir, name), SECRET_BYTES);
+/**
+ * The secret that a provider signs its webhooks with, in the form that libraries of Standard
+ * Webhooks take. An earlier version's, plain text, is kept.
+ */
+export function localWebhookSecret(dir: string): string {
+  return secretIn(join(dir, "webhook-secret"), WEBHOOK_SECRET_BYTES, webhookSecretOf);
 }

@@ -5,13 +5,16 @@ import { realRuntime } from "../core/runtime/runtime.ts";
 
 const OWNER_ONLY = 0o600;
 
-export function secretIn(file: string, bytes: number): string {
+/** `made`: its text from random bytes, where it has another form than base64url. */
+export function secretIn(file: string, bytes: number, made = plainSecret): string {
   const kept = existsSync(file) ? readFileSync(file, "utf8") : "";
   if (kept !== "") return kept;
-  const secret = Buffer.from(realRuntime.randomBytes(bytes)).toString("base64url");
+  const secret = made(Buffer.from(realRuntime.randomBytes(bytes)));
   writeWhole(file, secret);
   return secret;
 }
+
+const plainSecret = (bytes: Buffer): string => bytes.toString("base64url");
 
 /** The file has the whole text, or is as it was. */
 export function writeWhole(file: string, text: string): void {

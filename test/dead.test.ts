@@ -2,7 +2,7 @@
 // orders, and a card that is always declined.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
-import { ORDERS_EXCHANGE, PAYMENTS_DEAD } from "../broker/topology.ts";
+import { ORDERS_EXCHANGE, PAYMENTS_DEAD, UNROUTED } from "../broker/topology.ts";
 import { makeLog } from "../cli/log.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { startGatewayRole } from "../cli/roles/gateway.ts";
@@ -288,6 +288,60 @@ test(
       { fate: "dropped", letter: junk.id, queue: "orders.dead", user: "", subject: "olga" },
     ]);
     await audit.close();
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "parts that a service gave up are listed and found by id; those without a route are counted",
+  async () => {
+    const part = { user: userOf(0, 7), id: makeOrder(userOf(0, 7), { a: 1 }).order.id };
+    const send = async (lines: string, headers = {}) => {
+      const body = Buffer.from(JSON.stringify([{ ...part, lines }]));
+      expect(await stack.links[0]?.publisher.publish(UNROUTED, "eu.a", body, { headers })).toBe(
+        "confirmed",
+      );
+    };
+    // Those of the other tests' orders, whose category has no route either.
+    await dead("drop", "--queue", UNROUTED);
+    const before = await letters();
+    await send("waits");
+    const region = at(stack.links, 0).connection.region;
+    const waiting = [{ region, messages: 1 }];
+    await stack.until("it to be counted", async () =>
+      Bun.deepEquals((await call("GET", "")).body.waiting, waiting),
+    );
+    // Nobody may take it for an empty list.
+    expect((await dead("--user", "nobody")).out).toBe("empty\n");
+    const more = `1 more in fulfilment.unrouted of ${region}: they wait for a route`;
+    expect((await dead()).out).toContain(more);
+    await send("failed", { "x-reason": "failed at packer: broken" });
+    const isGivenUp = ({ queue }: Letter) => queue === UNROUTED;
+    await stack.until("the other to be listed", async () => (await letters()).some(isGivenUp));
+    const found = (await letters()).filter(isGivenUp);
+    expect(found).toMatchObject([{ ...{ user: part.user, reason: "failed at packer: broken" } }]);
+    expect(JSON.parse((await dead("--json")).out)).toMatchObject({ waiting });
+    expect((await call("GET", "")).body).toMatchObject({ waiting });
+    expect((await call("GET", "")).body.letters?.filter(isGivenUp)).toEqual(found);
+    const { id } = at(found, 0);
+    expect((await dead("show", id)).out).toContain("broken");
+    expect((await call("GET", `/${id}`)).status).toBe(200);
+    expect(await letters("--reason", "packer")).toEqual(found);
+    // 'all' and filters deal with what is listed, and with nothing else.
+    expect((await dead("drop", "--user", part.user)).out).toBe("1 dropped\n");
+    await send("failed again", { "x-reason": "failed at packer: broken" });
+    await stack.until("it to be listed", async () => (await letters()).some(isGivenUp));
+    const [again] = (await letters()).filter(isGivenUp);
+    expect(await call("POST", `/${again?.id}/redrive`)).toMatchObject({ body: { done: 1 } });
+    // Without a route, it waits for one now.
+    await stack.until("both to wait", async () =>
+      Bun.deepEquals((await call("GET", "")).body.waiting, [{ region, messages: 2 }]),
+    );
+    expect((await call("GET", "?queue=fulfilment.unrouted")).body.letters).toHaveLength(2);
+    for (const letter of await letters("--queue", UNROUTED))
+      expect((await dead("drop", letter.id)).out).toBe("1 dropped\n");
+    expect(await letters()).toEqual(before);
+    expect((await dead("show", id)).err).toContain("no dead letter");
   },
   TIMEOUT_MS,
 );

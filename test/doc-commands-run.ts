@@ -35,6 +35,7 @@ const not = (why: string, ...commands: readonly string[]): readonly NotRun[] =>
 
 const BUN = "node_modules/.bin/bun";
 const STUB = "http://127.0.0.1:8090";
+const STUB_KEY = "ann%2F019a2b3c-4d5e-7f60-8123-456789abcdef%2F1%2F1";
 const BY_PAGES = ["test/up.test.ts", "for (const page of UP_PAGES)"] as const;
 
 export const RUN: readonly Run[] = [
@@ -74,7 +75,8 @@ export const RUN: readonly Run[] = [
   ...by("gateway/http/cancel.test.ts", "test(", "curl -X DELETE"),
   ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/charges`),
   ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/refunds`),
-  ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/charges/ann%2Fo1%2F1%2F1`),
+  ...by("stubs/provider/provider.test.ts", "test(", "kill $!"),
+  ...by("stubs/provider/provider.test.ts", "test(", `curl ${STUB}/v1/charges/${STUB_KEY}`),
   ...by("test/deploy.test.ts", "docs/howto/compose.md", "curl @deploy/demo-sale.json"),
   ...by("test/deploy.test.ts", "docs/howto/compose.md", "curl http://127.0.0.1:8081/v1/orders"),
   ...by("test/tutorial.long.test.ts", "LONG_PAGES", "order"),

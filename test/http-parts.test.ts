@@ -214,6 +214,14 @@ test(
     const done = { claim: "again", key: off.key, outcome: "done" };
     expect((await call("five", "done", done)).status).toBe(200);
     await shop.stack.becomes(off.part.user, off.part.id, "dispatched");
+    const authorization = `Bearer ${await shop.token("ops", "operator")}`;
+    const givenUp = async (): Promise<string | undefined> => {
+      const answer = await fetch(`${url}/v1/admin/verdict`, { headers: { authorization } });
+      const { verdict } = (await answer.json()) as { verdict: Verdict };
+      return verdict.findings.find(({ code }) => code === "given_up_parts")?.what;
+    };
+    await until("a finding of its own", async () => (await givenUp()) !== undefined, 30_000);
+    expect(await givenUp()).toMatch(/^a service gave up 1 paid part in /);
     const letter = await shop.stack.take("fulfilment.unrouted", 1);
     expect(letter).toMatchObject([[{ id: bad.part.id }]]);
   },

@@ -1,5 +1,5 @@
-// For tests: an OpenID Connect issuer that signs everybody in at once. It checks PKCE as a real one
-// does, and lets pages of any origin ask for tokens.
+// For tests: an OpenID Connect issuer that signs everybody in at once, or nobody. It checks PKCE as
+// a real one does, and lets pages of any origin ask for tokens.
 
 const CORS = { "access-control-allow-origin": "*" };
 
@@ -7,6 +7,8 @@ export interface TestIssuer {
   readonly url: string;
   /** The reasons of its refusals, oldest first. */
   readonly refused: string[];
+  /** What it says instead of signing in, as on a press of its Cancel. */
+  denies: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -35,7 +37,9 @@ export function startIssuer(clientId: string, token: () => Promise<string>): Tes
         const code = crypto.randomUUID();
         challenges.set(code, query.get("code_challenge") ?? "");
         const back = new URL(query.get("redirect_uri") ?? "");
-        back.search = `${new URLSearchParams({ code, state: query.get("state") ?? "" })}`;
+        const state = query.get("state") ?? "";
+        const said = issuer.denies === undefined ? ["code", code] : ["error", issuer.denies];
+        back.search = `${new URLSearchParams([said, ["state", state]])}`;
         return Response.redirect(back.href, 302);
       },
       "/t": {
@@ -52,5 +56,7 @@ export function startIssuer(clientId: string, token: () => Promise<string>): Tes
     },
   });
   const { origin } = server.url;
-  return { url: origin, refused, stop: () => server.stop(true) };
+  const stop = () => server.stop(true);
+  const issuer: TestIssuer = { url: origin, refused, denies: undefined, stop };
+  return issuer;
 }

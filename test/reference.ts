@@ -27,15 +27,35 @@ export function references(): Map<string, string> {
   ]);
 }
 
+/** What the settings from this one on are about. */
+const SETTINGS_ABOUT: Readonly<Record<string, string>> = {
+  SLUICE_REDIS_URL: "Stores and regions",
+  SLUICE_HTTP_HOST: "A gateway's address",
+  SLUICE_JWT_ALGORITHM: "Tokens",
+  SLUICE_CONSOLE_OIDC_ISSUER: "Signing in to the console",
+  SLUICE_ORIGINS: "Browsers and proxies",
+  SLUICE_GAP_TIMEOUT: "Order numbers and clocks",
+  SLUICE_HOLD_TTL: "Charges",
+  SLUICE_RATES_SOURCE: "Exchange rates",
+  SLUICE_LEASE_TTL: "Leases, logs and metrics",
+  SLUICE_TARGET_WAIT: "Admission",
+  SLUICE_GOVERNOR_CPU: "Making room for other programs",
+  SLUICE_WEBHOOK_TIMEOUT: "Outgoing webhooks",
+  SLUICE_WORKER_NICE: "Other settings",
+};
+
 function settingsPage(): string {
   const shown = describeSettings(readSettings({}));
-  const items = Object.values(SETTINGS).map((setting, i) => {
+  const items = Object.values(SETTINGS).flatMap((setting, i) => {
     const fallback = shown[i]?.value ?? "";
     const default_ = fallback === "" ? "no default" : `default \`${fallback}\``;
     const secret = "secret" in setting && setting.secret ? ", may come from a file" : "";
     const { variable, says } = setting;
     const names = `\`${variable}\`, \`${flagOf(variable)}\``;
-    return item(`${names}: ${says}; ${default_}${secret}`);
+    const about = SETTINGS_ABOUT[variable];
+    const heading = about === undefined ? [] : ["", `## ${about}`, ""];
+    const unless = says.includes("default: ") ? "" : `; ${default_}`;
+    return [...heading, item(`${names}: ${says}${unless}${secret}`)];
   });
   return page(
     "Settings",

@@ -370,6 +370,56 @@ test(
   SLOW_MS,
 );
 
+const LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenschatulle";
+
+/** The open sales, the lamp with a long name in each, as a gateway would list them. */
+async function manySales(page: Page): Promise<void> {
+  await page.route("**/v1/sales", async (route) => {
+    const answer = await route.fetch();
+    const { sales } = (await answer.json()) as { sales: { id: string; name: string }[] };
+    const more = Array.from({ length: 12 }, (_, i) => ({
+      ...{ ...sales[0], id: `drop-${i}`, name: `Winter drop number ${i + 1}, ${LONG}` },
+    }));
+    await route.fulfill({ response: answer, json: { sales: [...sales, ...more] } });
+  });
+  await page.route("**/v1/sales/demo", async (route) => {
+    const answer = await route.fetch();
+    const sale = (await answer.json()) as { name: string; items: { name: string }[] };
+    const items = sale.items.map((item) => ({ ...item, name: LONG }));
+    await route.fulfill({ response: answer, json: { ...sale, name: LONG, items } });
+  });
+}
+
+test(
+  "long words and many sales stay in the window; every sale can be chosen, and is named in full",
+  async () => {
+    for (const width of [390, 1440]) {
+      const { page, errors } = await visit(width, "#demo");
+      await manySales(page);
+      await page.reload();
+      await page.click(`#items .add >> nth=0`);
+      await page.click("#buy");
+      await page.waitForSelector(`.order h3:has-text("${LONG}")`);
+      const beyond = await page.evaluate(() => {
+        const inside = ".item h3, .item .add, .order > *, #lines li > *, #top > *, #news p";
+        return [...document.querySelectorAll(inside)]
+          .filter((part) => (part as HTMLElement).offsetParent !== null)
+          .filter((part) => part.scrollWidth > part.clientWidth + 1)
+          .map((part) => part.tagName)
+          .concat(document.documentElement.scrollWidth > innerWidth ? ["the page"] : []);
+      });
+      expect([width, beyond]).toEqual([width, []]);
+      const names = await page.locator("#sale option").allTextContents();
+      expect([names.length, names.at(-1)]).toEqual([13, `Winter drop number 12, ${LONG}`]);
+      await page.selectOption("#sale", "drop-3");
+      await page.waitForURL(/#drop-3$/);
+      expect(errors).toEqual([]);
+      await page.context().close();
+    }
+  },
+  SLOW_MS,
+);
+
 test(
   "the how-to's rules for a phone, in Node: the answer is lost, and the order counts once",
   async () => {

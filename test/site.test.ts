@@ -25,13 +25,14 @@ const listed = sidebar
 const pages = [...new Bun.Glob("docs/**/*.md").scanSync({ cwd: ROOT })].sort();
 const read = (page: string) => readFileSync(join(ROOT, page), "utf8");
 
-test("the sidebar lists every page of docs once, and no other; a decision has its own list", () => {
+test("the sidebar lists every page of docs once, and no other; decisions are listed, too", () => {
   expect(listed.filter((page) => !existsSync(join(ROOT, page)))).toEqual([]);
   expect(listed.filter((page, i) => listed.indexOf(page) !== i)).toEqual([]);
   const decisions = read("docs/decisions/README.md");
   const missing = pages.filter((page) => {
     const [, decision] = /^docs\/decisions\/(\d.*)$/.exec(page) ?? [];
-    return decision ? !decisions.includes(`](${decision})`) : !listed.includes(page);
+    const unlisted = decision !== undefined && !decisions.includes(`](${decision})`);
+    return unlisted || !listed.includes(page);
   });
   expect(missing).toEqual([]);
 });
@@ -40,8 +41,8 @@ test("docs/README.md names the pages of the sidebar that are in docs", () => {
   const index = read("docs/README.md");
   const inDocs = listed.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
   const here = inDocs.map((page) => page.slice("docs/".length));
-  // The sidebar finds guides by itself, and protocol/README.md names its own pages.
-  const elsewhere = /^protocol\/(?!README)|^howto\//;
+  // The sidebar finds guides by itself; protocol/README.md and decisions/README.md name their own.
+  const elsewhere = /^(protocol|decisions)\/(?!README)|^howto\//;
   expect(here.filter((page) => !index.includes(`](${page})`) && !elsewhere.test(page))).toEqual([]);
 });
 

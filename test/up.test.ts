@@ -1,15 +1,20 @@
 // sluice up as a user runs it: the folder it claims, the ports it uses, what a crash leaves behind.
 import { afterEach, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair } from "jose";
 import { Receiver } from "../consumers/webhooks/testing.ts";
 import { UP_PAGES } from "./doc-commands-run.ts";
 import { outputOf } from "./output-of.ts";
-import { endUps, processesOf, runPage, told, up } from "./running-up.ts";
+import { endUps, processesOf, run, runPage, told, up } from "./running-up.ts";
 import { testDir } from "./services.ts";
 import { until } from "./until.ts";
 
+const ROOT = join(import.meta.dir, "..");
+/** Nothing may listen on port 1. */
+const NO_PROVIDER = "http://127.0.0.1:1";
+/** The demo sale's price, in cents. */
+const LAMP = 3_900;
 const TIMEOUT_MS = 300_000;
 afterEach(endUps);
 
@@ -109,6 +114,53 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a provider that is not there is reported at once, with one order; a signed webhook settles it",
+  async () => {
+    const dir = testDir("up");
+    const { gateways, said } = await up(
+      dir,
+      { ...ENV, SLUICE_PROVIDER_URL: NO_PROVIDER },
+      ...["--http-port", "0"],
+    );
+    expect(said).toContain(`Payments: ${NO_PROVIDER} (SLUICE_PROVIDER_URL), and no stub`);
+    expect(said).toContain("WARNING: payment provider: the provider cannot be reached");
+    const id = await placeOrder(dir, gateways.eu as string);
+    const cause = "the provider cannot be reached: connection refused";
+    // It fails, since the provider does.
+    const doctor = () => new Response(run(dir, ["doctor"]).stdout).text();
+    let found = "";
+    await until("the verdict", async () => {
+      found = await doctor();
+      return found.includes("provider failing: the last ");
+    });
+    expect(found).toContain(`payment provider: ${cause}`);
+    expect(await told(dir, "orders", id)).toMatch(
+      /1\/1 +\S+ EUR +started +the provider cannot be reached: connection refused/,
+    );
+    const log = readFileSync(join(dir, "roles", "payments-1.log"), "utf8");
+    expect(log.split("\n").filter((line) => line.includes('"provider fails"'))).toHaveLength(1);
+    const { out, err } = await webhookOfPage(dir, gateways.eu as string, `ann/${id}/1/1`);
+    expect({ out: out.trim(), err }).toEqual({ out: "taken", err: "" });
+    expect(await untilDispatched(dir, id)).toBe(true);
+  },
+  TIMEOUT_MS,
+);
+
+/** What an integrator writes, by the page: Python's own HMAC, and the secret that `up` made. */
+async function webhookOfPage(dir: string, gateway: string, key: string) {
+  const page = readFileSync(join(ROOT, "docs/howto/payment-provider.md"), "utf8");
+  const [, script = ""] = /^```python\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  const event = { key, amount: LAMP, currency: "EUR", status: "captured" };
+  const text = script
+    .replace(".sluice/webhook-secret", `${dir}/webhook-secret`)
+    .replace("http://127.0.0.1:8080", gateway);
+  return outputOf(
+    ["python3", "-c", `${text}\nprint(report(${JSON.stringify(event)})["outcome"])`],
+    {},
+  );
+}
 
 test(
   "a configured port that is taken is named before anything starts",

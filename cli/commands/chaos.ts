@@ -1,8 +1,10 @@
 // sluice chaos: faults on a private system of real processes under load. Exit code 0: no violation,
 // every fault took effect, and all was drained; 1: otherwise.
+
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { SettingError } from "../../core/settings/settings.ts";
 import {
   FAULTS,
@@ -161,8 +163,8 @@ function report(options: Options, runs: readonly Run[], out: NodeJS.WriteStream)
   const struck = runs.flatMap(({ faults }) => faults).length;
   const failed = runs.filter(({ failures }) => failures.length > 0).length;
   const summary =
-    `${runs.length} scenarios, ${struck} faults, seed ${seed}, ` +
-    `${rate} orders a second: ${failed} failed`;
+    `${countWords(runs.length, "scenario")}, ${countWords(struck, "fault")}, seed ${seed}, ` +
+    `${countWords(rate, "order")} a second: ${failed} failed`;
   out.write(`\n${scenarioTable(runs)}\n\n  ${summary}\n`);
   const passed = failed === 0;
   if (json) process.stdout.write(`${JSON.stringify({ passed, scenarios: runs })}\n`);

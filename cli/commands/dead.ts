@@ -1,6 +1,7 @@
-// sluice dead: dead letters, and parts without a route. By default it lists them; `show ID` prints
-// one; `redrive` and `drop` take an id, a filter, or `all`.
+// sluice dead: dead letters, and parts that a service gave up. By default it lists them; `show ID`
+// prints one; `redrive` and `drop` take an id, a filter, or `all`.
 import type { Command } from "commander";
+import { UNROUTED } from "../../broker/topology.ts";
 import { and } from "../../core/domain/finding-words.ts";
 import { plainJson, plainLines } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
@@ -16,6 +17,7 @@ import {
   type LetterFilter,
   Letters,
   MAX_LETTERS,
+  type Waiting,
 } from "../operator/dead-letters.ts";
 import { commandLine, onRecord } from "../operator/on-record.ts";
 import { print, printJson } from "../output.ts";
@@ -60,20 +62,20 @@ export function register(program: Command): void {
       .command(`redrive ${which}`)
       .description(
         "send a letter back to where it came from, or retry its payment; " +
-          "'all': each, except parts without a route",
+          "'all': each that 'sluice dead' lists",
       ),
   ).action((id: string | undefined, options: Options) => deal("redrive", id, options));
   filtered(
     dead
       .command(`drop ${which}`)
-      .description("delete a letter; 'all': each, except parts without a route"),
+      .description("delete a letter; 'all': each that 'sluice dead' lists"),
   ).action((id: string | undefined, options: Options) => deal("drop", id, options));
 }
 
 async function list(options: Options): Promise<void> {
   await withLetters(async (letters) => {
     const listed = await letters.list(filterOf(undefined, options), options.limit);
-    const { letters: found, unasked = [] } = listed;
+    const { letters: found, unasked = [], waiting = [] } = listed;
     if (options.json) printJson({ ...listed, letters: found.map(shown) });
     const rows = found.map(({ id, region, queue, reason, user, order }) => ({
       id,
@@ -83,11 +85,21 @@ async function list(options: Options): Promise<void> {
       user: subjectOf(user ?? ""),
       order: order ?? "",
     }));
-    // Without any letter, regions that could not be read would be reported as empty.
-    if (!options.json && (rows.length > 0 || unasked.length === 0)) print(table(rows));
+    // Without any letter, parts that wait, or regions that could not be read, are not `empty`.
+    const none = rows.length === 0 && (unasked.length > 0 || waiting.length > 0);
+    if (!options.json && !none) print(table(rows));
+    if (!options.json) print(waiting.map(waitingLine).join(""));
     if (unasked.length > 0)
       throw new Unavailable(`${and(unasked)} did not answer: letters there are not listed`);
   });
+}
+
+/** Customers have paid for these too. */
+function waitingLine({ region, messages }: Waiting): string {
+  return (
+    `${messages} more in ${UNROUTED} of ${region}: they wait for a route ` +
+    `('sluice dead --queue ${UNROUTED}', 'sluice routes')\n`
+  );
 }
 
 /** As HTTP shows it: its user by the token's own text. */
@@ -100,9 +112,10 @@ async function show(id: string, options: Options): Promise<void> {
     const { letters: all, unasked = [] } = await letters.list(filterOf(id, options), options.limit);
     const [found] = all;
     if (!found) {
-      const none = `no dead letter ${id} among the first ${options.limit}`;
+      const where = options.queue ?? "any queue";
+      const none = `no dead letter ${id} among the first ${options.limit} of ${where}`;
       if (unasked.length > 0) throw new Unavailable(`${none}; ${and(unasked)} did not answer`);
-      throw new SettingError(`${none} of any queue`);
+      throw new SettingError(none);
     }
     print(`${plainJson(shown(found), 2)}\n`);
   });

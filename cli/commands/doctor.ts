@@ -1,5 +1,5 @@
 // sluice doctor: reports what is missing or misconfigured and how to fix it. Exit code 1 if
-// something must be fixed.
+// something fails; a warning alone is no failure.
 import type { Command } from "commander";
 import { plain, plainJson } from "../../core/domain/plain.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
@@ -7,6 +7,7 @@ import { paint } from "../../proof/verify/report.ts";
 import { coloured } from "../colours.ts";
 import { type Finding, fail } from "../doctor/finding.ts";
 import { checkMachine } from "../doctor/machine.ts";
+import { checkProvider } from "../doctor/provider.ts";
 import { checkServices } from "../doctor/services.ts";
 import { checkVerdict } from "../doctor/verdict.ts";
 
@@ -27,7 +28,8 @@ async function examine(): Promise<Finding[]> {
     const settings = readSettings(process.env);
     const machine = checkMachine(settings);
     const { findings, ...known } = await checkVerdict(settings);
-    return [...machine, ...(await checkServices(settings, known)), ...findings];
+    const services = [checkServices(settings, known), checkProvider(settings)];
+    return [...machine, ...(await Promise.all(services)).flat(), ...findings];
   } catch (error) {
     if (error instanceof SettingError)
       return [fail("settings", error.message, "correct or unset it")];
@@ -37,7 +39,10 @@ async function examine(): Promise<Finding[]> {
 
 function lines(findings: readonly Finding[]): string[] {
   const colours = paint(coloured(process.stdout));
-  const mark = { ok: colours.good("ok  "), warn: colours.bad("warn"), fail: colours.bad("fail") };
+  const mark = {
+    ...{ ok: colours.good("ok  "), note: "note" },
+    ...{ warn: colours.bad("warn"), fail: colours.bad("fail") },
+  };
   return findings.flatMap(({ what, state, detail, fix }) => [
     `${mark[state]}  ${plain(`${what}: ${detail}`)}`,
     ...(fix === undefined ? [] : [`      → ${plain(fix)}`]),

@@ -6,10 +6,9 @@ import { plain } from "../../core/domain/plain.ts";
 import { subjectOf } from "../../core/domain/user-name.ts";
 import { isFeedType } from "../../core/domain/webhook-endpoint.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { SettingError } from "../../core/settings/settings.ts";
 import { rfc3339 } from "../../gateway/admin/sale-form.ts";
 import { MAX_FEED_PAGE } from "../../gateway/http/read-feed.ts";
-import type { FeedPage, Ledger } from "../../ledger/contract.ts";
+import type { Ledger } from "../../ledger/contract.ts";
 import { whole } from "../arguments.ts";
 import { EXIT_INTERRUPTED } from "../exits.ts";
 import { withLedger } from "../ledger.ts";
@@ -17,8 +16,10 @@ import { amountText } from "../order-lines.ts";
 import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
+import { pageOf, wantedPage } from "../wanted-page.ts";
 
 const FOLLOW_EVERY_MS = 300;
+const DEFAULT_LIMIT = 200;
 
 interface Options {
   readonly after?: string;
@@ -33,7 +34,7 @@ export function register(program: Command): void {
     .command("feed")
     .description("show the events of orders from a position on, oldest first")
     .option("--after <position>", "start, end, or a cursor; default: start, with --follow end")
-    .option("--limit <n>", "about how many", whole(1, MAX_FEED_PAGE), 200)
+    .option("--limit <n>", "about how many", whole(1, MAX_FEED_PAGE), DEFAULT_LIMIT)
     .option("--types <list>", `only these, separated by commas: ${FEED_TYPES.join(", ")}`, "")
     .option("-f, --follow", "keep printing as they happen, until Ctrl-C", false)
     .option("--json", "print JSON: as GET /v1/feed; with --follow, one event per line", false)
@@ -48,18 +49,21 @@ async function show({ after, limit, types, follow, json }: Options): Promise<voi
   const isWanted = ({ type }: FeedEvent) => wanted.size === 0 || wanted.has(type);
   await withLedger(async ({ ledger }) => {
     const from = await positionOf(ledger, after ?? (follow ? "end" : "start"));
-    if (follow) return goOn(ledger, from, isWanted, json);
-    const page = await pageOf(ledger, from, limit);
-    const events = page.events.filter(isWanted);
+    const only = wanted.size === 0 ? "" : ` --types ${[...wanted].join(",")}`;
+    if (follow) return goOn(ledger, from, isWanted, json, only);
+    const page = await wantedPage(ledger, from, limit, isWanted);
     const next = cursorOf(page.after);
     if (json)
-      return printJson({
-        events: events.map((event) => showEvent(event, rfc3339)),
+      printJson({
+        events: page.events.map((event) => showEvent(event, rfc3339)),
         after: next,
         more: page.more,
       });
-    print(table(events.map(rowOf)));
-    if (page.more) process.stderr.write(`later ones: sluice feed --after ${next}\n`);
+    else print(table(page.events.map(rowOf)));
+    const count = limit === DEFAULT_LIMIT ? "" : ` --limit ${limit}`;
+    const how = `sluice feed --after ${next}${only}${count}${json ? " --json" : ""}`;
+    if (page.early) process.stderr.write(`stopped after ${page.read} events; to go on: ${how}\n`);
+    else if (page.more && !json) process.stderr.write(`later ones: ${how}\n`);
   });
 }
 
@@ -69,10 +73,12 @@ async function goOn(
   from: FeedPosition,
   isWanted: (event: FeedEvent) => boolean,
   json: boolean,
+  only: string,
 ): Promise<void> {
   let after = from;
   process.once("SIGINT", () => {
-    process.stderr.write(`to continue from here: sluice feed --after ${cursorOf(after)}\n`);
+    const how = `sluice feed --follow --after ${cursorOf(after)}${only}${json ? " --json" : ""}`;
+    process.stderr.write(`to continue from here: ${how}\n`);
     process.exit(EXIT_INTERRUPTED);
   });
   for (;;) {
@@ -83,14 +89,6 @@ async function goOn(
     after = page.after;
     await realRuntime.sleep(page.more ? 0 : FOLLOW_EVERY_MS);
   }
-}
-
-async function pageOf(ledger: Ledger, after: FeedPosition, limit: number): Promise<FeedPage> {
-  const page = await ledger.feed(after, limit);
-  if (page !== "gone") return page;
-  throw new SettingError(
-    "this ledger does not have that position: it is another ledger, or was restored from a backup",
-  );
 }
 
 async function positionOf(ledger: Ledger, after: string): Promise<FeedPosition> {

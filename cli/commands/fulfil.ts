@@ -1,7 +1,7 @@
 // sluice fulfil: an example fulfilment service, for trials and to copy from (docs/fulfilment.md).
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { NAME_PATTERN, NAME_RULE } from "../../core/domain/order.ts";
 import { readSettings } from "../../core/settings/settings.ts";
 import { whole } from "../arguments.ts";
 import { startFulfil } from "../roles/fulfil.ts";
@@ -30,7 +30,7 @@ export function register(program: Command): void {
     )
     .action(({ service, work, file }: Options) => {
       if (!NAME_PATTERN.test(service) || service === "unrouted")
-        throw new UsageError(`--service '${service}' must match ${NAME_PATTERN.source}`);
+        throw new UsageError(`--service '${service}' must be ${NAME_RULE}`);
       const list = file ?? join(resolve(readSettings(process.env).dataDir), `packed-${service}.db`);
       return runRole("fulfil", (runtime, settings, id, log) =>
         startFulfil(runtime, settings, id, log, { service, file: list, workMs: work }),

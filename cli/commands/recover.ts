@@ -138,17 +138,17 @@ function lostText({ region, orders, numbers, silent }: LostRegion): string {
     `  ${at(o.acceptedAtMs)}  ${subjectOf(o.user)}  ${o.id}  ${o.gateway}`;
   const accepted = orders.filter((o) => !o.cancel).map(line);
   const cancels = orders.filter((o) => o.cancel).map(line);
-  const missing = numbers.map(
-    (n) =>
-      `  ${subjectOf(n.user)}  sale ${n.saleId}  number ${n.seq}  ${n.parked} later orders wait`,
-  );
+  const missing = numbers.map(({ user, saleId, seq, parked }) => {
+    const waiting = `later orders waiting: ${parked}`;
+    return `  ${subjectOf(user)}  sale ${saleId}  number ${seq}  ${waiting}`;
+  });
   const unheard = silent.map(({ gateway, why }) => `  ${gateway}: ${why}`);
   return [
-    `${accepted.length} orders were accepted in ${region} and are in no ledger:`,
+    `orders accepted in ${region} that are in no ledger: ${accepted.length}`,
     ...accepted,
     ...(cancels.length > 0 ? ["cancels accepted there of orders that are not cancelled:"] : []),
     ...cancels,
-    `${numbers.length} users wait for a number that may have been accepted there:`,
+    `users who wait for a number that may have been accepted there: ${numbers.length}`,
     ...missing,
     ...(unheard.length > 0
       ? ["what these gateways know is missing here, or a part of it:", ...unheard]
@@ -179,7 +179,7 @@ async function again(
   const asked = await writer.askAgain();
   await writer.close();
   out.write(
-    `publishing ${asked} charges, refunds and parts again; ` +
+    `charges, refunds and parts to be published again: ${asked}; ` +
       "the workers publish them within a second.\n",
   );
 }

@@ -1,13 +1,14 @@
 // sluice routes: which fulfilment service gets the parts of a category. A change is written to the
 // ledger first, then applied to every region's broker without a restart; parts that waited for a
 // route are then sent on.
+
 import type { Command } from "commander";
 import { isAccessRefused } from "../../broker/declare.ts";
 import { applyRoutes, type From, type Routing, reroute, routingOf } from "../../broker/routes.ts";
 import { serviceQueueName, UNROUTED } from "../../broker/topology.ts";
 import type { RegionLink } from "../../consumers/orders/relay.ts";
-import { countWords } from "../../core/domain/finding-words.ts";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { and, countWords } from "../../core/domain/finding-words.ts";
+import { NAME_PATTERN, NAME_RULE } from "../../core/domain/order.ts";
 import { ELSEWHERE, type Route } from "../../core/domain/part.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { SettingError } from "../../core/settings/settings.ts";
@@ -71,8 +72,7 @@ async function change(
   { region = "", new: isNew = false }: Where,
 ): Promise<void> {
   for (const [name, value] of Object.entries({ category, ...(service === "" ? {} : { service }) }))
-    if (!NAME_PATTERN.test(value))
-      throw new UsageError(`${name} '${value}' must match ${NAME_PATTERN.source}`);
+    if (!NAME_PATTERN.test(value)) throw new UsageError(`${name} '${value}' must be ${NAME_RULE}`);
   if (serviceQueueName(service) === UNROUTED)
     throw new UsageError(`service '${service}' is the queue of parts without a route`);
   await withLedger(async ({ ledger, settings }) => {
@@ -85,13 +85,21 @@ async function change(
     const action = service === "" ? "routes.unset" : "routes.set";
     const deed = { action, target: category, detail: { region, service } };
     await onRecord(ledger, deed, () => apply({ ledger, settings }, { category, region, service }));
-    const where = region === "" ? "" : ` of region ${region}`;
-    process.stdout.write(
-      service === ""
-        ? `${category}${where} no longer has a route\n`
-        : `${category}${where} goes to ${service}\n`,
-    );
+    process.stdout.write(`${routeWords(await ledger.routes(), { category, region, service })}\n`);
   });
+}
+
+/** What became of a route; the routes are those after the change. */
+export function routeWords(routes: readonly Route[], { category, region, service }: Route): string {
+  const of = region === "" ? category : `${category} of region ${region}`;
+  if (service !== "") return `${of} goes to ${service}`;
+  const left = routes.filter((route) => route.category === category);
+  const forAll = left.find((route) => route.region === "")?.service;
+  if (region !== "" && forAll !== undefined)
+    return `${of} has no route of its own any more: it goes to ${forAll}, as in all regions`;
+  if (region !== "" || left.length === 0) return `${of} no longer has a route`;
+  const kept = left.map((route) => `${route.service} in ${route.region}`);
+  return `${of} no longer has a route, but for ${and(kept)}`;
 }
 
 async function mustBeKnown({ ledger, settings }: OpenLedger, service: string): Promise<void> {

@@ -1,4 +1,5 @@
 // sluice sales: lists the sales, and creates, opens, closes, restocks and edits them.
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { messageOf } from "../../core/domain/message-of.ts";
 import { MAX_MONEY_MINOR } from "../../core/domain/order.ts";
@@ -6,12 +7,20 @@ import { plainLines } from "../../core/domain/plain.ts";
 import { unroutedOf, unroutedText } from "../../core/domain/routing.ts";
 import { MAX_UNITS_PER_ITEM, type Sale } from "../../core/domain/sale.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
-import { REASON, readItem, readSale, rfc3339, showSale } from "../../gateway/admin/sale-form.ts";
+import {
+  NEW_ITEM,
+  NEW_SALE,
+  REASON,
+  readItem,
+  readSale,
+  rfc3339,
+  showSale,
+} from "../../gateway/admin/sale-form.ts";
 import { read } from "../../gateway/http/shape.ts";
 import type { ItemOperation, Ledger, SaleOperation } from "../../ledger/contract.ts";
 import { time, whole } from "../arguments.ts";
 import { withLedger } from "../ledger.ts";
-import { changeSale, type Done, reading } from "../operator/sale-changes.ts";
+import { changeSale, type Done, mustFit, reading } from "../operator/sale-changes.ts";
 import { print, printJson } from "../output.ts";
 import { table } from "../table.ts";
 import { UsageError } from "../usage.ts";
@@ -115,6 +124,7 @@ function rowOf({ id, name, opensAtMs, closesAtMs, items }: Sale) {
 
 async function create(file: string, said: Said & { readonly dryRun: boolean }): Promise<void> {
   const value = await jsonIn(file);
+  mustFit(NEW_SALE, value, file);
   const sale = reading(() => readSale(value));
   if (said.dryRun) {
     if (said.json) printJson(showSale(sale, realRuntime.wallMs()));
@@ -155,6 +165,7 @@ async function restock(saleId: string, sku: string, units: number, said: Said): 
 
 async function add(saleId: string, file: string, said: Item): Promise<void> {
   const value = await jsonIn(file);
+  mustFit(NEW_ITEM, value, file);
   const item = reading(() => readItem(value));
   await changeItem("add", saleId, said, () => ({ item }));
 }
@@ -205,9 +216,13 @@ function report({ changed, words }: Done, { json }: { readonly json: boolean }):
 }
 
 async function jsonIn(file: string): Promise<unknown> {
+  if (file !== "-" && !existsSync(file)) throw new UsageError(`there is no file '${file}'`);
+  const text = await (file === "-" ? Bun.stdin : Bun.file(file)).text().catch((error) => {
+    throw new UsageError(`'${file}' cannot be read: ${messageOf(error)}`);
+  });
   try {
-    return JSON.parse(await (file === "-" ? Bun.stdin : Bun.file(file)).text());
+    return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`'${file}' cannot be read as JSON: ${messageOf(error)}`);
+    throw new UsageError(`'${file}' is not JSON: ${messageOf(error)}`);
   }
 }

@@ -1,7 +1,9 @@
 // sluice simulate: runs the system in a simulated world, one seed after the other. Exit code 0:
 // every invariant held in every seed; 1: a violation.
+
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { Progress } from "../../proof/demo/progress.ts";
 import { type RunSeed, runOne, runSeeds, type Tally } from "../../proof/simulate/campaign.ts";
 import { serveJob, startJob } from "../../proof/simulate/jobs.ts";
@@ -180,7 +182,9 @@ async function shrunk(
     run: async (smaller) => (await run({ ...smaller, scenario })).violations,
     most: SHRINK_RUNS,
   });
-  out.write(`\n  shrunk to ${kept.faults.length} faults and ${kept.actions.length} actions:\n`);
+  const faultsLeft = countWords(kept.faults.length, "fault");
+  const actionsLeft = countWords(kept.actions.length, "action");
+  out.write(`\n  shrunk to ${faultsLeft} and ${actionsLeft}:\n`);
   for (const place of kept.faults) out.write(`    ${JSON.stringify(schedule.faults[place])}\n`);
   for (const place of kept.actions) out.write(`    ${JSON.stringify(schedule.actions[place])}\n`);
   out.write(`  replay: ${commandOf({ ...kept, scenario })}\n`);
@@ -196,11 +200,12 @@ async function huntAll(options: Options): Promise<boolean> {
   for (const one of wanted) {
     const result = await hunt(one, { first: from, seeds, scenario, forSeconds });
     found.push(result);
-    const after = result.seeds === undefined ? "NOT FOUND" : `after ${result.seeds} seeds`;
+    const after =
+      result.seeds === undefined ? "NOT FOUND" : `after ${countWords(result.seeds, "seed")}`;
     out.write(`  ${one.name.padEnd(26)} ${after.padEnd(18)} ${result.violation.slice(0, 100)}\n`);
   }
   const missed = found.filter((one) => one.seeds === undefined).length;
-  out.write(`  ${found.length - missed} of ${found.length} planted faults found\n`);
+  out.write(`  planted faults found: ${found.length - missed} of ${found.length}\n`);
   if (json) process.stdout.write(`${JSON.stringify(found)}\n`);
   return missed === 0;
 }

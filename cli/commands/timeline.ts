@@ -50,10 +50,11 @@ async function show({ limit, before, kind, follow, json }: Options): Promise<voi
     if (follow) return goOn(ledger, page, isOf, json);
     const next = page.length === limit ? { next: page.at(-1)?.seq } : {};
     if (json) return printJson({ entries, ...next });
+    const ofKind = kind === undefined ? "" : ` --kind ${kind}`;
     // Some are noticed late: a lost role, after its consequences.
     print(table(entries.toSorted((a, b) => b.atMs - a.atMs).map(rowOf)));
     if (next.next !== undefined)
-      process.stderr.write(`older ones: sluice timeline --before ${next.next}\n`);
+      process.stderr.write(`older ones: sluice timeline${ofKind} --before ${next.next}\n`);
   });
 }
 
@@ -77,6 +78,9 @@ async function goOn(
 
 const text = (value: unknown): string => plain(String(value));
 
-function rowOf({ atMs, kind, subject, what }: TimelineEntry) {
-  return { at: rfc3339(atMs), kind, subject, what };
+/** The column beside it names the subject already. */
+export function rowOf({ atMs, kind, subject, what }: TimelineEntry) {
+  const said = `${subject}: `;
+  const short = what.startsWith(said) ? what.slice(said.length) : what;
+  return { at: rfc3339(atMs), kind, subject, what: short };
 }

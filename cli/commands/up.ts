@@ -3,6 +3,9 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
+import { withoutSecrets } from "../../core/domain/masked.ts";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { plain } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
 import { openLedger } from "../../ledger/open.ts";
@@ -12,7 +15,7 @@ import {
   endLocalLeftovers,
   LOCAL_REGIONS,
   localLedger,
-  localSecret,
+  localWebhookSecret,
   SERVICE_FOLDERS,
   startLocalServices,
 } from "../../services/local.ts";
@@ -20,9 +23,11 @@ import { boundLogs } from "../../services/log-files.ts";
 import { canListen, freePort } from "../../services/ports.ts";
 import { recordedPid, recordProcess } from "../../services/processes.ts";
 import { demoSale } from "../demo-sale.ts";
+import { checkProvider } from "../doctor/provider.ts";
 import { endRunning, writeRunning } from "../running.ts";
 import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
+import { UsageError } from "../usage.ts";
 
 const WORKERS = 2;
 
@@ -30,10 +35,17 @@ export function register(program: Command): void {
   program
     .command("up")
     .description("run everything on this machine, with a demo sale, until Ctrl-C")
+    .option(
+      "--services <list>",
+      "services that you run yourself, separated by commas: each has a user of the brokers, and " +
+        "'up' runs none of that name",
+      "",
+    )
     .action(up);
 }
 
-async function up(): Promise<void> {
+async function up({ services: list }: { readonly services: string }): Promise<void> {
+  const yours = servicesIn(list);
   // A terminal that is gone must not end it before everything else has ended.
   process.stderr.on("error", () => undefined);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -49,11 +61,11 @@ async function up(): Promise<void> {
   const left = await endLocalLeftovers(dir);
   if (left.length > 0) say(`stopped processes left by an earlier run: ${left.join(", ")}`);
   const ports = await gatewayPorts(settings, say);
-  const processing = await processingIn(settings, dir);
+  const processing = [...new Set([...(await processingIn(settings, dir)), ...yours])];
   const services = await startLocalServices({ settings, say, processing, password: true });
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
-  const webhookSecret = settings.webhookSecrets.join(",") || localSecret(dir, "webhook-secret");
+  const webhookSecret = settings.webhookSecrets.join(",") || localWebhookSecret(dir);
   const env: Record<string, string> = {
     ...services.env,
     SLUICE_WEBHOOK_SECRET: webhookSecret,
@@ -77,11 +89,16 @@ async function up(): Promise<void> {
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
     fleet.sender("sender-1");
-    for (const [service, categories] of Object.entries(DEMO_SERVICES))
-      await startService(fleet, dir, service, categories, { ...process.env, ...env });
+    for (const [service, categories] of Object.entries(DEMO_SERVICES)) {
+      await routeTo(service, categories, { ...process.env, ...env });
+      if (!yours.includes(service))
+        fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
+    }
     const { metricsDir } = fleet;
-    writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
-    say(await welcome(gateways, { ...process.env, ...env }, settings));
+    const urls = gateways.flatMap(({ url }) => (url === undefined ? [] : [url]));
+    writeRunning(dir, { env, roleEnv, processing, metricsDir, gateways: urls });
+    const provider = settings.providerUrl === "" ? [] : await ownProvider(settings);
+    say(await welcome(gateways, { ...process.env, ...env }, settings, provider));
     const signal = await stopSignal.promise;
     say(`stopping (${signal}): orders in flight are finished first`);
   } finally {
@@ -115,6 +132,17 @@ async function startStub(fleet: Fleet, dir: string, gatewayUrl: string): Promise
   return stub.url as string;
 }
 
+/** Names a provider that is not the stub, and warns if it does not answer. */
+async function ownProvider(settings: Settings): Promise<readonly string[]> {
+  const found = await checkProvider(settings);
+  return [
+    `Payments: ${withoutSecrets(settings.providerUrl)} (SLUICE_PROVIDER_URL), and no stub`,
+    ...found
+      .filter(({ state }) => state !== "ok")
+      .map(({ what, detail, fix }) => plain(`WARNING: ${what}: ${detail}; ${fix}`)),
+  ];
+}
+
 /** Services that have a user at the private brokers: those that have, or ever had, a route. */
 async function processingIn(
   { ledgerUrl, shards }: Settings,
@@ -130,9 +158,17 @@ async function processingIn(
 /** Services of the demo sale's categories, until routes are changed. */
 const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
 
-async function startService(
-  fleet: Fleet,
-  dir: string,
+/** The names in `--services`. */
+function servicesIn(list: string): string[] {
+  const names = list.split(",").map((name) => name.trim());
+  const services = names.filter((name) => name !== "");
+  const stranger = services.find((name) => !NAME_PATTERN.test(name) || name === "unrouted");
+  if (stranger !== undefined)
+    throw new UsageError(`--services: '${stranger}' must match ${NAME_PATTERN.source}`);
+  return services;
+}
+
+async function routeTo(
   service: string,
   categories: readonly string[],
   env: Record<string, string | undefined>,
@@ -148,7 +184,6 @@ async function startService(
         "sluice up",
       );
   await ledger.close();
-  fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
 
 /** One `up` per folder: a second one would stop the first one's services as leftovers. */
@@ -202,6 +237,7 @@ async function welcome(
   gateways: readonly { url?: string; region?: string }[],
   env: Record<string, string | undefined>,
   settings: Settings,
+  provider: readonly string[],
 ): Promise<string> {
   const url = gateways[0]?.url ?? "";
   return [
@@ -216,6 +252,7 @@ async function welcome(
     ...(settings.jwtAlgorithm === "HS256"
       ? await trialLines(env, url)
       : issuerLines(settings, url)),
+    ...provider,
     `Logs: ${settings.dataDir}/roles/*.log. ` +
       "Ctrl-C stops everything, and so does ./sluice down.",
     "",

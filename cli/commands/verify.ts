@@ -52,7 +52,11 @@ export function register(program: Command): void {
       collect,
       [],
     )
-    .option("--partial", "clients outside the history took part", false)
+    .option(
+      "--partial",
+      "with --history: clients outside it took part too, so do not expect every order in it",
+      false,
+    )
     .option(
       "--wait <seconds>",
       "how long to wait for the system to come to rest",

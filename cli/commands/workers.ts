@@ -17,7 +17,9 @@ export function register(program: Command): void {
   const workers = program.command("workers").description("running workers, their shards and state");
   workers
     .command("list", { isDefault: true })
-    .description("list the running workers")
+    .description(
+      "list the running workers, as each last reported: a dead one stays for SLUICE_LEASE_TTL",
+    )
     .option("--json", "print JSON", false)
     .action(({ json }: { json: boolean }) => onRedis((redis) => list(redis, json)));
   for (const what of ["pause", "resume"] as const) {
@@ -128,5 +130,7 @@ async function byHand(redis: RedisStore, what: "pause" | "resume", worker: strin
   const done = await (what === "pause" ? hand.pause(worker, commandLine()) : hand.resume(worker));
   if (done.length === 0)
     throw new SettingError(`no worker '${worker}' is running; 'sluice workers' lists them`);
-  process.stdout.write(`${done.map((id) => `${id} ${what}d`).join("\n")}\n`);
+  // A worker learns of it at its next beat, and is listed as it was until then.
+  const words = what === "pause" ? "pauses within a second" : "resumes within a second";
+  process.stdout.write(`${done.map((id) => `${id} ${words}`).join("\n")}\n`);
 }

@@ -42,7 +42,9 @@ test("a broker without queues is inspected and not changed", async () => {
   });
   for (let look = 0; look < 2; look++) {
     const found = await checkServices(settings, SERVES);
-    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain("queues do not exist");
+    expect(found.find(({ what }) => what === "broker eu")?.detail).toContain(
+      "queues that do not exist",
+    );
     // The tests' Redis keeps nothing on disk, and need not.
     const redis = found.filter(({ what }) => what === "Redis").map(({ detail }) => detail);
     expect(redis.join()).not.toContain("disk");

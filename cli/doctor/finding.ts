@@ -1,7 +1,7 @@
-/** The result of one check. `fix` says how to fix a problem. */
+/** The result of one check. `note`: it passes, or may be intended. `fix` says what to do. */
 export interface Finding {
   readonly what: string;
-  readonly state: "ok" | "warn" | "fail";
+  readonly state: "ok" | "note" | "warn" | "fail";
   readonly detail: string;
   readonly fix?: string;
 }

@@ -1,8 +1,10 @@
 // Checks the configured Redis, brokers and ledger: reachable, recent enough, and set up as the
 // guarantees require.
+
 import { BrokerConnection } from "../../broker/connection.ts";
 import { depth } from "../../broker/inspect.ts";
 import { ordersQueue, serviceQueueName, topology } from "../../broker/topology.ts";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { WaitingRate } from "../../core/domain/rate.ts";
 import { refusalWords, remedyWords } from "../../core/domain/reason-words.ts";
@@ -160,7 +162,7 @@ async function checkRegion(
       return [
         ok(
           what,
-          `reachable; ${missing} of ${queues.length} queues do not exist ` +
+          `reachable; queues that do not exist: ${missing} of ${queues.length} ` +
             "(the first role creates them)",
         ),
       ];
@@ -176,13 +178,13 @@ async function checkRegion(
       return [
         warn(
           what,
-          `${settings.shards - owned} of ${settings.shards} shards have no worker`,
+          `shards without a worker: ${settings.shards - owned} of ${settings.shards}`,
           START_WORKER,
         ),
         ...accounts,
       ];
     return [
-      ok(what, `reachable, every shard has a worker, ${waiting} messages waiting`),
+      ok(what, `reachable, every shard has a worker, ${countWords(waiting, "message")} waiting`),
       ...accounts,
     ];
   } catch (error) {
@@ -243,7 +245,7 @@ async function checkLedger(settings: Settings): Promise<Finding[]> {
       ok(
         what,
         `${settings.ledgerUrl.split(":")[0]}, schema up to date, commits are synced, ` +
-          `${settings.shards} shards`,
+          countWords(settings.shards, "shard"),
       ),
       ...webhookFindings(endpoints, realRuntime.wallMs()),
     ];

@@ -11,6 +11,7 @@ import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
 import { openLedger } from "../../ledger/open.ts";
+import { grouped } from "../grouped-findings.ts";
 import { type OverviewLedger, overview } from "../operator/overview.ts";
 import { servedOverHttp } from "../operator/routing.ts";
 import { openRedis } from "../roles/parts.ts";
@@ -20,7 +21,7 @@ import { hasJustStarted, withoutUnknown } from "./just-started.ts";
 const STATES: Readonly<Record<Level, Finding["state"]>> = {
   trouble: "fail",
   warning: "warn",
-  notice: "ok",
+  notice: "note",
 };
 /** The other checks report these, with the addresses and settings at fault. */
 const REPORTED: ReadonlySet<FindingCode> = new Set([
@@ -102,7 +103,7 @@ function insteadOf({ code, subject }: VerdictFinding): string[] {
 
 /** `ledgerUp`: it answers here, so a role that misses it is news. */
 export function verdictFindings({ findings }: Verdict, nowMs: number, ledgerUp = false): Finding[] {
-  return findings
+  return grouped(findings)
     .filter(({ code }) => !REPORTED.has(code) || (code === "ledger_away" && ledgerUp))
     .map(({ code, level, what, affects, next, sinceMs }) => {
       const age = sinceMs === null ? 0 : nowMs - sinceMs;

@@ -1,4 +1,5 @@
 // Webhook endpoints that get no events.
+import { countWords } from "../../core/domain/finding-words.ts";
 import type { WebhookEndpoint } from "../../core/domain/webhook-endpoint.ts";
 import { type Finding, ok, warn } from "./finding.ts";
 
@@ -22,5 +23,7 @@ export function webhookFindings(endpoints: readonly WebhookEndpoint[], nowMs: nu
     const fix = `'sluice webhooks log ${id}' shows its answers`;
     return warn(what, `${url} has received nothing since ${since}: ${lastError}`, fix);
   });
-  return found.length > 0 ? found : [ok("webhooks", `${endpoints.length} endpoints, none paused`)];
+  return found.length > 0
+    ? found
+    : [ok("webhooks", `${countWords(endpoints.length, "endpoint")}, none paused`)];
 }

@@ -1,5 +1,6 @@
 // What a change of a sale did, or why it was refused, in the operator's own words: over HTTP the
 // call names sale and item, here only these lines do. Pure.
+import { countWords } from "../../core/domain/finding-words.ts";
 import { moneyText } from "../../core/domain/money.ts";
 import type { Sale } from "../../core/domain/sale.ts";
 import { refusalOf, SOLD, saleOf } from "../../gateway/admin/changes.ts";
@@ -54,7 +55,7 @@ function until(sale: Sale | undefined): string {
 }
 
 function amountOf(minor: number, sale: Sale | undefined): string {
-  return sale ? moneyText(minor, sale.currency) : `${minor} minor units`;
+  return sale ? moneyText(minor, sale.currency) : countWords(minor, "minor unit");
 }
 
 /** `named`: the operator gave the reference. `sale`: as the ledger has it. */
@@ -75,6 +76,11 @@ export function refusedWords(
       return operation.kind === "create" && !named
         ? `there is a sale '${saleId}' already, which was created with other content`
         : `--ref '${operation.ref}' was used for another change`;
+    case "bad_window":
+      return (
+        `${subjectOf(operation)}: it would close before it opens; ` +
+        "give --closes-at, later than it opens"
+      );
     case "not_enough":
       return `${subjectOf(operation)}: ${SOLD.detail}`;
     default: {

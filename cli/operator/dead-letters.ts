@@ -3,7 +3,12 @@
 // is published. Interrupted at any point, it can be repeated. A region whose broker does not answer
 // is named, and the others are served.
 import { BrokerConnection } from "../../broker/connection.ts";
-import { type DeadLetter, type Fate, walkDeadLetters } from "../../broker/dead-letters.ts";
+import {
+  type DeadLetter,
+  type Fate,
+  isGivenUp,
+  walkDeadLetters,
+} from "../../broker/dead-letters.ts";
 import { BrokerUnavailable } from "../../broker/errors.ts";
 import { Publisher } from "../../broker/publisher.ts";
 import { ORIGIN } from "../../broker/subscriber.ts";
@@ -30,7 +35,8 @@ export const LETTER_QUEUES = [ORDERS_DEAD, PAYMENTS_DEAD, UNROUTED] as const;
 export const MAX_LETTERS = 10_000;
 
 /**
- * Every given field must match. An empty filter matches all letters but the parts without a route.
+ * Every given field must match. Parts that only wait for a route match if their queue or their id
+ * is named: they are no failures, and leave on their own.
  */
 export interface LetterFilter {
   readonly id?: string;
@@ -70,6 +76,13 @@ export interface Listed {
   readonly letters: readonly Letter[];
   /** Regions whose broker did not answer: letters may be missing. */
   readonly unasked?: readonly string[];
+  /** Without a filter: what else is in `fulfilment.unrouted`, where there is any. */
+  readonly waiting?: readonly Waiting[];
+}
+
+export interface Waiting {
+  readonly region: string;
+  readonly messages: number;
 }
 
 type LetterLedger = Pick<Ledger, "grantRedrive" | "askOnce" | "recordLetter"> & Holders;
@@ -115,11 +128,14 @@ export class Letters {
   /** The matching letters among the first `limit` of each queue, oldest first. */
   async list(filter: LetterFilter, limit: number): Promise<Listed> {
     const letters: Letter[] = [];
-    const unasked = await this.walk(filter, limit, async (letter) => {
+    const waiting: Waiting[] = [];
+    const keep: Judge = async (letter) => {
       letters.push(letter);
       return "keep";
-    });
-    return { letters, ...unasked };
+    };
+    const unasked = await this.walk(filter, limit, keep, (count) => waiting.push(count));
+    const all = Object.values(filter).every((field) => field === undefined);
+    return { letters, ...(all && waiting.length > 0 ? { waiting } : {}), ...unasked };
   }
 
   /**
@@ -206,13 +222,15 @@ export class Letters {
     filter: LetterFilter,
     limit: number,
     judge: Judge,
+    note: (waiting: Waiting) => void = () => undefined,
   ): Promise<{ unasked?: readonly string[] }> {
     const once = onceEach(judge);
     const silent: BrokerUnavailable[] = [];
     const unasked: string[] = [];
     for (const region of this.regions) {
       try {
-        await walkRegion(region, filter, limit, once);
+        const waiting = await walkRegion(region, filter, limit, once);
+        if (waiting > 0) note({ region: region.connection.region, messages: waiting });
       } catch (error) {
         // What a judge throws, such as a ledger that records nothing, ends the walk.
         if (!(error instanceof BrokerUnavailable)) throw error;
@@ -225,21 +243,29 @@ export class Letters {
   }
 }
 
+/** Returns how many messages wait in `fulfilment.unrouted` besides those that a service gave up. */
 async function walkRegion(
   region: Region,
   filter: LetterFilter,
   limit: number,
   judge: Judge,
-): Promise<void> {
+): Promise<number> {
+  const named = filter.queue ?? filter.id ?? filter.ids;
+  let waiting = 0;
   for (const queue of LETTER_QUEUES) {
-    // Parts without a route are not failures: only a filter that names their queue includes them.
-    if (queue !== (filter.queue ?? queue) || (queue === UNROUTED && filter.queue === undefined))
-      continue;
-    await walkDeadLetters(region.connection, queue, limit, async (raw) => {
+    if (queue !== (filter.queue ?? queue)) continue;
+    let givenUp = 0;
+    await walkDeadLetters(region.connection, queue, limit, async (raw, present) => {
+      if (queue === UNROUTED) {
+        if (isGivenUp(raw)) givenUp++;
+        waiting = present - givenUp;
+        if (!isGivenUp(raw) && named === undefined) return "keep";
+      }
       const letter = letterOf(raw);
       return matches(filter, letter) ? judge(letter, raw, region) : "keep";
     });
   }
+  return waiting;
 }
 
 /**

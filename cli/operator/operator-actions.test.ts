@@ -58,3 +58,21 @@ test("an entry that commits after a later one is shown, and each is shown once",
   expect((await round())[0]).toEqual([]);
   expect(followed.toSorted()).toEqual(["first", "late", "second"]);
 });
+
+test("an action says what it changed and by how much, also where the detail was cut", async () => {
+  const ledger = await openLedger({
+    ...{ runtime: realRuntime, url: await freshDatabase(), shards: 1 },
+  });
+  closing.push(ledger);
+  const actions = new OperatorActions(ledger, Date.now);
+  actions.from((await actions.since()).state);
+  const of = { subject: "ops", action: "sales.restock", target: "demo" };
+  for (const detail of ['{"sku":"lamp","units":5,"ref":"x"}', '{"sku":"la']) {
+    const entry = { ...of, detail };
+    await ledger.auditEnd(await ledger.auditBegin(entry), { ...entry, status: 200 });
+  }
+  expect((await actions.since()).events.map(({ what }) => what)).toEqual([
+    "ops: sales.restock demo, sku lamp, units 5",
+    "ops: sales.restock demo",
+  ]);
+});

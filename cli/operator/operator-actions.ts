@@ -65,9 +65,31 @@ function isChange({ action, result }: AuditRecord): boolean {
   return !READS.test(action) && (!result || result.status < 400);
 }
 
-function eventOf({ atMs, subject, action, target, result }: AuditRecord): TimelineEvent {
+/** Members of an action's detail that say what it changed, and by how much. */
+const TOLD = ["sku", "units", "priceMinor", "limitPerUser", "service", "region", "reason"] as const;
+
+/** `, sku lamp, units 5`; the detail is a JSON text that may have been cut. */
+function detailWords(detail: string): string {
+  const members = objectIn(detail);
+  return TOLD.flatMap((name) => {
+    const value = members[name];
+    const isTold = typeof value === "number" || (typeof value === "string" && value !== "");
+    return isTold ? [`, ${name} ${plain(String(value))}`] : [];
+  }).join("");
+}
+
+function objectIn(text: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) ?? {}) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function eventOf(record: AuditRecord): TimelineEvent {
+  const { atMs, subject, action, target, detail, result } = record;
   const who = plain(subjectOf(subject));
-  const what = `${who}: ${action}${target === "" ? "" : ` ${target}`}`;
+  const what = `${who}: ${action}${target === "" ? "" : ` ${target}`}${detailWords(detail)}`;
   const end = result ? "" : " (its result is unknown)";
   return { atMs, kind: "operator", subject: who, what: `${what}${end}` };
 }

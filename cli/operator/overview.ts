@@ -17,7 +17,7 @@ import { type LiveStock, StockStore } from "../../core/stores/stock-store.ts";
 import type { Ledger } from "../../ledger/contract.ts";
 import { Board, DeadMemory, LastKnown, LostRoles, type Present } from "./last-known.ts";
 import { type Paid, RevenueMemory } from "./revenue-memory.ts";
-import { routingOf } from "./routing.ts";
+import { routingOf, ServiceMemory } from "./routing.ts";
 import { Since } from "./since.ts";
 import { Standing } from "./standing.ts";
 import { troubledOf } from "./troubled-webhooks.ts";
@@ -70,6 +70,7 @@ export class Overviews {
     revenue: new LastKnown<Paid>(),
     owed: new LastKnown<number>(),
     dead: new DeadMemory(),
+    services: new ServiceMemory(),
   };
   private stock = new Map<string, LastKnown<ReadonlyMap<string, LiveStock>>>();
   private readonly lost = new LostRoles();
@@ -135,9 +136,11 @@ export class Overviews {
     const rates = seen?.[0] ?? [];
     const kept = known.memory.keep(memory, atMs);
     const dead = known.dead.look(workersOf(reported), atMs);
+    const away = brokersAway(reported);
+    const counts = known.services.look(workersOf(reported), new Set(away));
     const facts = {
       ...reported,
-      unasked: [...unasked, ...brokersAway(reported)],
+      unasked: [...unasked, ...away.map((region) => `broker ${region}`)],
       redis: {
         state: everyone ? ("up" as const) : ("away" as const),
         refuses,
@@ -151,7 +154,7 @@ export class Overviews {
       sales: stock.map((sale) => ({ ...sale, revenue: paid?.of(sale.id) ?? null })),
       lost: this.lost.list(atMs),
       dead,
-      routing: routingOf(shown, known.routes.keep(routes, atMs), roles, atMs),
+      routing: routingOf(shown, known.routes.keep(routes, atMs), { roles, counts }, atMs),
       webhooks: known.webhooks.keep(endpoints && troubledOf(endpoints, atMs), atMs) ?? null,
       rates:
         rates.length === 0
@@ -267,9 +270,7 @@ function oldestOf(
 function brokersAway(reported: Pick<Overview, "roles">): string[] {
   const states = workersOf(reported).flatMap(({ brokers }) => brokers);
   const up = new Set(states.filter((b) => b.state !== "away").map((b) => b.region));
-  return [...new Set(states.map((b) => b.region))]
-    .filter((region) => !up.has(region))
-    .map((region) => `broker ${region}`);
+  return [...new Set(states.map((b) => b.region))].filter((region) => !up.has(region));
 }
 
 /** Redis's memory use, and its limit. */

@@ -8,6 +8,7 @@ import type { RedisStore } from "../../core/stores/redis.ts";
 import { StockStore } from "../../core/stores/stock-store.ts";
 import { refusalOf, SELLS, SOLD, saleOf } from "../../gateway/admin/changes.ts";
 import { type Problem, Refused, titleOf } from "../../gateway/http/problem.ts";
+import { flawsOf, type Shape } from "../../gateway/http/shape.ts";
 import type { SaleOperation } from "../../ledger/contract.ts";
 import { type OpenLedger, withLedger } from "../ledger.ts";
 import { openRedis } from "../roles/parts.ts";
@@ -118,6 +119,21 @@ async function warningsOf(ledger: OpenLedger["ledger"], saleId: string): Promise
 /** A refusal as one line: `items[3].sku: Missing field`. */
 function textOf({ field, code, detail }: Problem): string {
   return [field, detail ?? titleOf(code)].filter((part) => part !== undefined).join(": ");
+}
+
+/** Flaws of a file that are shown; the rest is counted. */
+const MAX_FLAWS = 12;
+
+/** Names every flaw of a file's content; throws a usage error if there is one. */
+export function mustFit(shape: Shape, value: unknown, file: string): void {
+  const flaws = flawsOf(shape, value).map(textOf);
+  if (flaws.length === 0) return;
+  const more = flaws.length - MAX_FLAWS;
+  const lines = [...flaws.slice(0, MAX_FLAWS), ...(more > 0 ? [`… and ${more} more`] : [])];
+  const [only] = lines;
+  throw new UsageError(
+    lines.length === 1 ? `'${file}': ${only}` : `'${file}':\n  ${lines.join("\n  ")}`,
+  );
 }
 
 /** Reads what the caller typed; a refusal becomes an error about usage. */

@@ -42,6 +42,7 @@ export async function startPayments(
     ...self.report(),
     governor: governing.report(),
     breaker: payments.breakerState,
+    failing: payments.health.failing,
     load: payments.load,
     answers: { ...payments.counts },
     call: provider.took.report(),

@@ -5,6 +5,7 @@ import { LoopDelay } from "../../core/metrics/loop-delay.ts";
 import type { Runtime, Timer } from "../../core/runtime/runtime.ts";
 import type { CpuWatch } from "./cpu.ts";
 import { Governor, SAMPLE_MS, type Threshold } from "./governor.ts";
+import { LogLimit } from "./log-limit.ts";
 import { Timing } from "./timings.ts";
 
 /** Thresholds by signal, in the unit the name ends with; undefined switches a signal off. */
@@ -42,6 +43,7 @@ export class Governing implements Pace {
   private readonly governor: Governor;
   private readonly loop: LoopDelay;
   private readonly timer: Timer;
+  private readonly logLimit = new LogLimit();
   private samples = 0;
   private cpu = { cpu_pressure_percent: 0, cpu_others_percent: 0 };
   /** Monotonic ms until which `maxPerSecond` is used up by the orders decided so far. */
@@ -61,8 +63,11 @@ export class Governing implements Pace {
     this.loop = new LoopDelay(runtime);
     this.governor = new Governor({
       thresholds: settings.thresholds,
-      onChange: ({ state, level, reasons, signals }) =>
-        log("governor", { state, level, reasons, signals }),
+      onChange: (report) => {
+        if (!this.logLimit.admits(report, runtime.monotonicMs())) return;
+        const { state, level, reasons, signals } = report;
+        log("governor", { state, level, reasons, signals });
+      },
     });
     this.timer = this.runtime.startInterval(() => this.sample(), SAMPLE_MS);
     this.timer.unref();

@@ -14,6 +14,7 @@ export class Counts {
   followUps = 0;
   rebuilds = 0;
   rebuildsFailed = 0;
+  private rebuildTookMs: number | undefined;
   /** Entries that the ledger could not read. */
   unreadable = 0;
   /** Orders. */
@@ -35,10 +36,16 @@ export class Counts {
       followUps,
       rebuilds,
       rebuildsFailed,
+      ...(this.rebuildTookMs === undefined ? {} : { rebuildTookMs: this.rebuildTookMs }),
       deadLettered: steps.payment_failed ?? 0,
       batch: batch.report(),
       ...times,
     };
+  }
+
+  rebuilt(tookMs: number): void {
+    this.rebuilds++;
+    this.rebuildTookMs = Math.round(tookMs);
   }
 
   /** Follow-ups have been published and marked. */

@@ -31,6 +31,7 @@ import { deadLetterRequest } from "./bad-request.ts";
 import { Breaker } from "./breaker.ts";
 import { Gate } from "./gate.ts";
 import type { PaymentProvider } from "./provider.ts";
+import { ProviderHealth } from "./provider-health.ts";
 import { chargeTurn, type Later, lookUpTurn, refundTurn, type Turn } from "./turn.ts";
 
 export interface PaymentWorkerOptions {
@@ -75,6 +76,8 @@ export class PaymentWorker {
   private readonly competing: Competing;
   private readonly lanes: RowLanes;
   private readonly breaker: Breaker;
+  /** Failures that the breaker does not open for yet. */
+  readonly health: ProviderHealth;
   private readonly gate = new Gate(CALLS_AT_ONCE);
   private stopped = false;
   private underWay = 0;
@@ -91,6 +94,7 @@ export class PaymentWorker {
       now: runtime.monotonicMs,
       onChange: (state, why) => options.log("provider breaker", { state, why }),
     });
+    this.health = new ProviderHealth(runtime, options.log);
     this.competing = new Competing({
       runtime,
       regions,
@@ -195,8 +199,13 @@ export class PaymentWorker {
     held.begun();
     if (!(await this.allowed(held))) return undefined;
     const turn = await this.ask(request);
-    if (turn.word === "later" && !turn.served) this.breaker.failed(turn.why);
-    else this.breaker.succeeded();
+    if (turn.word === "later" && !turn.served) {
+      this.health.failed(turn.why);
+      this.breaker.failed(turn.why);
+    } else {
+      this.health.succeeded();
+      this.breaker.succeeded();
+    }
     return turn;
   }
 

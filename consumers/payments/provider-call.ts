@@ -1,6 +1,7 @@
 // One call to the provider, bounded in time and bytes. It returns a status and, if the body is one,
 // a JSON object; provider-client.ts decides what to believe.
 
+import { withoutSecrets } from "../../core/domain/masked.ts";
 import { messageOf } from "../../core/domain/message-of.ts";
 import type { Traceparent } from "../../core/domain/trace.ts";
 import { ended } from "../../core/runtime/ignored.ts";
@@ -151,14 +152,20 @@ async function readBytes(
 }
 
 /** Errors of a connection that was never made: nothing was sent. */
-const NEVER_SENT = new Set(["ConnectionRefused", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"]);
+const NEVER_SENT: Readonly<Record<string, string>> = {
+  ConnectionRefused: "connection refused",
+  ECONNREFUSED: "connection refused",
+  ENOTFOUND: "its name is not known",
+  EAI_AGAIN: "its name is not known",
+};
 
 function lost(error: unknown): NoAnswer {
   if (error instanceof Late) return { kind: "unknown", why: "no answer in time" };
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return NEVER_SENT.has(code)
-    ? { kind: "away", why: `the provider cannot be reached (${code})` }
-    : { kind: "unknown", why: messageOf(error) };
+  const cause = NEVER_SENT[code];
+  return cause !== undefined
+    ? { kind: "away", why: `the provider cannot be reached: ${cause}` }
+    : { kind: "unknown", why: withoutSecrets(messageOf(error)) };
 }
 
 /** Seconds or a date, as in RFC 9110. */

@@ -41,7 +41,7 @@ export interface RecoveryOptions {
   readonly dropAll: (why: string) => Promise<void>;
   /** Calls repair() after those that are under way. */
   readonly repairAgain: (seenIn: number) => void;
-  readonly rebuilt: () => void;
+  readonly rebuilt: (tookMs: number) => void;
   readonly rebuildFailed: () => void;
 }
 
@@ -129,6 +129,7 @@ export class Recovery {
     const { runtime, stores, dedupWindowMs, now, log } = options;
     const { ledger, writer } = stores;
     let result: RebuildResult | "failed";
+    const beganMs = runtime.monotonicMs();
     try {
       result = await rebuild(
         { runtime, store, ledger, writer, announcement, dedupWindowMs, now, log },
@@ -142,7 +143,7 @@ export class Recovery {
     await announcement.retract();
     if (result === "rebuilt") {
       pace.ended(incarnation + 1);
-      options.rebuilt();
+      options.rebuilt(runtime.monotonicMs() - beganMs);
     } else if (result === "went_back")
       await this.haltAll("the ledger is behind what it had confirmed");
     else log("rebuild left to others", { result });

@@ -17,6 +17,8 @@ export interface DeadCountsOptions {
   readonly ledger: Pick<Ledger, "routes">;
   /** Redis's clock, Unix ms. */
   readonly now: () => number;
+  /** How many parts in a region's `fulfilment.unrouted` a service gave up; undefined: unknown. */
+  readonly givenUpIn: (region: string) => number | undefined;
 }
 
 type Counted = Pick<WorkerReport, "dead" | "services">;
@@ -55,7 +57,9 @@ export class DeadCounts {
     const atMs = this.options.now();
     const name = `${queue} ${region}`;
     const sinceMs = messages === 0 ? null : (this.dead.get(name)?.sinceMs ?? atMs);
-    this.dead.set(name, { queue, region, messages, atMs, sinceMs });
+    const known = queue === UNROUTED ? this.options.givenUpIn(region) : undefined;
+    const givenUp = known === undefined ? {} : { givenUp: Math.min(known, messages) };
+    this.dead.set(name, { queue, region, messages, ...givenUp, atMs, sinceMs });
   }
 
   /** The queues of services that have a route: a part for one that nobody reads waits there. */
@@ -64,15 +68,27 @@ export class DeadCounts {
     if (!routes) return;
     const names = [...new Set(routes.map(({ service }) => service))].slice(0, MAX_SERVICES);
     const counts: ServiceCount[] = [];
-    for (const { consuming } of this.options.regions) {
-      if (!consuming.up) continue;
+    for (const { consuming } of this.options.regions)
       for (const service of names) {
-        const seen = await ignore(depth(consuming, serviceQueueName(service)), "queue_depth");
-        const { ready: messages = 0, consumers = 0 } = seen ?? {};
-        if (seen) counts.push({ service, region: consuming.region, messages, consumers });
+        const count = await this.countOf(consuming, service);
+        if (count) counts.push(count);
       }
-    }
     this.services = counts;
+  }
+
+  /** A broker that does not answer has the parts that it had. undefined: no such queue. */
+  private async countOf(
+    consuming: RegionLink["consuming"],
+    service: string,
+  ): Promise<ServiceCount | undefined> {
+    const { region } = consuming;
+    const last = this.services?.find((c) => c.service === service && c.region === region);
+    if (!consuming.up) return last;
+    const look = depth(consuming, serviceQueueName(service)).then((seen) => ({ seen }));
+    const answer = await ignore(look, "queue_depth");
+    if (!answer) return last;
+    const { seen } = answer;
+    return seen && { service, region, messages: seen.ready, consumers: seen.consumers };
   }
 }
 

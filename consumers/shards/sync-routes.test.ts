@@ -110,3 +110,17 @@ test("parts that have no route are read once", async () => {
   await rounds(MINUTE_MS);
   expect(readsOf(UNROUTED)).toBe(1);
 });
+
+test("parts that a service gave up are counted apart", async () => {
+  expect(sync.givenUpIn("eu")).toBeUndefined();
+  route("audio");
+  await part("home");
+  const headers = { "x-reason": "failed at east: broken" };
+  const given = link.publisher.publish(UNROUTED, "eu.audio", Buffer.from("[]"), { headers });
+  expect(await scheduler.until(given)).toBe("confirmed");
+  await rounds(ROUND_MS);
+  expect([lengthOf(UNROUTED), sync.givenUpIn("eu")]).toEqual([2, 1]);
+  route("home");
+  await rounds(12_000);
+  expect([lengthOf(UNROUTED), sync.givenUpIn("eu")]).toEqual([1, 1]);
+});

@@ -35,7 +35,9 @@ interface Applied {
   /** The connection it was applied over. After a reconnect, the broker may have lost it. */
   readonly model: BrokerConnection["model"];
   /** What the last read left. */
-  left: Pick<Rerouted, "kept" | "refused">;
+  left: Omit<Rerouted, "moved">;
+  /** Whether the parts have been read since. */
+  read: boolean;
   /** How long the next read waits for, and from when on it may be made, monotonic ms (1). */
   restMs: number;
   readFromMs: number;
@@ -44,7 +46,7 @@ interface Applied {
 /** The rest after a read that left some doubles up to this: 10,000 reads take two months (1). */
 const REST_LEAST_MS = 1_000;
 const REST_MOST_MS = 600_000;
-const NONE = { kept: 0, refused: 0 };
+const NONE = { kept: 0, refused: 0, givenUp: 0 };
 
 export class RouteSync {
   private readonly applied = new Map<string, Applied>();
@@ -52,6 +54,12 @@ export class RouteSync {
   private version = -1;
 
   constructor(private readonly options: RouteSyncOptions) {}
+
+  /** Parts that a service gave up, as of the last read; undefined: there was no read. */
+  givenUpIn(region: string): number | undefined {
+    const applied = this.applied.get(region);
+    return applied?.read ? applied.left.givenUp : undefined;
+  }
 
   async sync(): Promise<void> {
     const { ledger, regions, log } = this.options;
@@ -87,7 +95,7 @@ export class RouteSync {
     let applied = this.applied.get(region);
     if (applied?.version !== this.version || applied.model !== model) {
       await applyRoutes(connection, routing);
-      applied = { version: this.version, model, left: NONE, restMs: 0, readFromMs: 0 };
+      applied = { version: this.version, model, left: NONE, read: false, restMs: 0, readFromMs: 0 };
       this.applied.set(region, applied);
     }
     if (routing.routes.size > 0) await this.moveParts(connection, publisher, applied, routing);
@@ -106,6 +114,7 @@ export class RouteSync {
     if (runtime.monotonicMs() < applied.readFromMs) return;
     const { moved, ...left } = await reroute(connection, publisher, routing);
     applied.left = left;
+    applied.read = true;
     applied.restMs =
       left.kept === 0 ? 0 : Math.min(REST_MOST_MS, Math.max(REST_LEAST_MS, 2 * applied.restMs));
     applied.readFromMs = runtime.monotonicMs() + applied.restMs;

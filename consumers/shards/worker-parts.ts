@@ -59,17 +59,19 @@ export function workerParts(options: WorkerOptions, worker: WorkerCalls) {
     now,
     dropAll: worker.dropAll,
     repairAgain: worker.repairAgain,
-    rebuilt: () => counts.rebuilds++,
+    rebuilt: (tookMs) => counts.rebuilt(tookMs),
     rebuildFailed: () => counts.rebuildsFailed++,
     log,
   });
   const { snapshotEntries, makeSnapshot: makeHere } = options;
   const { rateMaxAgeMs, rateMaxStep } = waits;
   const rateStore = new RateStore(redis, { maxAgeMs: rateMaxAgeMs, maxStep: rateMaxStep });
+  const routes = new RouteSync({ ledger, regions, log });
+  const givenUpIn = (region: string) => routes.givenUpIn(region);
   const tasks = {
     rateSync: new RateSync({ runtime, ledger, store: rateStore }),
-    routes: new RouteSync({ ledger, regions, log }),
-    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now }),
+    routes,
+    dead: new DeadCounts({ runtime, regions, ledger, now: clock.now, givenUpIn }),
     owed: new OwedCounts(runtime, ledger),
     lost: new LostRegions({ regions, ledger, log }),
     upkeep: new Upkeep({

@@ -109,6 +109,12 @@ export const FINDINGS = {
     affects: "customers: their work waits until one of them resumes",
     next: "'sluice workers resume ID' if an operator paused them; otherwise remove the cause",
   },
+  provider_failing: {
+    level: "warning",
+    title: "The payment provider fails",
+    affects: "customers with reserved orders: their charge is repeated until it is answered",
+    next: "check the provider and SLUICE_PROVIDER_URL; the charges are repeated on their own",
+  },
   rebuilding: {
     level: "warning",
     title: "Redis is being rebuilt",
@@ -162,6 +168,13 @@ export const FINDINGS = {
     affects: "the customers whose orders or payments they are",
     next: "'sluice dead' lists them with their reasons; redrive or drop each",
     alerts: ["SluiceDeadLetters"],
+  },
+  given_up_parts: {
+    level: "warning",
+    title: "A service gave up paid parts",
+    affects: "customers who have paid: nobody ships these parts",
+    next: "'sluice dead' lists them with their reasons; redrive them, or settle with the customers",
+    alerts: ["SluiceGivenUpParts"],
   },
   unrouted_parts: {
     level: "warning",

@@ -100,6 +100,29 @@ test("an item's end follows from its measured rate, and is unknown until there i
   expect(at(109_000, 0).soldOutAtMs).toBe(105_000);
 });
 
+test("an item of which nothing is sold any more has no end in sight, though it had one", () => {
+  const selling = new Selling();
+  const endsAt = (atMs: number, available: number) => {
+    const shelf = { total: 1_000, available };
+    selling.look(new Map([["s lamp", shelf]]), atMs);
+    return selling.figures("s lamp", shelf, { atMs, closesAtMs: 1e9 }).soldOutAtMs;
+  };
+  for (const atMs of [0, 5_000, 10_000]) endsAt(atMs, 1_000 - atMs / 100);
+  expect(endsAt(15_000, 850)).toBe(100_000);
+  // An outage: no order is accepted.
+  for (const atMs of [20_000, 25_000]) expect(endsAt(atMs, 850)).not.toBeNull();
+  for (const atMs of [30_000, 35_000, 50_000]) expect(endsAt(atMs, 850)).toBeNull();
+  expect(endsAt(55_000, 840)).not.toBeNull();
+  // Few are sold, with pauses.
+  const slow = new Selling();
+  const few = [0, 1, 2, 3, 4, 5, 5, 5, 5].map((sold, i) => {
+    const shelf = { total: 1_000, available: 1_000 - sold };
+    slow.look(new Map([["s lamp", shelf]]), 5_000 * i);
+    return slow.figures("s lamp", shelf, { atMs: 5_000 * i, closesAtMs: 1e9 }).soldOutAtMs;
+  });
+  expect(few.slice(5)).not.toContain(null);
+});
+
 test("a unit or two foretell nothing, unless no more are left", () => {
   const after = (sold: number, total: number) => {
     const selling = new Selling();

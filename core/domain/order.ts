@@ -42,6 +42,8 @@ export const MAX_METADATA_BYTES = 1_024;
 export const MAX_PAYMENT_LENGTH = 256;
 /** Users, sales and skus: text that needs no escaping in JSON, Redis keys and routing keys. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
+export const NAME_RULE =
+  "1 to 64 letters of ASCII, digits, '.', '_', '@' and '-', beginning with a letter or digit";
 
 /**
  * The fingerprint of an order: XXH64, 16 hex digits, over everything the client chose. It tells a

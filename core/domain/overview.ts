@@ -85,12 +85,15 @@ export interface Overview {
   /** Roles that stopped reporting in the last ten minutes and have not come back. */
   readonly lost: readonly LostRole[];
   readonly dead: readonly DeadCount[];
-  /** Categories on sale whose paid parts reach no service. */
+  /** Categories whose paid parts reach no service: those on sale, and those whose parts wait. */
   readonly routing: readonly {
     readonly category: string;
+    /** Empty: of a sale that was retired, or closed long ago. */
     readonly saleId: string;
     /** The service of its route; null: it has no route. */
     readonly service: string | null;
+    /** Parts in the queues of that service, as last counted; absent: unknown. */
+    readonly waiting?: number;
   }[];
   readonly webhooks: {
     readonly endpoints: number;

@@ -13,7 +13,8 @@ const SIGNALS: Readonly<Record<string, string>> = {
 
 /** What relieves it. The role resumes on its own then. */
 const RELIEF: Readonly<Record<string, string>> = {
-  cpu_others_percent: "stop other programs on its machine, or move them",
+  cpu_others_percent:
+    "stop other programs on its machine, or start it with SLUICE_GOVERNOR_CPU=off",
   loop_delay_ms: "give it more CPU",
   redis_ms: "find out why Redis is slow",
   ledger_ms: "find out why the ledger is slow",
@@ -121,4 +122,26 @@ export function heldBack(gateway: {
   );
   const none = reasons.some((r) => OF_ALL.has(r)) || (all.length > 0 && shut.length === all.length);
   return { orders: none ? "all" : "some", shards: shut.map(({ shard }) => shard) };
+}
+
+/** Requests that are answered 503 and sent again later, by problem code, with the cause. */
+const AGAIN_LATER: Readonly<Record<string, string>> = {
+  shed: "too many at once",
+  unavailable: "a broker or store is away",
+  unconfirmed: "a broker did not confirm",
+};
+
+type Counts = Readonly<Record<string, number>>;
+
+/** How many were answered 503, for whatever cause. */
+export function againLater(refused: Counts): number {
+  return Object.keys(AGAIN_LATER).reduce((sum, code) => sum + (refused[code] ?? 0), 0);
+}
+
+/** The causes, the most frequent first; empty: none was. */
+export function againLaterWords(refused: Counts): string[] {
+  return Object.entries(AGAIN_LATER)
+    .filter(([code]) => (refused[code] ?? 0) > 0)
+    .toSorted(([a], [b]) => (refused[b] ?? 0) - (refused[a] ?? 0))
+    .map(([, words]) => words);
 }

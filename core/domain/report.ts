@@ -202,6 +202,8 @@ export interface WorkerReport extends ProcessReport {
   /** From the same worker: exchange rates that wait for an operator; absent: not known. */
   readonly ratesHeld?: number;
   readonly rebuilds: number;
+  /** How long the last one took; absent: none, or a worker of an earlier release. */
+  readonly rebuildTookMs?: number;
   /** Rebuilds that ended without opening Redis. */
   readonly rebuildsFailed: number;
   /** Orders in one FCALL, per call; `bounds` and `sum` are orders. */
@@ -213,10 +215,22 @@ export interface WorkerReport extends ProcessReport {
   readonly recorded: HistogramReport;
 }
 
+/** Turns in a row that the provider did not serve. */
+export interface ProviderFailing {
+  /** The first and the last of them, Unix ms. */
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  readonly failures: number;
+  /** Of the last one. */
+  readonly why: string;
+}
+
 export interface PaymentsReport extends ProcessReport {
   readonly kind: "payments";
   readonly governor: GovernorReport;
   readonly breaker: string;
+  /** Absent: the last turn was served, or there was none. */
+  readonly failing?: ProviderFailing | undefined;
   readonly load: number;
   /** Counters: the provider's answers by word (captured, failed, unknown, refunded), look-ups. */
   readonly answers: Readonly<Record<string, number>>;
@@ -266,6 +280,11 @@ export interface DeadCount {
   readonly queue: string;
   readonly region: string;
   readonly messages: number;
+  /**
+   * Of these: parts in `fulfilment.unrouted` that a service gave up; the others wait for a route.
+   * Absent: unknown, or another queue.
+   */
+  readonly givenUp?: number;
   /** When they were counted, Unix ms; absent: by a worker of an earlier release. */
   readonly atMs?: number;
   /** Since when the queue has not been seen empty, Unix ms; null: it is empty, or unknown. */

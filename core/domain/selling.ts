@@ -8,6 +8,8 @@ const EVERY_MS = 5_000;
 const MIN_MS = 10_000;
 /** Fewer units in that time do not show when the rest will be sold. */
 const MIN_UNITS = 5;
+/** Nothing was sold for this many times the usual pause: at present it does not sell. */
+const PAUSES = 4;
 
 export interface Shelf {
   readonly total: number;
@@ -49,9 +51,18 @@ export class Selling {
     const left = shelf.total - shelf.available - (first.gone.get(name) ?? 0);
     const unitsPerS = (1_000 * Math.max(0, left)) / (atMs - first.atMs);
     if (shelf.available === 0) return { unitsPerS, soldOutAtMs: this.soldOut.get(name) ?? null };
-    const tells = left >= Math.min(MIN_UNITS, shelf.available);
+    const tells =
+      left >= Math.min(MIN_UNITS, shelf.available) &&
+      this.stillMs(name, shelf, atMs) <= Math.max(MIN_MS, (1_000 * PAUSES) / unitsPerS);
     const endMs =
       unitsPerS > 0 && tells ? atMs + (1_000 * shelf.available) / unitsPerS : Number.NaN;
     return { unitsPerS, soldOutAtMs: endMs <= closesAtMs ? Math.round(endMs) : null };
+  }
+
+  /** For how long nothing has left the shelf, ms. */
+  private stillMs(name: string, { total, available }: Shelf, atMs: number): number {
+    const since = this.samples.findLast((s) => (s.gone.get(name) ?? 0) < total - available);
+    const first = this.samples[since ? this.samples.indexOf(since) + 1 : 0];
+    return atMs - (first?.atMs ?? atMs);
   }
 }

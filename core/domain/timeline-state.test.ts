@@ -135,14 +135,19 @@ test("a new writer leaves out what its predecessor has recorded, and nothing els
 });
 
 test("a worker that was frozen reports again; it does not start", () => {
-  const watch = settled();
+  const watch = new TimelineWatch({});
+  // It rebuilt Redis before; that is no news when it is back.
+  const back = { roles: [gatewayReport({}), paymentsReport(), workerReport({ rebuilds: 1 })] };
+  watch.look(at(0, back));
   const frozen = { roles: [gatewayReport({}), paymentsReport()] };
   const lost = [{ id: "worker-1", kind: "worker" as const, lastSeenMs: START + 59_000 }];
   expect(words(watch, at(60, { ...frozen, lost }))).toEqual([]);
   expect(words(watch, at(70, { ...frozen, lost }))).toContain(
     "role_lost: the worker worker-1 has stopped reporting",
   );
-  expect(words(watch, at(80))).toContain("role_back: the worker worker-1 reports again");
+  for (const second of [100, 130])
+    expect(words(watch, at(second, { ...frozen, lost }))).toEqual([]);
+  expect(words(watch, at(140, back))).toEqual(["role_back: the worker worker-1 reports again"]);
 });
 
 test("a rebuild whose beginning and end went unseen is on record: its worker counts it", () => {
@@ -156,6 +161,49 @@ test("a rebuild whose beginning and end went unseen is on record: its worker cou
   expect(words(watch, at(6, rebuilt(2)))).toEqual([what]);
 });
 
+test("a rebuild of a moment has its beginning on record; one that was seen has it once", () => {
+  const watch = settled();
+  const worker = (change: object) => ({
+    roles: [gatewayReport({}), paymentsReport(), workerReport(change)],
+  });
+  const brief = { rebuilds: 1, rebuildTookMs: 1_300 };
+  const all = eventsOf(watch.look(at(60, worker(brief))));
+  expect(all.map(({ atMs, kind, what }) => [atMs - START, kind, what])).toEqual([
+    [58_700, "rebuild_began", "Redis is being rebuilt by worker-1"],
+    [60_000, "rebuild_ended", "Redis was rebuilt from the ledger by worker-1, in 1.3 s"],
+  ]);
+  const busy = { ...brief, state: "rebuilding" };
+  watch.look(at(70, worker(busy)));
+  const kinds = [73, 80].flatMap((second) =>
+    watch
+      .look(at(second, worker(second < 80 ? busy : { rebuilds: 2, rebuildTookMs: 9_000 })))
+      .flatMap(({ event, before }) => [...(before ? [before.kind] : []), event.kind]),
+  );
+  expect(kinds).toEqual(["rebuild_began", "rebuild_ended"]);
+});
+
+test("nobody says that a role has stopped that left while Redis was away, or forgot it", () => {
+  const roles = [gatewayReport({}), paymentsReport()];
+  const unknown = "role_stopped: the worker worker-1 is gone; no gateway saw how it ended";
+  const away = settled();
+  const last = { unasked: ["redis"], roles: [...roles, workerReport({})] };
+  away.look(at(60, last));
+  away.look(at(62, { roles }));
+  expect(words(away, at(70, { roles }))).toContain(unknown);
+  // Redis was empty for less than a look: another worker has rebuilt it.
+  const other = (rebuilds: number) => workerReport({ id: "worker-2", rebuilds });
+  const forgot = new TimelineWatch({});
+  forgot.look(at(0, { roles: [...roles, workerReport({}), other(0)] }));
+  forgot.look(at(2, { roles: [...roles, other(0)] }));
+  forgot.look(at(4, { roles: [...roles, other(1)] }));
+  expect(words(forgot, at(9, { roles: [...roles, other(1)] }))).toContain(unknown);
+  const orderly = settled();
+  orderly.look(at(60, { roles }));
+  expect(words(orderly, at(70, { roles }))).toContain(
+    "role_stopped: the worker worker-1 has stopped",
+  );
+});
+
 test("what a gateway that has just started does not know is not over", () => {
   const dead = [{ queue: "orders.dead", region: "eu", messages: 2, atMs: START, sinceMs: START }];
   const watch = settled();
@@ -167,6 +215,40 @@ test("what a gateway that has just started does not know is not over", () => {
   expect(words(watch, at(40, { dead }))).toEqual([]);
   expect(words(watch, at(42))).toEqual([]);
   expect(words(watch, at(60))).toEqual(["alarm_ended: over: 2 dead letters in orders.dead of eu"]);
+});
+
+test("a service that nobody runs is not over while its broker or its count is away", () => {
+  const counts = [{ service: "shoemaker", region: "eu", messages: 1, consumers: 0 }];
+  const roles = [gatewayReport({}), paymentsReport(), workerReport({ services: counts })];
+  const routing = [{ category: "shoes", saleId: "spring", service: "shoemaker", waiting: 1 }];
+  const watch = settled();
+  watch.look(at(1, { roles, routing }));
+  watch.look(at(4, { roles, routing }));
+  const silent = { roles, unasked: ["broker eu"] };
+  const kinds = (from: number, change: Partial<Overview>) =>
+    [from, from + 20].flatMap((second) =>
+      watch.look(at(second, change)).map(({ event }) => event.kind),
+    );
+  expect(kinds(10, silent)).toEqual([]);
+  // The next worker that counts has not yet.
+  expect(kinds(40, {})).toEqual([]);
+  expect(kinds(70, { roles })).toEqual(["alarm_ended"]);
+});
+
+test("waiting orders are not over because the worker that knew it, or its broker, is gone", () => {
+  const region = { region: "eu", lagMs: 60_000, ready: 9, lookedAtMs: 0 };
+  const shards = [{ shard: 0, regions: [region], load: 1, parked: 0 }];
+  const late = { roles: [gatewayReport({}), paymentsReport(), workerReport({ shards })] };
+  const watch = settled();
+  watch.look(at(1, late));
+  watch.look(at(4, late));
+  const over = (from: number, change: Partial<Overview>) =>
+    [from, from + 20].flatMap((second) =>
+      words(watch, at(second, change)).filter((w) => w.includes("orders of shard")),
+    );
+  expect(over(10, { roles: [gatewayReport({}), paymentsReport()] })).toEqual([]);
+  expect(over(40, { unasked: ["broker eu"] })).toEqual([]);
+  expect(over(70, {})).toEqual(["alarm_ended: over: orders of shard 0 wait 1 min"]);
 });
 
 test("of a role that no gateway saw end, the next one does not say that it has stopped", () => {

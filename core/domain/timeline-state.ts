@@ -5,16 +5,18 @@
 //   admission ID       of a gateway
 //   finding CODE ID    of the verdict, in words
 //   sale ID            before, open or closed
-//   rebuilds ID        how often a worker has rebuilt Redis
+//   rebuilds ID        how often a worker has rebuilt Redis, and its start
 //
 // 1. What is unknown changes nothing: while Redis is away no role is gone and no finding ends.
 // 2. A change must last for a moment, so that flickering does not fill the day. A rebuild that
-//    takes less is counted by its worker.
+//    takes less is counted by its worker, which says how long it took.
+// 3. Of a role that left while Redis was away, or that Redis forgot, nobody knows how it ended.
 import { FINDINGS, type FindingCode } from "./finding.ts";
 import { and, KIND_WORDS } from "./finding-words.ts";
 import type { Overview } from "./overview.ts";
 import type { RoleReport } from "./report.ts";
 import type { TimelineEvent, TimelineKind } from "./timeline.ts";
+import { endsNow } from "./timeline-known.ts";
 
 export type TimelineState = Readonly<Record<string, string>>;
 
@@ -24,6 +26,8 @@ export interface Change {
   readonly from: string;
   readonly to: string;
   readonly event: TimelineEvent;
+  /** What led to it, and went unseen. */
+  readonly before?: TimelineEvent;
 }
 
 /** How long a change must stand, ms; an end longer than a beginning. */
@@ -33,6 +37,7 @@ const STANDS_MS: Readonly<Record<string, readonly [begins: number, ends: number]
   admission: [5_000, 5_000],
   finding: [2_000, 10_000],
   sale: [0, 0],
+  rebuilds: [0, 60_000],
 };
 /** Roles slow down and recover all the time where a machine is shared. */
 const SLOWED_STANDS_MS = [30_000, 30_000] as const;
@@ -62,7 +67,8 @@ export class TimelineWatch {
 
   look(overview: Overview): Change[] {
     const values = valuesOf(overview);
-    for (const { id } of overview.roles) this.seen.add(id);
+    if (this.isRedisNew(values, overview)) this.seen.clear();
+    if (!overview.unasked.includes("redis")) for (const { id } of overview.roles) this.seen.add(id);
     const changes: Change[] = [];
     for (const [name, to] of values)
       if (this.settles(name, to, overview.atMs)) changes.push(this.change(name, to, overview));
@@ -74,6 +80,15 @@ export class TimelineWatch {
     this.lastMs = overview.atMs;
     for (const id of this.seen) if (!this.current[`role ${id}`]) this.seen.delete(id);
     return changes.filter(({ event }) => event.what !== "");
+  }
+
+  /** 3. Whether its list of roles does not show who left since the last look. */
+  private isRedisNew(values: ReadonlyMap<string, string>, { unasked }: Overview): boolean {
+    const rebuilt = [...values].some(
+      ([name, count]) =>
+        name.startsWith("rebuilds ") && rebuildsIn(count) > rebuildsIn(this.current[name] ?? ""),
+    );
+    return rebuilt || unasked.includes("redis");
   }
 
   /** 2 */
@@ -99,8 +114,29 @@ export class TimelineWatch {
     if (to === "") delete this.current[name];
     else if (!full) this.current[name] = to;
     // Without this memory it would be news in every round.
-    const event = full ? NOTHING : this.eventOf(name, from, to, overview, sinceMs);
-    return { name, from, to, event };
+    const known = !full && (from !== "" || this.isNew(name, overview));
+    const event = known ? this.eventOf(name, from, to, overview, sinceMs) : NOTHING;
+    const before = event.kind === "rebuild_ended" ? this.beginning(event, overview) : undefined;
+    return { name, from, to, event, ...(before && { before }) };
+  }
+
+  /** False: rebuilds of a worker that was frozen, say, which were on record while it was there. */
+  private isNew(name: string, { roles, atMs }: Overview): boolean {
+    if (kindOf(name) !== "rebuilds") return true;
+    const worker = roles.find(({ kind, id }) => kind === "worker" && name === `rebuilds ${id}`);
+    return (worker?.sinceMs ?? 0) >= (this.lastMs ?? atMs) - STARTS_MS;
+  }
+
+  /** 2. Of a rebuild that was over before it was seen. */
+  private beginning(
+    { atMs, subject }: TimelineEvent,
+    { roles }: Overview,
+  ): TimelineEvent | undefined {
+    const worker = roles.find((role) => role.kind === "worker" && role.id === subject);
+    const tookMs = worker?.kind === "worker" ? worker.rebuildTookMs : undefined;
+    if (tookMs === undefined || this.current["finding rebuilding "] !== undefined) return undefined;
+    const what = `Redis is being rebuilt by ${subject}`;
+    return { atMs: atMs - tookMs, kind: "rebuild_began", subject, what };
   }
 
   /** Whether it was over when this watch last looked. */
@@ -128,7 +164,8 @@ export class TimelineWatch {
 export function eventsOf(changes: readonly Change[]): TimelineEvent[] {
   const events: TimelineEvent[] = [];
   const moved = new Map<string, { event: TimelineEvent; shards: string[]; from: string[] }>();
-  for (const { name, from, event } of changes) {
+  for (const { name, from, event, before } of changes) {
+    if (before) events.push(before);
     if (event.kind !== "shard_moved") {
       events.push(event);
       continue;
@@ -181,8 +218,8 @@ function valuesOf(o: Overview): Map<string, string> {
     for (const { id, kind, sinceMs } of o.roles) values.set(`role ${id}`, `${kind} ${sinceMs}`);
     for (const { shard, worker } of o.owners) values.set(`shard ${shard}`, worker);
     for (const role of o.roles)
-      if (role.kind === "worker" && role.rebuilds > 0)
-        values.set(`rebuilds ${role.id}`, String(role.rebuilds));
+      if (role.kind === "worker")
+        values.set(`rebuilds ${role.id}`, `${role.rebuilds} ${role.sinceMs}`);
     for (const role of o.roles)
       if (role.kind === "gateway") values.set(`admission ${role.id}`, role.admission);
   }
@@ -195,43 +232,6 @@ function valuesOf(o: Overview): Map<string, string> {
         o.atMs < opensAtMs ? "before" : o.atMs < closesAtMs ? "open" : "closed",
       );
   return values;
-}
-
-/** Whether a name that is missing is over; 1. */
-function endsNow(name: string, overview: Overview): boolean {
-  const { unasked } = overview;
-  switch (kindOf(name)) {
-    case "shard":
-      return false;
-    case "sale":
-      return !unasked.includes("ledger");
-    case "finding":
-      if (!isKnown(name.split(" ")[1] as FindingCode, overview)) return false;
-      if (name.startsWith("finding redis_away")) return !unasked.includes("redis");
-      if (name.startsWith("finding ledger_away")) return !unasked.includes("ledger");
-      return !unasked.includes("redis") && !unasked.includes("ledger");
-    default:
-      return !unasked.includes("redis");
-  }
-}
-
-/** Some parts are unknown to a gateway that has just started. */
-function isKnown(code: FindingCode, { asOf, roles }: Overview): boolean {
-  switch (code) {
-    case "dead_letters":
-    case "unrouted_parts":
-      return asOf.dead !== null;
-    case "money_owed":
-      return roles.some((role) => role.kind === "worker" && role.owed !== undefined);
-    case "no_route":
-    case "no_consumer":
-      return asOf.routes !== null;
-    case "webhooks_paused":
-    case "no_sender":
-      return asOf.webhooks !== null;
-    default:
-      return true;
-  }
 }
 
 /** Findings that have kinds of their own. */
@@ -261,15 +261,24 @@ function eventOf(
     case "finding":
       return findingEvent(subject, from, to, atMs);
     case "rebuilds":
-      // A worker that is gone.
-      if (to === "") return NOTHING;
+      // A worker that is gone or has not rebuilt it, or a state of an earlier release.
+      if (rebuildsIn(to) === 0 || to.split(" ")[0] === from) return NOTHING;
       return {
         ...{ atMs, kind: "rebuild_ended", subject },
-        what: `Redis was rebuilt from the ledger by ${subject}`,
+        what: `Redis was rebuilt from the ledger by ${subject}${tookWords(subject, overview)}`,
       };
     default:
       return saleEvent(subject, from, to, overview);
   }
+}
+
+/** `2 1790000000000`: how often the worker that started then has. */
+const rebuildsIn = (value: string) => Number(value.split(" ")[0]);
+
+function tookWords(worker: string, { roles }: Overview): string {
+  const role = roles.find(({ kind, id }) => kind === "worker" && id === worker);
+  const tookMs = role?.kind === "worker" ? role.rebuildTookMs : undefined;
+  return tookMs === undefined ? "" : `, in ${(tookMs / 1_000).toFixed(1)} s`;
 }
 
 function whoOf(id: string, value: string): string {

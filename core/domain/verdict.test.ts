@@ -121,13 +121,26 @@ test("without a worker its shards are not reported apart; with one they are", ()
 test("dead letters and unrouted parts are warnings as long as they lie there, with age", () => {
   const dead = [
     { queue: "payments.dead", region: "eu", messages: 1_215, atMs: NOW - 30_000, sinceMs: 5 },
-    { queue: "fulfilment.unrouted", region: "eu", messages: 1, atMs: NOW, sinceMs: 6 },
+    { queue: "fulfilment.unrouted", region: "eu", messages: 1, givenUp: 0, atMs: NOW, sinceMs: 6 },
     { queue: "orders.dead", region: "eu", messages: 0, atMs: NOW, sinceMs: null },
   ];
   expect(found({ dead }).map(({ code, what, sinceMs }) => [code, what, sinceMs])).toEqual([
     ["dead_letters", "1,215 dead letters in payments.dead of eu, counted 30 s ago", 5],
     ["unrouted_parts", "1 paid part without a route in eu", 6],
   ]);
+});
+
+test("parts that a service gave up are told apart from those that wait for a route", () => {
+  const count = { queue: "fulfilment.unrouted", region: "eu", messages: 3, atMs: NOW, sinceMs: 6 };
+  const seen = (dead: readonly object[]) =>
+    found({ dead } as never).map(({ code, what, next }) => [code, what, next.slice(0, 15)]);
+  expect(seen([{ ...count, givenUp: 2 }])).toEqual([
+    ["given_up_parts", "a service gave up 2 paid parts in eu", "'sluice dead' l"],
+    ["unrouted_parts", "1 paid part without a route in eu", "'sluice routes "],
+  ]);
+  expect(seen([{ ...count, givenUp: 3 }]).map(([code]) => code)).toEqual(["given_up_parts"]);
+  const either = "3 paid parts without a route, or given up by a service, in eu";
+  expect(seen([count])).toEqual([["unrouted_parts", either, "'sluice dead --"]]);
 });
 
 test("a category without a route or a reader is a warning before anybody has paid", () => {
@@ -152,6 +165,10 @@ test("a service that nobody runs is named once; one that is paused is only pause
   });
   expect(found({ routing }).map(({ what }) => what)).toEqual([
     "service 'depot' gets 'art' and 'home', and nobody takes its parts",
+  ]);
+  const waits = routing.map((r) => ({ ...r, waiting: 2 }));
+  expect(found({ routing: waits }).map(({ what }) => what)).toEqual([
+    "service 'depot' gets 'art' and 'home', and nobody takes its parts: 2 paid parts wait",
   ]);
   const paused = [...withWorker({}), depot("paused")];
   expect(codes({ routing, roles: paused })).toEqual(["all_paused"]);
@@ -306,6 +323,28 @@ test("payments, a paused worker, owed money, late orders, rates and webhooks", (
   expect(by("money_owed")?.what).toBe("2 refunds or charges must be settled by hand");
 });
 
+test("a provider that fails is noticed before the breaker opens, even for one order", () => {
+  const why = "the provider cannot be reached: connection refused";
+  const of = (change: object, breaker = "closed") => {
+    const failing = { sinceMs: NOW - 5_000, lastMs: NOW - 1_000, failures: 3, why, ...change };
+    const roles = [gatewayReport({}), paymentsReport({ breaker, failing }), workerReport({})];
+    return found({ roles });
+  };
+  expect(of({}).map(({ code, level, what, sinceMs }) => [code, level, what, sinceMs])).toEqual([
+    [
+      "provider_failing",
+      "warning",
+      `the last 3 attempts of payments-1 at the provider failed: ${why}`,
+      NOW - 5_000,
+    ],
+  ]);
+  // Too few, within a moment, or nobody has tried since: nothing is concluded.
+  expect(of({ failures: 2 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 2_000 })).toEqual([]);
+  expect(of({ sinceMs: NOW - 400_000, lastMs: NOW - 200_000 })).toEqual([]);
+  expect(of({ failures: 20 }, "open").map(({ code }) => code)).toEqual(["payments_paused"]);
+});
+
 test("a paused role is no trouble while another does its work; the last one is", () => {
   const worker = (id: string, state: GovernorState): WorkerReport => {
     const report = workerReport({ id });
@@ -380,20 +419,20 @@ test("roles that cannot reach the ledger are one finding; what is owed was count
   expect(owed.findings.map(({ code }) => code)).toEqual(["money_owed"]);
 });
 
-test("a ledger that answers and refuses is not said to be silent: its reason and the way out", () => {
+test("a ledger that answers and refuses is not called silent: its reason and the way out", () => {
   const full = workerReport({ ledger: "away", ledgerRefuses: "disk_full" });
   const roles = [gatewayReport({}), paymentsReport(), full];
   expect(found({ roles })).toMatchObject([
     {
       code: "ledger_away",
-      what: "the ledger takes nothing from the worker worker-1: its disk is full",
+      what: "the ledger takes nothing, its disk is full (worker-1)",
       affects: expect.stringContaining("what is on record can be read"),
       next: "make room on its disk; workers resume on their own",
     },
   ]);
 });
 
-test("a pair without a rate is named though others have theirs, and whether one was refused", () => {
+test("a pair without a rate is named though others have theirs, and what was refused", () => {
   const oldest = { pair: "EUR/USD", atMs: NOW - 90_000 };
   const rates = { pairs: 2, newestAtMs: NOW, oldest };
   const what = "the last rate of EUR/USD is 1 min old";

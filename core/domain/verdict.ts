@@ -4,11 +4,12 @@ import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
 import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
-import type { DeadCount, RoleReport, WorkerReport } from "./report.ts";
+import type { PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
 import { eased } from "./verdict-eased.ts";
 import { brokers, gateways, regionsWithoutGateway } from "./verdict-gateways.ts";
+import { letters } from "./verdict-letters.ts";
 
 export interface VerdictLimits {
   /** Rates older than this are not used (SLUICE_RATE_MAX_AGE). */
@@ -25,11 +26,13 @@ const OTHER_LEDGER =
 const MANY_ATTEMPTS = "refunds or charges";
 /** Orders that wait longer are late; as in the alert SluiceQueueLag. */
 const LATE_MS = 5_000;
+/** Attempts in a row that failed, and the time from the first to the last: no passing trouble. */
+const FAILURES = 3;
+const FAILED_FOR_MS = 3_000;
+/** A charge is repeated once a minute or more often: after this, nobody has tried for a while. */
+const FAILED_LATELY_MS = 150_000;
 /** As in the alert SluiceRedisMemory. */
 const FULL_SHARE = 0.8;
-/** A count of dead letters that is older than this says so. */
-const OLD_COUNT_MS = 10_000;
-const UNROUTED = "fulfilment.unrouted";
 const ORDER = Object.keys(FINDINGS) as FindingCode[];
 
 export function verdict(facts: Facts, limits: VerdictLimits): Verdict {
@@ -109,19 +112,19 @@ function remedyOf(refusal: string): { readonly next?: string } {
 function ledgerOf(all: readonly RoleReport[]): Seen[] {
   const without = all.filter((role) => "ledger" in role && role.ledger === "away");
   if (without.length === 0) return [];
-  const named = (some: readonly RoleReport[]) =>
-    and(some.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`));
   const refused = without.flatMap((role) =>
     role.kind === "worker" && role.ledgerRefuses !== undefined ? [role.ledgerRefuses] : [],
   );
   const [word] = refused;
-  if (word === undefined)
-    return [{ code: "ledger_away", what: `the ledger does not answer ${named(without)}` }];
+  if (word === undefined) {
+    const who = without.map(({ id, kind }) => `the ${KIND_WORDS[kind]} ${id}`);
+    return [{ code: "ledger_away", what: `the ledger does not answer ${and(who)}` }];
+  }
   const { why, next } = ledgerRefusal(word);
   return [
     {
       code: "ledger_away",
-      what: `the ledger takes nothing from ${named(without)}: ${why}`,
+      what: `the ledger takes nothing, ${why} (${and(without.map(({ id }) => id))})`,
       affects: "everybody: nothing is recorded or charged; what is on record can be read",
       next: `${next}; workers resume on their own`,
     },
@@ -188,10 +191,21 @@ function isBusyWithItself(facts: Facts): boolean {
 function payments(facts: Facts): Seen[] {
   const all = ofKind(facts, "payments");
   const paused = all.filter(({ breaker }) => breaker !== "closed").map(({ id }) => id);
-  if (paused.length === 0) return [];
-  return [
-    { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
-  ];
+  if (paused.length > 0)
+    return [
+      { code: "payments_paused", what: `charging is paused: the provider fails (${and(paused)})` },
+    ];
+  return all.flatMap(({ id, failing }) => failingProvider(id, failing, facts.atMs));
+}
+
+/** Before the breaker opens: few orders make few attempts. */
+function failingProvider(id: string, failing: PaymentsReport["failing"], atMs: number): Seen[] {
+  if (!failing) return [];
+  const { failures, sinceMs, lastMs, why } = failing;
+  if (failures < FAILURES || lastMs - sinceMs < FAILED_FOR_MS) return [];
+  if (atMs - lastMs > FAILED_LATELY_MS) return [];
+  const what = `the last ${failures} attempts of ${id} at the provider failed: ${why}`;
+  return [{ code: "provider_failing", subject: id, what, sinceMs }];
 }
 
 function workers(facts: Facts): Seen[] {
@@ -239,29 +253,6 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
   ];
 }
 
-function letters({ dead, atMs }: Facts): Seen[] {
-  return dead
-    .filter(({ messages }) => messages > 0)
-    .map((count) => {
-      const { queue, region, messages, sinceMs = null } = count;
-      const unrouted = queue === UNROUTED;
-      const what = unrouted
-        ? `${countWords(messages, "paid part")} without a route in ${region}`
-        : `${countWords(messages, "dead letter")} in ${queue} of ${region}`;
-      return {
-        code: unrouted ? "unrouted_parts" : "dead_letters",
-        subject: `${queue} ${region}`,
-        what: `${what}${countAge(count, atMs)}`,
-        sinceMs,
-      };
-    });
-}
-
-function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
-  if (countedMs === undefined || atMs - countedMs < OLD_COUNT_MS) return "";
-  return `, counted ${ageWords(atMs - countedMs)} ago`;
-}
-
 function routing(facts: Facts): Seen[] {
   const paused = new Set(
     ofKind(facts, "fulfil").flatMap((r) => (r.governor.state === "paused" ? [r.service] : [])),
@@ -269,6 +260,7 @@ function routing(facts: Facts): Seen[] {
   const unread = new Map<string, string[]>();
   const seen: Seen[] = [];
   const unrouted = new Map<string, string[]>();
+  const waiting = new Map(facts.routing.map((r) => [r.service, r.waiting ?? 0]));
   for (const { category, saleId, service } of facts.routing)
     if (service === null) unrouted.set(category, [...(unrouted.get(category) ?? []), saleId]);
     // A paused one has a finding of its own, and starting another would not help.
@@ -285,13 +277,18 @@ function routing(facts: Facts): Seen[] {
     seen.push({
       code: "no_consumer",
       subject: service,
-      what: `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts`,
+      what:
+        `service '${service}' gets ${and(categories.sort())}, and nobody takes its parts` +
+        waitWords(waiting.get(service) ?? 0),
       next:
         "start that service; or 'sluice routes set CATEGORY OTHER', and then " +
         `'sluice routes drain ${service}' for the parts that wait`,
     });
   return seen;
 }
+
+const waitWords = (parts: number) =>
+  parts === 0 ? "" : `: ${countWords(parts, "paid part")} ${parts === 1 ? "waits" : "wait"}`;
 
 const saleWords = (ids: readonly string[]) => `${ids.length === 1 ? "sale" : "sales"} ${and(ids)}`;
 

@@ -28,6 +28,11 @@ export function webhookKey(secret: string): Buffer {
     : Buffer.from(secret);
 }
 
+/** A secret of these bytes, as Standard Webhooks writes it. */
+export function webhookSecretOf(bytes: Buffer): string {
+  return PREFIX + bytes.toString("base64");
+}
+
 /** Whether a text can be a secret: after `whsec_` it must be base64. */
 export function isWebhookSecret(secret: string): boolean {
   if (!secret.startsWith(PREFIX)) return secret !== "";

@@ -26,6 +26,12 @@ const PAYMENTS: readonly Family<PaymentsReport>[] = [
     (r) => one(r.breaker === "closed" ? 0 : 1),
   ),
   family(
+    "gauge",
+    "sluice_provider_failures_in_a_row",
+    "Attempts at the provider that failed since the last one that it served.",
+    (r) => one(r.failing?.failures ?? 0),
+  ),
+  family(
     "histogram",
     "sluice_provider_call_seconds",
     "Duration of one call to the payment provider.",

@@ -107,6 +107,15 @@ export const WORKER: readonly Family<WorkerReport>[] = [
     "Messages in the queues for dead letters and for parts without a route.",
     (r) => (r.dead ?? []).map((d) => [{ queue: d.queue, region: d.region }, d.messages]),
   ),
+  family(
+    "gauge",
+    "sluice_given_up_parts",
+    "Of those in fulfilment.unrouted: parts that a service gave up.",
+    (r) =>
+      (r.dead ?? []).flatMap((d) =>
+        d.givenUp === undefined ? [] : [[{ region: d.region }, d.givenUp]],
+      ),
+  ),
   ...GOVERNOR,
   family("histogram", "sluice_decide_batch_orders", "Orders in one call to Redis.", (r) => r.batch),
   family(

@@ -26,11 +26,12 @@ export function whole(least: number, most: number) {
 }
 
 export function oneOf<const T extends string>(...words: readonly T[]) {
-  return (value: string, variable: string): T => {
+  const read = (value: string, variable: string): T => {
     if (!words.includes(value as T))
       throw new SettingError(`${variable} must be one of ${words.join(", ")}, not '${value}'`);
     return value as T;
   };
+  return Object.assign(read, { words });
 }
 
 /** `off`, or the result of `read`. */

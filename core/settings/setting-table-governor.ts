@@ -10,7 +10,9 @@ const delay = (variable: string, says: string, fallback: Threshold | undefined) 
 export const GOVERNOR_SETTINGS = {
   governorCpu: {
     variable: "SLUICE_GOVERNOR_CPU",
-    says: "CPU used by others, in percent, at which a worker slows down, and at which it pauses",
+    says:
+      "CPU used by others, in percent, at which a worker slows down, and at which it pauses; " +
+      "off: it makes no room for other programs",
     fallback: { slow: 85, pause: 97 } as Threshold | undefined,
     read: threshold(whole(1, 100)),
   },

@@ -28,7 +28,8 @@ export interface Setting<T> {
   readonly says: string;
   readonly secret?: boolean;
   readonly fallback: T;
-  readonly read: (text: string, variable: string) => T;
+  /** `words`: the only values there are. */
+  readonly read: ((text: string, variable: string) => T) & { readonly words?: readonly string[] };
 }
 
 export const SETTINGS = {

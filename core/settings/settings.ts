@@ -76,15 +76,24 @@ export function settingVariables(): string[] {
   return Object.values(SETTINGS).map(({ variable }) => variable);
 }
 
-/** Every setting as [variable, value, purpose], secrets masked, for `sluice config`. */
-export function describeSettings(
-  settings: Settings,
-): { variable: string; value: string; says: string }[] {
+export interface Described {
+  readonly name: keyof Settings;
+  readonly variable: string;
+  readonly value: string;
+  readonly says: string;
+  /** The only values it may have. */
+  readonly words: readonly string[] | undefined;
+}
+
+/** Every setting with its value and purpose, secrets masked. */
+export function describeSettings(settings: Settings): Described[] {
   return (Object.entries(SETTINGS) as [keyof Settings, Setting<unknown>][]).map(
-    ([name, { variable, says, secret }]) => {
+    ([name, { variable, says, secret, read }]) => {
       const value = settings[name];
       const shown = textOf(value, name.endsWith("Ms"));
-      return { variable, says, value: secret && shown !== "" ? masked(name, value) : shown };
+      const { words } = read;
+      const text = secret && shown !== "" ? masked(name, value) : shown;
+      return { name, variable, says, words, value: text };
     },
   );
 }

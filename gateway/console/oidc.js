@@ -21,7 +21,11 @@ async function endpointsOf({ issuer }) {
 
 async function json(asked, whom) {
   const answer = await asked.catch(() => undefined);
-  if (!answer) throw new Error(`${new URL(whom).host} does not answer this page`);
+  if (!answer)
+    throw new Error(
+      `${new URL(whom).host} does not answer: it is away, or does not allow ${location.origin} ` +
+        "as a web origin",
+    );
   const value = await answer.json().catch(() => ({}));
   if (answer.ok) return value;
   throw new Error(
@@ -35,7 +39,7 @@ export async function begin(oidc) {
   const { authorization_endpoint: at } = await endpointsOf(oidc);
   const [verifier, state] = [random(), random()];
   const back = location.pathname + location.search;
-  sessionStorage.setItem(KEY, JSON.stringify({ verifier, state, back }));
+  sessionStorage.setItem(KEY, JSON.stringify({ verifier, state, back, at }));
   const query = new URLSearchParams({
     response_type: "code",
     client_id: oidc.clientId,
@@ -52,13 +56,17 @@ export async function begin(oidc) {
 export async function finish() {
   const query = new URLSearchParams(location.search);
   if (!query.has("state") || !(query.has("code") || query.has("error"))) return undefined;
-  const { verifier, state, back = "/console" } = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
+  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "{}");
+  const { verifier, state, back = "/console", at } = kept;
   sessionStorage.removeItem(KEY);
   // Neither the code nor the state stays in the address.
   go(back, { replace: true });
   if (state === undefined || query.get("state") !== state)
     throw new Error("this sign-in did not begin in this tab");
-  if (query.has("error")) throw new Error(query.get("error_description") ?? query.get("error"));
+  if (query.has("error")) {
+    const why = query.get("error_description") ?? query.get("error").replaceAll("_", " ");
+    throw new Error(`${new URL(at).host} did not sign you in: ${why}`);
+  }
   const oidc = await oidcOf();
   if (!oidc) throw new Error("the gateway does not answer");
   return tokenFor(oidc, query.get("code"), verifier);

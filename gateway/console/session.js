@@ -39,14 +39,22 @@ export async function call(method, path, body, ref, left) {
   }
 }
 
+/** A token as people copy it: out of a header, or out of JSON. */
+const bare = (pasted) =>
+  pasted
+    .trim()
+    .replace(/^Bearer\s+/i, "")
+    .replace(/^"(.*)"$/, "$1");
+
+/** The header of the token goes without saying; a claim that is wrong does not. */
 function wordsOf({ title, detail, field }, status) {
   const said = [title, detail].filter(Boolean).join(": ") || `HTTP ${status}`;
-  return field && status !== 401 && !said.includes(field) ? `${said} (${field})` : said;
+  return field && field !== "Authorization" && !said.includes(field) ? `${said} (${field})` : said;
 }
 
 /** Signs in with a token, or with the one kept for this tab. */
 export async function signIn(token) {
-  if (token) sessionStorage.setItem(KEY, token.trim());
+  if (token) sessionStorage.setItem(KEY, bare(token));
   const tried = tokenNow();
   if (!tried) return;
   const { why, waits } = session.get();

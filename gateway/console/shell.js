@@ -57,11 +57,13 @@ function Link({ path, title, here, known }) {
     }</a>`;
 }
 
-/** Parts without a route are no failures; the page of the routes has them. */
+/** Parts that wait for a route are no failures; the page of the routes has them. */
 const lettersOf = (dead) =>
   (dead ?? [])
-    .filter(({ queue }) => queue !== "fulfilment.unrouted")
-    .reduce((sum, { messages }) => sum + messages, 0);
+    .map(({ queue, messages, givenUp = 0 }) =>
+      queue === "fulfilment.unrouted" ? givenUp : messages,
+    )
+    .reduce((sum, n) => sum + n, 0);
 
 const LEVELS = { up: "ok", blocked: "trouble", away: "trouble" };
 

@@ -1,4 +1,4 @@
-// The sign-in by a token.
+// The sign-in: at the issuer where there is one, or by a token.
 
 import { Mark } from "./mark.js";
 import { begin, oidcOf } from "./oidc.js";
@@ -28,8 +28,16 @@ export function SignIn({ why, busy, waits }) {
   return html`<main class="sign-in">
     <form id="sign-in" onSubmit=${enter}>
       <h1><${Mark} />Sluice console</h1>
-      <p>Sign in with a token that has the scope <code>viewer</code> or <code>operator</code>.</p>
-      <${Field} label="Token" hint="./sluice token --user NAME --scope operator">
+      ${
+        oidc
+          ? html`<p>Your account needs the scope <code>viewer</code> or <code>operator</code>.</p>
+            <button type="button" id="oidc" class="primary" onClick=${leave}>
+              Sign in at ${new URL(oidc.issuer).host}</button>
+            <p class="or">or</p>`
+          : html`<p>Sign in with a token that has the scope <code>viewer</code> or${" "}
+            <code>operator</code>.</p>`
+      }
+      <${Field} label="Token" hint=${oidc ? "" : "./sluice token --user NAME --scope operator"}>
         <input id="token" type="password" ref=${token} autocomplete="off" spellcheck=${false}
           required />
       </${Field}>
@@ -37,12 +45,7 @@ export function SignIn({ why, busy, waits }) {
         waits ? `${why}. Trying again every few seconds.` : why
       }</p>
       <button class=${oidc ? "" : "primary"} disabled=${busy && !waits}>
-        ${busy && !waits ? "Signing in…" : "Sign in"}</button>
-      ${
-        oidc &&
-        html`<button type="button" id="oidc" class="primary" onClick=${leave}>
-        Sign in at ${new URL(oidc.issuer).host}</button>`
-      }
+        ${busy && !waits ? "Signing in…" : oidc ? "Sign in with the token" : "Sign in"}</button>
     </form>
   </main>`;
 }

@@ -27,7 +27,7 @@ import { addOrderReads } from "./read-orders.ts";
 import { addRateReads } from "./read-rates.ts";
 import { addSaleReads } from "./read-sales.ts";
 import { addSkip } from "./skip-http.ts";
-import { addStart } from "./start-page.ts";
+import { addStart, notFoundAnswer } from "./start-page.ts";
 import { addWebhook } from "./webhook.ts";
 
 export function createApp(parts: AppParts): App {
@@ -46,7 +46,7 @@ export function createApp(parts: AppParts): App {
   });
   refuseOtherMethods(app, calls, parts);
   app.route("/", calls);
-  app.notFound(() => problem("not_found").response());
+  app.notFound(notFoundAnswer(parts.shop !== undefined));
   app.onError((error, c) => {
     if (error instanceof Refused) return parts.orders.intake.refuse(error.problem).response();
     parts.failures.note({ method: c.req.method, path: c.req.path, error: error.message });

@@ -32,6 +32,13 @@ const UNASKED: Json = {
   items: { type: "string" },
   description: "Regions whose broker did not answer; absent: none",
 };
+const WAITING: Json = {
+  ...list(
+    object({ region: { type: "string" }, messages: { type: "integer" } }, ["region", "messages"]),
+  ),
+  description:
+    "Without a filter: what else is in `fulfilment.unrouted`, waiting for a route; absent: nothing",
+};
 const DEALT: Json = {
   type: "object",
   properties: {
@@ -170,12 +177,12 @@ export function operatorPaths(
     ),
     "/v1/admin/dead": {
       get: {
-        summary: "List dead letters and unrouted parts",
+        summary: "List dead letters, with the parts that a service gave up",
         parameters: queryParameters(LETTERS_QUERY),
         responses: {
           200: ok(
             "The letters, oldest first in each queue",
-            object({ letters: list(LETTER), unasked: UNASKED }, ["letters"]),
+            object({ letters: list(LETTER), waiting: WAITING, unasked: UNASKED }, ["letters"]),
           ),
           ...refusals(401, 403, 422, 503),
         },

@@ -145,4 +145,3 @@ export function eventsOf(
 ): readonly OrderEvent[] {
   return [{ atMs: first.atMs, event: first.state, detail: "" }, ...events];
 }
-

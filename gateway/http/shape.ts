@@ -2,7 +2,7 @@
 // describes it in OpenAPI (openapi-shapes.ts). Order intake has a parser of its own
 // (gateway/intake/check-order.ts).
 import * as v from "valibot";
-import { NAME_PATTERN } from "../../core/domain/order.ts";
+import { NAME_PATTERN, NAME_RULE } from "../../core/domain/order.ts";
 import { UUID_V7 } from "../../core/domain/order-id.ts";
 import { timeIn } from "../../core/domain/time-in.ts";
 import { MAX_SUBJECT_BYTES, nameOfUser, USER_RULE } from "../../core/domain/user-name.ts";
@@ -29,6 +29,17 @@ export function readOrProblem<S extends Shape>(
   // With the first flaw alone, a body of flaws costs no more than any other.
   const result = v.safeParse(shape, value, { abortEarly: true });
   return result.success ? { read: result.output } : { problem: problemOf(result.issues[0]) };
+}
+
+/** All flaws, each once. For files of operators; a request gets the first only. */
+export function flawsOf(shape: Shape, value: unknown): Problem[] {
+  const flaws = new Map<string, Problem>();
+  for (const issue of v.safeParse(shape, value).issues ?? []) {
+    const flaw = problemOf(issue);
+    const key = flaw.field ?? "";
+    if (!flaws.has(key)) flaws.set(key, flaw);
+  }
+  return [...flaws.values()];
 }
 
 /** The message of a rule: what `problemOf` makes of it. */
@@ -70,7 +81,7 @@ export function list<S extends Shape>(item: S, least: number, most: number, desc
   );
 }
 
-export const name = (description?: string) => matching(NAME_PATTERN, undefined, description);
+export const name = (description?: string) => matching(NAME_PATTERN, NAME_RULE, description);
 
 export const matching = (pattern: RegExp, rule?: string, description?: string) =>
   v.pipe(

@@ -50,3 +50,24 @@ test("other paths are still not found, and other methods not allowed", async () 
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
   expect((await fetch(`${gateway.url}/`, { method: "HEAD" })).status).toBe(200);
 });
+
+test("a browser at an address that is none is led on; a call gets the problem", async () => {
+  const { gateway } = await start({ shop: true });
+  const at = (path: string, accept: string) =>
+    fetch(`${gateway.url}${path}`, { headers: { accept } });
+  const page = await at("/consle", BROWSER);
+  expect([page.status, page.headers.get("content-type")]).toEqual([
+    404,
+    "text/html; charset=utf-8",
+  ]);
+  expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+  expect(await page.text()).toContain('href="/console"');
+  for (const [path, accept] of [
+    ["/consle", "*/*"],
+    ["/v1/nothing", BROWSER],
+  ] as const) {
+    const answer = await at(path, accept);
+    expect([path, answer.status]).toEqual([path, 404]);
+    expect(await answer.json()).toMatchObject({ code: "not_found" });
+  }
+});

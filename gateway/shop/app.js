@@ -107,20 +107,20 @@ async function chooseSale() {
   const chosen = asked ?? by("open")[0] ?? by("upcoming").at(-1) ?? by("closed")[0];
   if (!chosen) throw NO_SALE;
   shop.sale = await sluice.sale(chosen.id, { deadlineMs: READ_MS });
-  const others = sales.filter(({ status }) => status !== "closed");
+  showSales(sales);
+}
+
+/** The sales to choose from; new ones appear while the page is open. */
+function showSales(sales) {
+  const { id: now } = shop.sale;
+  const others = sales.filter(({ id, status }) => status !== "closed" || id === now);
   $("#sales").hidden = others.length < 2;
-  show($("#sales"), others, () =>
-    others.map(({ id, name }) =>
-      el(
-        "a",
-        {
-          href: `#${encodeURIComponent(id)}`,
-          "aria-current": id === chosen.id ? "page" : undefined,
-        },
-        name,
-      ),
+  show($("#sale"), others, () =>
+    others.map(({ id, name, status }) =>
+      el("option", { value: id }, status === "upcoming" ? `${name} (soon)` : name),
     ),
   );
+  $("#sale").value = now;
 }
 
 /** The id after the #; an address that was cut off has none. */
@@ -135,6 +135,8 @@ function ofAddress() {
 async function readSale() {
   shop.sale = await sluice.sale(shop.sale.id, { deadlineMs: READ_MS });
   changed();
+  const { sales } = await sluice.sales({}, { deadlineMs: READ_MS });
+  showSales(sales);
 }
 
 async function readRates(deadlineMs = READ_MS) {
@@ -234,6 +236,9 @@ function announce(text) {
   setTimeout(() => line.remove(), NEWS_MS);
 }
 
+$("#sale").addEventListener("change", ({ target }) => {
+  location.hash = encodeURIComponent(target.value);
+});
 $("#currency").addEventListener("change", ({ target }) => {
   shop.currency = target.value;
   cart.most = undefined;

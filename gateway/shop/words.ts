@@ -25,7 +25,7 @@ const WAITING: Readonly<Record<WaitsFor, string>> = {
   number: "It waits for an earlier order of yours.",
   rate: "It waits a moment for an exchange rate.",
   number_or_rate: "It waits for an earlier order of yours, or for an exchange rate.",
-  earlier_charge: "It is yours. It is paid after an earlier order of yours.",
+  earlier_charge: "It is reserved for you, and is paid after an earlier order of yours.",
 };
 
 export function wordsFor(status: OrderState, facts: Facts = {}): Words {

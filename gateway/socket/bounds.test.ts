@@ -74,22 +74,6 @@ test("a frame full of mistakes has one answer", async () => {
   expect(socket.waiting).toEqual(["error"]);
 });
 
-test("what is wrong in a follow is named by its place", async () => {
-  const t = await start();
-  const socket = await opened(t.gateway.url, "ann");
-  const good = { id: Bun.randomUUIDv7() };
-  for (const [orders, field] of [
-    [[good, { id: "garbage" }], "orders[1].id"],
-    [[{ ...good, after: -2 }], "orders[0].after"],
-    [[good, good, { ...good, since: 1 }], "orders[2].since"],
-    [["garbage"], "orders[0]"],
-    [[], "orders"],
-  ] as const) {
-    socket.send({ type: "follow", orders });
-    expect((await socket.next("error")).problem).toMatchObject({ field });
-  }
-});
-
 test("orders followed are bounded by user, and others have their own", async () => {
   const t = await start({ limits: { followedPerUser: 3 } });
   const follow = (count: number) => ({

@@ -1,4 +1,5 @@
 // The second opinion at the end of a demo: the independent checker's, where Go is installed.
+import { countWords } from "../../core/domain/finding-words.ts";
 import { type CheckReport, checkHistory, NoChecker } from "../checker/run.ts";
 import type { Paint } from "../verify/report.ts";
 
@@ -19,14 +20,15 @@ export function opinionLines(opinion: Opinion, { good, bad, faint }: Paint): str
   const { users, items, orders, calls, unknown, violations, findings, undecided } = opinion;
   const count = (n: number) => n.toLocaleString("en");
   const judged =
-    `${count(calls)} calls (${count(unknown)} unknown) of ${count(users)} users, ` +
-    `${count(orders)} orders, ${count(items)} items`;
+    `${countWords(calls, "call")} (${count(unknown)} unknown) of ${countWords(users, "user")}, ` +
+    `${countWords(orders, "order")}, ${countWords(items, "item")}`;
   if (violations === 0) {
     const left = Object.entries(undecided).map(([why, n]) => `  … ${count(n)} ${why}`);
     return [`  ${good("✓")} the clients' history alone shows the same: ${judged}`, ...left];
   }
   return [
-    `  ${bad("✗")} the clients' history alone shows ${count(violations)} violations: ${judged}`,
+    `  ${bad("✗")} the clients' history alone shows ` +
+      `${countWords(violations, "violation")}: ${judged}`,
     ...findings.flatMap(({ invariant, what, who, events = [] }) => [
       `         ${bad(`${invariant} ${what}`)}: ${who}`,
       ...events.map((event) => faint(`           ${event.slice(0, 200)}`)),

@@ -1,5 +1,7 @@
 // The demo's report: one screen of text, and the same as a JSON object.
+
 import { minorDigits } from "../../core/domain/currency.ts";
+import { countWords } from "../../core/domain/finding-words.ts";
 import { judgedLine } from "../protocol/judged.ts";
 import { invariantLines, knownLines, type Paint } from "../verify/report.ts";
 import type { Verdict } from "../verify/verify.ts";
@@ -23,20 +25,20 @@ export function demoLines(
     pass: colours.good(
       `  ✓ 0 violations: every order processed once and in order, no unit sold twice`,
     ),
-    violations: colours.bad(`  ✗ ${number(violations)} violations`),
+    violations: colours.bad(`  ✗ ${countWords(violations, "violation")}`),
     inconclusive: colours.bad("  … inconclusive: not everything was decided in time"),
   };
   return [
     "",
-    `  ${number(counts.orders)} orders by HTTP and WebSocket for ${plan.sale.items.length} ` +
-      `items, in two regions, seed ${seed}`,
+    `  ${countWords(counts.orders, "order")} by HTTP and WebSocket for ` +
+      `${countWords(plan.sale.items.length, "item")}, in two regions, seed ${seed}`,
     `  ${number(counts.duplicates)} sent again, some altered; ${killed} killed halfway`,
     "",
     row("answered", answers.join(", ")),
-    row("accepted", `${number(counts.accepted)} orders in ${rushSeconds.toFixed(1)} s`),
+    row("accepted", `${countWords(counts.accepted, "order")} in ${rushSeconds.toFixed(1)} s`),
     row(
       "in the ledger",
-      `${number(counts.ledgered)} orders within ${seconds.toFixed(1)} s: ` +
+      `${countWords(counts.ledgered, "order")} within ${seconds.toFixed(1)} s: ` +
         `${number(counts.ledgered / seconds)} a second`,
     ),
     row("outcomes", states.join(", ")),
@@ -48,7 +50,7 @@ export function demoLines(
     ),
     row(
       "charges",
-      `${number(counts.retries)} retries, ${number(counts.refunded)} refunded, ` +
+      `${countWords(counts.retries, "retry", "retries")}, ${number(counts.refunded)} refunded, ` +
         `${number(counts.deadLettered)} dead-lettered`,
     ),
     row(

@@ -1,4 +1,5 @@
 // What the specification makes of a journal.
+import { countWords } from "../../core/domain/finding-words.ts";
 
 export interface Judged {
   /** Entries that are allowed. */
@@ -12,8 +13,7 @@ export interface Judged {
 
 /** For people. */
 export function judgedLine({ entries, orders, units, flaw }: Judged): string {
-  const count = (n: number) => n.toLocaleString("en");
-  const judged = `${count(entries)} entries of ${count(orders)} orders`;
+  const judged = `${countWords(entries, "entry", "entries")} of ${countWords(orders, "order")}`;
   if (flaw !== undefined) return `not allowed after ${judged}: ${flaw}`;
   const left = units ? "" : "; not judged after a rebuild: whether there were units";
   return `the specification allows the journal: ${judged}${left}`;

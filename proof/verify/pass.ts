@@ -1,5 +1,6 @@
 // One pass over a slice of users, which reads the clients' history and the ledger's journal once
 // each.
+import { countWords } from "../../core/domain/finding-words.ts";
 import type { LedgerAudit } from "../../ledger/audit.ts";
 import { type HistoryLine, readHistory } from "../history.ts";
 import { entriesByTime } from "./by-time.ts";
@@ -92,12 +93,12 @@ export class Pass {
   settleMissing(): void {
     const { look, findings } = this.options;
     if (!look.atRest && this.counts.missing > 0)
-      findings.waiting(`${this.counts.missing} accepted orders not yet in the ledger`);
+      findings.waiting(`accepted orders not yet in the ledger: ${this.counts.missing}`);
     else
       for (const key of this.missing)
         findings.violation("I1", "an accepted order is not in the ledger", key);
     if (this.counts.parked > 0)
-      findings.waiting(`${this.counts.parked} orders parked in the ledger`);
+      findings.waiting(`${countWords(this.counts.parked, "order")} parked in the ledger`);
   }
 
   private async hear(evidence: Evidence): Promise<Witness> {

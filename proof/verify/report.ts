@@ -1,4 +1,5 @@
 // The verdict as text: a line per invariant, then the violations with examples.
+import { countWords } from "../../core/domain/finding-words.ts";
 import { plain } from "../../core/domain/plain.ts";
 import { INVARIANTS, type Invariant, type Reach } from "./findings.ts";
 import type { Verdict } from "./verify.ts";
@@ -38,7 +39,7 @@ export function invariantLines(
 /** Findings that are not violations. */
 export function knownLines({ known }: Verdict, { faint }: Paint): string[] {
   return known.flatMap(({ what, count, examples }) => [
-    `  ! ${count.toLocaleString("en")} ${what}`,
+    `  ! ${what} (${count.toLocaleString("en")})`,
     ...examples.map((example) => faint(`           ${plain(example.slice(0, 200))}`)),
   ]);
 }
@@ -56,7 +57,7 @@ export function verdictLines(verdict: Verdict, colours: Paint): string[] {
   lines.push("", `  ledger: ${states.length === 0 ? "no orders" : states.join(", ")}`);
   const words = {
     pass: passed(verdict, colours),
-    violations: colours.bad(`${counts.violations.toLocaleString("en")} violations`),
+    violations: colours.bad(countWords(counts.violations, "violation")),
     inconclusive: "inconclusive: not everything has been decided yet",
   };
   return [...lines, `  ${words[result]}`];

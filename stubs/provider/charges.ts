@@ -13,6 +13,7 @@ interface ChargeBody {
 }
 
 const RETRY_AFTER_S = "1";
+const KEY_FORM = "user/order/generation/attempt, where the order is a UUID: ann/01a2…/1/1";
 
 export class Charges {
   forgiving = false;
@@ -34,8 +35,8 @@ export class Charges {
     const key = request.headers.get("idempotency-key") ?? "";
     const body = (await request.json()) as ChargeBody;
     const attempt = parseChargeKey(key)?.attempt;
-    if (attempt === undefined || !(body.amount > 0))
-      return failed(400, "an Idempotency-Key and a positive amount are required");
+    if (attempt === undefined) return failed(400, `the Idempotency-Key must be ${KEY_FORM}`);
+    if (!(body.amount > 0)) return failed(400, "the amount must be positive");
     const known = this.desk.book.charges.get(key);
     if (known)
       return known.amount === body.amount && known.currency === body.currency

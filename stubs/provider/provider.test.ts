@@ -1,13 +1,18 @@
 import { afterEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { HttpProvider } from "../../consumers/payments/provider-client.ts";
 import { type ChargeRequest, chargeKey, type RefundRequest } from "../../core/domain/charge.ts";
 import { checkWebhook, webhookKey } from "../../core/domain/webhook-signature.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
+import { freePort } from "../../services/ports.ts";
+import { outputOf } from "../../test/output-of.ts";
 import { testDir } from "../../test/services.ts";
 import { BEHAVIOURS, coin, type Misbehaviour, parseShares } from "./behaviour.ts";
 import type { Charge } from "./book.ts";
 import { type ProviderOptions, startProvider } from "./server.ts";
 
+const ROOT = join(import.meta.dir, "../..");
 const SEED = 7;
 const PATIENCE_MS = 2_000;
 const TIMEOUT_MS = 60_000;
@@ -239,6 +244,51 @@ test("a restart keeps the record, and pending charges still settle", async () =>
   expect([...again.book.charges.values()].map(({ key }) => key)).toEqual(before.map((c) => c.key));
   const [late, back] = requests.map(({ key }) => again.book.charges.get(key) as Charge);
   while (late?.status !== "captured" || back?.refund !== "refunded") await Bun.sleep(5);
+});
+
+test(
+  "the contract in docs/howto/payment-provider.md can be tried as it is written",
+  async () => {
+    const page = readFileSync(join(ROOT, "docs/howto/payment-provider.md"), "utf8");
+    const [, block = ""] = /^## Try the contract$[\s\S]*?^```sh\n([\s\S]*?)^```$/m.exec(page) ?? [];
+    const port = String(await freePort());
+    const script = block
+      .replaceAll("./sluice ", '"$BUN" cli/cli.ts ')
+      .replaceAll("8090", port)
+      .replaceAll("curl -s ", "curl -s --fail-with-body -w '\\n' ");
+    // A call that fails ends the stub too.
+    const strict = "set -eu\ntrap 'kill $! 2>/dev/null || true' EXIT";
+    const env = { ...process.env, SLUICE_DATA: testDir("contract"), BUN: process.execPath };
+    const { out, err, code } = await outputOf(["bash", "-c", `${strict}\n${script}\nwait`], {
+      ...{ cwd: ROOT, env },
+    });
+    expect({ code, out, err }).toMatchObject({ code: 0 });
+    const answers = out.trim().split("\n");
+    expect(answers.map((answer) => (JSON.parse(answer) as { status: string }).status)).toEqual([
+      ...["captured", "captured", "refunded"],
+    ]);
+    await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+  },
+  TIMEOUT_MS,
+);
+
+test("a key of another form is refused by the name of its form", async () => {
+  const { stub } = await start();
+  const charge = async (key: string, amount: number) => {
+    const response = await fetch(`${stub.url}/v1/charges`, {
+      method: "POST",
+      headers: { "idempotency-key": key, "content-type": "application/json" },
+      body: JSON.stringify({ order: "o1", amount, currency: "EUR", payment: "tok" }),
+    });
+    return [response.status, ((await response.json()) as { reason?: string }).reason];
+  };
+  const form =
+    "the Idempotency-Key must be user/order/generation/attempt, where the order is a UUID";
+  for (const key of ["", "ann/o1/1/1"])
+    expect(await charge(key, 1)).toEqual([400, `${form}: ann/01a2…/1/1`]);
+  const key = `ann/${Bun.randomUUIDv7()}/1/1`;
+  expect(await charge(key, 0)).toEqual([400, "the amount must be positive"]);
+  expect(await charge(key, 1)).toEqual([200, undefined]);
 });
 
 test("shares name behaviours and add up to at most one", () => {

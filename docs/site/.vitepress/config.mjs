@@ -37,6 +37,12 @@ function mapLinks(md) {
   });
 }
 
+/** The sign of the product, as in the console. */
+const ICON =
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 28 28" fill="none" stroke="#0a6570" ` +
+  `stroke-width="2.4" stroke-linecap="round"><path d="M3 4v20M25 4v20M8 4v9M14 4v6M20 4v9"/>` +
+  `<path d="M3 19c4-3 7 3 11 0s7-3 11 0"/></svg>`;
+
 /** The anchors of GitHub, which the pages' links use. */
 const slugify = (heading) =>
   heading
@@ -48,6 +54,7 @@ const slugify = (heading) =>
 export default {
   title: "Sluice",
   description: "Processes the orders of a flash sale, each exactly once",
+  head: [["link", { rel: "icon", href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   srcDir: "../..",
   outDir: OUT,
   cacheDir: join(ROOT, ".sluice/site/cache"),
@@ -58,6 +65,11 @@ export default {
   themeConfig: {
     sidebar,
     outline: [2, 3],
+    nav: [
+      { text: "Tutorial", link: "/docs/tutorial/first-sale.md" },
+      { text: "All pages", link: "/docs/README.md" },
+      { text: "Glossary", link: "/docs/glossary.md" },
+    ],
     search: { provider: "local" },
   },
   buildEnd() {

@@ -1,9 +1,15 @@
 // The pages of the site by kind: learn, do, look up, understand. docs/README.md is the same list
-// with a word about each. test/site.test.ts checks that no page of docs/ is missing. Guides are
-// those that are there, each under its heading.
+// with a word about each, in the same order. test/site.test.ts checks that no page of docs/ is
+// missing. Guides, decisions and measurements are those that are there, each under its heading.
 import { readdirSync, readFileSync } from "node:fs";
 
-const GUIDES = new URL("../../howto/", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
+/** What connects to Sluice; every other guide is about running it. */
+const CONNECT = ["browser-shop", "mobile", "payment-provider", "warehouse", "identity-provider"];
+const RUN = [
+  ...["compose", "kubernetes", "postgres", "capacity", "sale-day", "upgrade", "restore"],
+  "lost-region",
+];
 const page = (text, path) => ({ text, link: path === "README.md" ? "/" : `/${path}` });
 const group = (text, pages, collapsed = false) => ({
   text,
@@ -20,17 +26,22 @@ export const sidebar = [
     ["A first sale", "docs/tutorial/first-sale.md"],
     ["What the demo shows", "docs/tutorial/demo.md"],
   ]),
-  group("How to", guides()),
+  group("How to: connect", guides(CONNECT)),
+  group("How to: run", [
+    ...guides(RUN),
+    ["systemd, TLS and monitoring", "deploy/README.md"],
+    ...guides(others()),
+  ]),
   group("Reference", [
     ["Operations", "docs/operations.md"],
-    ["HTTP", "docs/http.md"],
+    ["The HTTP API", "docs/http.md"],
     ["Calls over HTTP", "docs/reference/calls.md"],
-    ["WebSocket", "docs/websocket.md"],
+    ["The WebSocket protocol", "docs/websocket.md"],
     ["Frames and messages", "docs/reference/frames.md"],
     ["Settings", "docs/reference/settings.md"],
     ["The command line", "docs/reference/cli.md"],
     ["The console", "docs/console.md"],
-    ["What the console asks", "docs/console-api.md"],
+    ["What the console reads", "docs/console-api.md"],
     ["Metrics and alerts", "docs/reference/metrics.md"],
     ["Tokens", "docs/auth.md"],
     ["Security", "docs/security.md"],
@@ -46,16 +57,21 @@ export const sidebar = [
   group("Explanation", [
     ["Architecture", "docs/architecture.md"],
     ["Guarantees", "docs/guarantees.md"],
-    ["Decisions", "docs/decisions/README.md"],
     ["Performance", "docs/performance.md"],
     ["Faults", "docs/faults.md"],
     ["Faults under load", "docs/chaos.md"],
     ["The simulator", "docs/simulator.md"],
-    ["What clients saw", "docs/history.md"],
+    ["The clients' history", "docs/history.md"],
     ["The protocol", "docs/protocol/README.md"],
     ["Journals of real runs", "docs/protocol/journals.md"],
     ["Walks on the real stores", "docs/protocol/traces.md"],
   ]),
+  group(
+    "Decisions",
+    [["All decisions", "docs/decisions/README.md"], ...pagesOf("docs/decisions", /^\d/)],
+    true,
+  ),
+  group("Measurements", pagesOf("bench/results"), true),
   group("Project", [
     ["Contributing", "CONTRIBUTING.md"],
     ["Changelog", "CHANGELOG.md"],
@@ -63,10 +79,24 @@ export const sidebar = [
   ]),
 ];
 
-function guides() {
-  const files = readdirSync(GUIDES).filter((file) => file.endsWith(".md"));
-  return files.sort().map((file) => {
-    const [, title = file] = /^# (.+)$/m.exec(readFileSync(new URL(file, GUIDES), "utf8")) ?? [];
-    return [title, `docs/howto/${file}`];
-  });
+function guides(names) {
+  return names.map((name) => titled(`docs/howto/${name}.md`));
+}
+
+function others() {
+  const here = readdirSync(new URL("docs/howto/", ROOT)).map((file) => file.replace(/\.md$/, ""));
+  return here.filter((name) => ![...CONNECT, ...RUN].includes(name)).sort();
+}
+
+function pagesOf(folder, which = /./) {
+  const files = readdirSync(new URL(`${folder}/`, ROOT)).sort();
+  return files
+    .filter((file) => file.endsWith(".md") && file !== "README.md" && which.test(file))
+    .map((file) => titled(`${folder}/${file}`));
+}
+
+/** A page under its own heading. */
+function titled(path) {
+  const [, title = path] = /^# (.+)$/m.exec(readFileSync(new URL(path, ROOT), "utf8")) ?? [];
+  return [title.replaceAll("`", ""), path];
 }

@@ -20,6 +20,7 @@ const TOGETHER = {
   no_route: "categories on sale have no route",
   no_consumer: "services have no running process",
   dead_letters: "queues hold dead letters",
+  given_up_parts: "regions hold paid parts that a service gave up",
   unrouted_parts: "regions hold paid parts without a route",
   shedding: "gateways hold orders back",
   gateway_closed: "gateways are closed",
@@ -55,7 +56,7 @@ const LEVELS = { trouble: "Trouble", warning: "Warning", notice: "Notice" };
 
 /** The page of the console where something can be done about it. */
 const PAGES = {
-  ...{ dead_letters: "dead", money_owed: "dead", no_sale: "sales" },
+  ...{ dead_letters: "dead", given_up_parts: "dead", money_owed: "dead", no_sale: "sales" },
   ...{
     all_paused: "workers",
     worker_paused: "workers",

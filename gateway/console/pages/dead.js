@@ -29,7 +29,7 @@ export function DeadPage({ query, known, me }) {
   const [shown, show] = useState();
   const actions = html`<label>Queue
       <select id="dead-queue" onChange=${(e) => go(address("dead", { queue: e.target.value }))}>
-        <option value="" selected=${queue === ""}>orders and payments</option>
+        <option value="" selected=${queue === ""}>all that failed</option>
         ${["orders.dead", "payments.dead", UNROUTED].map(
           (q) => html`<option selected=${q === queue}>${q}</option>`,
         )}
@@ -73,6 +73,15 @@ function useEachChange({ value, why }, again) {
 const Counts = ({ known }) =>
   html`<${Panel} id="dead-counts" title="In the queues" known=${known} view=${InQueues} />`;
 
+/** Workers count every few seconds; while a region's broker is away, nobody counts there. */
+const OLD_MS = 60_000;
+const isOld = ({ atMs }) => typeof atMs === "number" && Date.now() - atMs > OLD_MS;
+
+const Counted = (d) =>
+  isOld(d)
+    ? html`${count(d.messages)} <small class="unknown">as of <${Ago} ms=${d.atMs} /></small>`
+    : count(d.messages);
+
 function InQueues({ value }) {
   const columns = [
     {
@@ -80,12 +89,14 @@ function InQueues({ value }) {
       cell: (d) => html`<a href=${address("dead", { queue: d.queue })}>${d.queue}</a>`,
     },
     { head: "Region", cell: (d) => d.region },
-    { head: "Letters", num: true, cell: (d) => count(d.messages) },
+    { head: "Letters", num: true, cell: Counted },
     {
       head: "Not empty for",
       cell: (d) =>
         d.messages === 0
-          ? "empty"
+          ? isOld(d)
+            ? "unknown"
+            : "empty"
           : html`<${Ago}
         ms=${d.sinceMs ?? undefined} suffix="" />`,
     },
@@ -97,10 +108,24 @@ function InQueues({ value }) {
 const Silent = ({ regions }) => html`<p class="unknown">
   ${list(regions)} did not answer: letters there are not listed.</p>`;
 
-function Groups({ value: { letters, unasked = [] }, queue, reason, me, show, again }) {
-  const silent = unasked.length > 0 && html`<${Silent} regions=${unasked} />`;
+const Waiting = ({ region, messages }) => html`<p class="unknown">
+  ${count(messages)} more in <a href=${address("dead", { queue: UNROUTED })}>${UNROUTED}</a> of
+  ${" "}${region}: they wait for a <a href=${address("rates-and-routes")}>route</a>.</p>`;
+
+function Groups({
+  value: { letters, unasked = [], waiting = [] },
+  queue,
+  reason,
+  me,
+  show,
+  again,
+}) {
+  const besides =
+    unasked.length + waiting.length > 0 &&
+    html`${unasked.length > 0 && html`<${Silent} regions=${unasked} />`}
+      ${waiting.map((w) => html`<${Waiting} ...${w} />`)}`;
   const groups = groupsOf(letters);
-  if (groups.length === 0) return silent || html`<p class="empty">No dead letters here.</p>`;
+  if (groups.length === 0) return besides || html`<p class="empty">No dead letters here.</p>`;
   const columns = [
     { head: "Queue", cell: (g) => g.queue },
     {
@@ -115,7 +140,7 @@ function Groups({ value: { letters, unasked = [] }, queue, reason, me, show, aga
   ];
   const chosen =
     groups.find((g) => g.key === reason) ?? (groups.length === 1 ? groups[0] : undefined);
-  return html`${silent}<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
+  return html`${besides}<${Table} label="Dead letters by reason" columns=${columns} rows=${groups}
       keyOf=${(g) => g.key} rowClass=${(g) => (g === chosen ? "chosen" : "")} />
     ${
       letters.length >= MOST &&

@@ -56,12 +56,14 @@ function Publishes({ gateway: { region, publishing: p } }) {
     ${odd.map((r) => html`<small>${wordsOf(r)}</small>`)}`;
 }
 
-const USE = { open: "not used", "half-open": "tried again" };
-
+/** A sentence about a region; a half-open breaker gets a message on trial. */
 function wordsOf(r) {
-  return [
-    `${r.region}: its broker is ${r.broker}${r.breaker === "closed" ? "" : `, ${USE[r.breaker]}`}`,
-    ...(r.why === "" ? [] : [`since ${timeOfDay(r.sinceMs)} (${r.why})`]),
-    ...(r.queues?.length ? [`not the queues of shards ${r.queues.join(", ")}`] : []),
-  ].join(", ");
+  const since = r.why === "" ? "" : ` since ${timeOfDay(r.sinceMs)}`;
+  const use = {
+    closed: `its broker is ${r.broker}`,
+    open: `not used${since}: ${r.why || `its broker is ${r.broker}`}`,
+    "half-open": `its broker is ${r.broker} again, and is on trial${since}`,
+  }[r.breaker];
+  const queues = r.queues?.length ? `; not the queues of shards ${r.queues.join(", ")}` : "";
+  return `${r.region}: ${use}${queues}`;
 }

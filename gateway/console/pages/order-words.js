@@ -40,7 +40,7 @@ const EVENTS = {
   payment_failed: "the last charge failed; its units are free again",
   expired: "the hold ran out; its units are free again",
   conflict: "the same id was sent with another body",
-  charge_failed: "a charge failed",
+  charge_failed: "the provider refused it",
   charge_unknown: "the provider's answer is not known",
   claimed: "a service works on a part",
   done: "a service has done a part",

@@ -2,7 +2,7 @@
 import { address, go } from "../router.js";
 import { call } from "../session.js";
 import { ask } from "../ui/dialog.js";
-import { count, dateZone, money } from "../ui/format.js";
+import { count, dateZone, money, plural } from "../ui/format.js";
 import { html, useState } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
 import { Field, Problem } from "../ui/parts.js";
@@ -99,10 +99,10 @@ function confirm(body, again) {
     ...{ title: `Create the sale ${body.name}`, verb: "Create the sale" },
     lines: [
       `Opens ${dateZone(body.opensAt)}, closes ${dateZone(body.closesAt)}`,
-      `Items: ${count(body.items.length)}, with ${count(units)} units`,
+      `Items: ${count(body.items.length)}, with ${plural(units, "unit")}`,
       ...body.items.map(
         (i) =>
-          `${i.name}: ${count(i.initial)} units at ${money(
+          `${i.name}: ${plural(i.initial, "unit")} at ${money(
             i.priceMinor,
             body.currency,
           )}, ${i.limitPerUser ? `at most ${i.limitPerUser} per user` : "no limit"}`,

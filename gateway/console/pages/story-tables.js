@@ -1,4 +1,5 @@
 // An order's attempts to charge, its parts, and what webhooks delivered of it.
+import { address } from "../router.js";
 import { dateTime, money } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { State } from "../ui/parts.js";
@@ -21,8 +22,8 @@ const Titled = ({ title, rows, columns, keyOf }) =>
 export const Charges = ({ charges }) =>
   html`<${Titled} title="Charges" rows=${charges} keyOf=${(c) => `${c.generation} ${c.attempt}`}
     columns=${[
+      { head: "Attempt", cell: (c) => c.attempt },
       { head: "Generation", num: true, cell: (c) => c.generation },
-      { head: "Attempt", num: true, cell: (c) => c.attempt },
       { head: "Amount", num: true, cell: (c) => money(c.amount, c.currency) },
       { head: "Status", cell: (c) => html`<${Word} word=${c.status} />` },
       { head: "Detail", wide: true, cell: (c) => textOf(c.detail) || "–" },
@@ -35,7 +36,12 @@ export const Parts = ({ parts }) =>
       { head: "Region and category", cell: (p) => p.routingKey },
       { head: "Service", cell: (p) => p.service || "nobody yet" },
       { head: "Status", cell: (p) => html`<${Word} word=${p.status} />` },
-    ]} />`;
+    ]} />
+    ${
+      parts?.some(({ status }) => status === "claimed") &&
+      html`<p class="unknown">A claimed part may have been given up by its service:
+      <a href=${address("dead")}> dead letters</a> then show it, and why.</p>`
+    }`;
 
 export const Deliveries = ({ deliveries }) =>
   html`<${Titled} title="Webhooks" rows=${deliveries}

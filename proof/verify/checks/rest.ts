@@ -1,5 +1,6 @@
 // I9 and I11: whether the system is at rest and left behind only what it should. Not being at rest
 // is no violation, but then nothing can be concluded yet.
+import { countWords } from "../../../core/domain/finding-words.ts";
 import { RULES } from "../../../core/domain/limits.ts";
 import type { Findings } from "../findings.ts";
 import type { Letter } from "./letters.ts";
@@ -37,11 +38,13 @@ export const QUEUE_MISSING = "a queue is missing";
 export function checkRest(rest: Rest, findings: Findings): void {
   for (const { region, queue, ready, dead } of rest.queues) {
     if (ready === undefined) findings.violation("I9", QUEUE_MISSING, `${queue} in ${region}`);
-    else if (!dead && ready > 0) findings.waiting(`${ready} messages in ${queue} of ${region}`);
+    else if (!dead && ready > 0)
+      findings.waiting(`${countWords(ready, "message")} in ${queue} of ${region}`);
   }
   for (const { shard, outbox, parked, mostParked } of rest.shards) {
-    if (outbox > 0) findings.waiting(`${outbox} entries in the outbox of shard ${shard}`);
-    if (parked > 0) findings.waiting(`${parked} orders or numbers parked in shard ${shard}`);
+    if (outbox > 0)
+      findings.waiting(`${countWords(outbox, "entry", "entries")} in the outbox of shard ${shard}`);
+    if (parked > 0) findings.waiting(`orders or numbers parked in shard ${shard}: ${parked}`);
     if (mostParked > MAX_PARKED)
       findings.violation(
         "I11",
@@ -49,8 +52,8 @@ export function checkRest(rest: Rest, findings: Findings): void {
         `${mostParked} in shard ${shard}`,
       );
   }
-  if (rest.chargesOpen > 0) findings.waiting(`${rest.chargesOpen} charges or refunds under way`);
-  if (rest.partsOpen > 0) findings.waiting(`${rest.partsOpen} parts of paid orders under way`);
+  if (rest.chargesOpen > 0) findings.waiting(`charges or refunds under way: ${rest.chargesOpen}`);
+  if (rest.partsOpen > 0) findings.waiting(`parts of paid orders under way: ${rest.partsOpen}`);
   if (rest.followUpsOpen > 0)
-    findings.waiting(`${rest.followUpsOpen} follow-ups not yet confirmed`);
+    findings.waiting(`${countWords(rest.followUpsOpen, "follow-up")} not yet confirmed`);
 }

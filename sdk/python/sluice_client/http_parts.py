@@ -3,12 +3,13 @@
 1. A claim without an answer is sent again under its name, which gives the same parts.
 2. A part is reported under the claim that it came with. If its lease has ended meanwhile, the
    report has no effect, and the part comes again.
+3. A part that was given up has its report: whether its work then returns or raises changes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 from .client import Sluice
 from .ids import uuid_v7
@@ -36,6 +37,8 @@ class HttpParts:
         self._open: Optional[str] = None
         # The claim of each part that is not reported.
         self._claims: Dict[str, str] = {}
+        # Parts that were given up, while their work has not ended (3).
+        self._given_up: Set[str] = set()
 
     async def claim(self, most: int, wait_s: float) -> List[Part]:
         self._open = self._open or uuid_v7(int(time.time() * 1000))  # 1
@@ -51,17 +54,21 @@ class HttpParts:
         self._open = None
         for part in parts:
             self._claims[part_key(part)] = claim
+            self._given_up.discard(part_key(part))  # an operator has sent it again
         return parts
 
     async def done(self, part: Part) -> None:
-        await self._report(part, {"outcome": "done"})
+        if not self._was_given_up(part):
+            await self._report(part, {"outcome": "done"})
 
     async def later(self, part: Part) -> None:
-        await self._report(part, {"outcome": "later"})
+        if not self._was_given_up(part):
+            await self._report(part, {"outcome": "later"})
 
     async def give_up(self, part: Part, reason: str) -> None:
-        """Leaves the part to an operator: it cannot be done."""
+        """Leaves the part to an operator: it cannot be done. Call it in `work`, then return."""
         await self._report(part, {"outcome": "failed", "reason": reason})
+        self._given_up.add(part_key(part))
 
     def failed(self, part: Part) -> None:
         """Its lease ends, and another claim gets it."""
@@ -69,6 +76,13 @@ class HttpParts:
 
     async def close(self) -> None:
         self._claims.clear()
+        self._given_up.clear()
+
+    def _was_given_up(self, part: Part) -> bool:
+        key = part_key(part)
+        given_up = key in self._given_up
+        self._given_up.discard(key)
+        return given_up
 
     async def _report(self, part: Part, report: Dict[str, str]) -> None:
         key = part_key(part)

@@ -5,7 +5,7 @@
 //  3. A connection that ends is opened again. The broker then redelivers whatever was not
 //     acknowledged.
 import { uuidV7 } from "./ids.ts";
-import { sleep, startTimer, stopTimer, wallMs } from "./platform.ts";
+import { onAbort, sleep, startTimer, stopTimer, wallMs } from "./platform.ts";
 import { Unfinished } from "./problem.ts";
 import { type Part, type PartSource, partKey } from "./service.ts";
 import { DEADLINE_MS, Deadline, type Waiting, waitOf } from "./settle.ts";
@@ -79,8 +79,11 @@ export class AmqpParts implements PartSource {
       await this.connected(until.signal);
       while (this.arrived.length === 0 && !until.reason)
         await new Promise<void>((resolve) => {
-          this.wake = resolve;
-          until.signal.addEventListener("abort", () => resolve(), { once: true });
+          const forget = onAbort(until.signal, resolve);
+          this.wake = () => {
+            forget();
+            resolve();
+          };
         });
       const taken = this.arrived.splice(0, most);
       const claimed = await Promise.all(taken.map(({ part, held }) => this.claimOne(part, held)));
@@ -145,11 +148,12 @@ export class AmqpParts implements PartSource {
     return new Promise((resolve) => {
       const end = (word?: string): void => {
         stopTimer(timer);
+        forget();
         this.answers.delete(messageId);
         resolve(word);
       };
       const timer = startTimer(end, ANSWER_MS);
-      signal.addEventListener("abort", () => end(), { once: true });
+      const forget = onAbort(signal, end);
       this.answers.set(messageId, end);
       try {
         channel.publish("claims", String(part.shard), bytesOf(this.row(part, report)), {

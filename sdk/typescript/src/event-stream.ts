@@ -1,7 +1,7 @@
 // An order's events over HTTP (server-sent events). A stream that ends is opened again, at another
 // gateway if need be, after the last event received.
 import { type Gateways, judge } from "./gateways.ts";
-import { sleep, startTimer, stopTimer } from "./platform.ts";
+import { onAbort, sleep, startTimer, stopTimer } from "./platform.ts";
 import { isObject, type Problem, Refused, readProblem, Unfinished } from "./problem.ts";
 import { Deadline, type Waiting, waitOf } from "./settle.ts";
 
@@ -53,7 +53,7 @@ export class HttpEvents implements EventSource {
       while (!until.reason) {
         const streams = new AbortController();
         const stop = () => streams.abort();
-        until.signal.addEventListener("abort", stop, { once: true });
+        const forget = onAbort(until.signal, stop);
         try {
           const opened = await this.open(id, user, last, streams);
           if (opened === "over") return;
@@ -69,7 +69,7 @@ export class HttpEvents implements EventSource {
           if (error instanceof Refused) throw error;
           this.gateways.failed(this.gateways.url);
         } finally {
-          until.signal.removeEventListener("abort", stop);
+          forget();
           streams.abort();
         }
         await sleep(Math.min(waitOf(failures++, problem), until.leftMs), until.signal);

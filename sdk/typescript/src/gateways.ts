@@ -1,6 +1,6 @@
 // HTTP calls to one of several gateways, with the caller's token. A gateway that does not answer is
 // followed by the next; the same one is kept while it answers.
-import { monotonicMs } from "./platform.ts";
+import { monotonicMs, onAbort } from "./platform.ts";
 import { isObject, type Problem, readProblem } from "./problem.ts";
 import type { ServerClock } from "./server-clock.ts";
 import { type Answer, within } from "./settle.ts";
@@ -217,8 +217,7 @@ export function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>
   return new Promise((resolve, reject) => {
     const end = () => reject(new Error("aborted, or out of time"));
     if (signal.aborted) return end();
-    signal.addEventListener("abort", end, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
+    promise.then(resolve, reject).finally(onAbort(signal, end));
   });
 }
 

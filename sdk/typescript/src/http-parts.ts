@@ -3,6 +3,8 @@
 //  1. A claim without an answer is sent again under its name, which gives the same parts.
 //  2. A part is reported under the claim that it came with. If its lease has ended meanwhile, the
 //     report has no effect, and the part comes again.
+//  3. A part that was given up has its report: whether its work then returns or throws changes
+//     nothing.
 import { type Gateways, isObject } from "./gateways.ts";
 import { uuidV7 } from "./ids.ts";
 import { wallMs } from "./platform.ts";
@@ -30,6 +32,8 @@ export class HttpParts implements PartSource {
   private open: string | undefined;
   /** The claim of each part that is not reported. */
   private readonly claims = new Map<string, string>();
+  /** Parts that were given up, while their work has not ended (3). */
+  private readonly givenUp = new Set<string>();
 
   constructor(sluice: Pick<Sluice, "gateways">, { leaseMs = LEASE_MS }: HttpPartsOptions = {}) {
     if (!(leaseMs >= 1_000 && leaseMs <= 3_600_000))
@@ -52,21 +56,27 @@ export class HttpParts implements PartSource {
       throw error;
     });
     this.open = undefined;
-    for (const part of parts) this.claims.set(partKey(part), claim);
+    for (const part of parts) {
+      this.claims.set(partKey(part), claim);
+      this.givenUp.delete(partKey(part)); // an operator has sent it again
+    }
     return parts;
   }
 
   async done(part: Part, waiting: Waiting = {}): Promise<void> {
+    if (this.givenUp.delete(partKey(part))) return;
     await this.report(part, { outcome: "done" }, waiting);
   }
 
   async later(part: Part, waiting: Waiting = {}): Promise<void> {
+    if (this.givenUp.delete(partKey(part))) return;
     await this.report(part, { outcome: "later" }, waiting);
   }
 
-  /** Leaves the part to an operator: it cannot be done. */
+  /** Leaves the part to an operator: it cannot be done. Call it in `work`, then return. */
   async giveUp(part: Part, reason: string, waiting: Waiting = {}): Promise<void> {
     await this.report(part, { outcome: "failed", reason }, waiting);
+    this.givenUp.add(partKey(part));
   }
 
   /** Its lease ends, and another claim gets it. */
@@ -76,6 +86,7 @@ export class HttpParts implements PartSource {
 
   async close(): Promise<void> {
     this.claims.clear();
+    this.givenUp.clear();
   }
 
   private async report(part: Part, report: object, waiting: Waiting): Promise<void> {

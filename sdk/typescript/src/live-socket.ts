@@ -6,7 +6,7 @@
 //  3. A socket that leaves an order or a ping unanswered is given up.
 import { judge } from "./gateways.ts";
 import type { Accepted, Draft } from "./order.ts";
-import { startTimer, stopTimer, type Timer } from "./platform.ts";
+import { onAbort, startTimer, stopTimer, type Timer } from "./platform.ts";
 import { type Estimate, isObject, type Problem, readProblem } from "./problem.ts";
 import type { Answer } from "./settle.ts";
 
@@ -96,8 +96,11 @@ export class LiveSocket {
 
   private answerRead(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.queue.push(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const forget = onAbort(signal, resolve);
+      this.queue.push(() => {
+        forget();
+        resolve();
+      });
     });
   }
 

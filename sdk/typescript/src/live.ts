@@ -6,7 +6,7 @@ import { type Gateways, orAbort } from "./gateways.ts";
 import { LiveSocket, type WebSocketClass } from "./live-socket.ts";
 import { type Draft, type NewOrder, Order, type OrderLinks } from "./order.ts";
 import { type Carrier, type PlaceOptions, place } from "./placing.ts";
-import { sleep, startTimer, stopTimer, type Timer } from "./platform.ts";
+import { onAbort, sleep, startTimer, stopTimer, type Timer } from "./platform.ts";
 import { type Problem, Refused, Unfinished } from "./problem.ts";
 import type { ServerClock } from "./server-clock.ts";
 import { Deadline, type Waiting, waitOf, within } from "./settle.ts";
@@ -134,7 +134,7 @@ export class Live implements EventSource {
   ): AsyncGenerator<News> {
     const until = new Deadline({ deadlineMs: FOLLOW_DEADLINE_MS, ...options });
     const closed = () => until.stop("closed");
-    this.ends.signal.addEventListener("abort", closed, { once: true });
+    const forget = onAbort(this.ends.signal, closed);
     if (this.ends.signal.aborted) closed();
     try {
       const watch = new Watch(id, user, options.after ?? -1, loose);
@@ -142,7 +142,7 @@ export class Live implements EventSource {
       if (until.reason)
         throw new Unfinished(`events of order ${id}`, until.reason, "unknown", undefined, id);
     } finally {
-      this.ends.signal.removeEventListener("abort", closed);
+      forget();
       until.end();
     }
   }
@@ -152,12 +152,12 @@ export class Live implements EventSource {
     while (!this.socket && !signal.aborted && !this.ends.signal.aborted)
       await new Promise<void>((resolve) => {
         const end = () => {
-          signal.removeEventListener("abort", end);
+          forget();
           this.waiters.delete(end);
           resolve();
         };
         this.waiters.add(end);
-        signal.addEventListener("abort", end, { once: true });
+        const forget = onAbort(signal, end);
       });
   }
 

@@ -28,10 +28,37 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return resolve();
     const end = (): void => {
       stopTimer(timer);
-      signal?.removeEventListener("abort", end);
+      forget();
       resolve();
     };
     const timer = startTimer(end, ms);
-    signal?.addEventListener("abort", end, { once: true });
+    const forget = onAbort(signal, end);
   });
+}
+
+/** What waits for each signal. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/**
+ * Calls `run` once when the signal aborts; not if it has aborted already. Returns what cancels it.
+ * A signal has one listener however many wait for it: Node warns of a leak from the eleventh on.
+ */
+export function onAbort(signal: AbortSignal | undefined, run: () => void): () => void {
+  if (!signal || signal.aborted) return () => undefined;
+  const call = () => run(); // the same function may wait twice
+  const calls = waiting.get(signal) ?? listenTo(signal);
+  calls.add(call);
+  return () => void calls.delete(call);
+}
+
+/** The listener stays as long as the signal does: one function, which holds nothing. */
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const calls = new Set<() => void>();
+  waiting.set(signal, calls);
+  const all = () => {
+    for (const call of [...calls]) call();
+    calls.clear();
+  };
+  signal.addEventListener("abort", all, { once: true });
+  return calls;
 }

@@ -4,7 +4,7 @@
 //  2. Once an attempt may have had an effect, a later refusal is no proof that there is none: the
 //     result is looked up instead, and stays unknown if it cannot be found.
 //  3. Each attempt and each wait ends by the deadline.
-import { monotonicMs, random, sleep, startTimer, stopTimer } from "./platform.ts";
+import { monotonicMs, onAbort, random, sleep, startTimer, stopTimer } from "./platform.ts";
 import { type Problem, Refused, Unfinished } from "./problem.ts";
 
 export type Answer<T> =
@@ -85,14 +85,16 @@ export class Deadline {
   private readonly atMs: number;
   private readonly timer: ReturnType<typeof startTimer>;
   private ended: "deadline" | "aborted" | "closed" | undefined;
+  /** Ends the wait for the caller's signal. */
+  private readonly forget: () => void = () => undefined;
 
-  constructor(private readonly waiting: Waiting) {
+  constructor(waiting: Waiting) {
     const { deadlineMs = DEADLINE_MS, signal } = waiting;
     if (!(deadlineMs > 0)) throw new RangeError("deadlineMs must be a number above 0");
     this.atMs = monotonicMs() + deadlineMs;
     this.timer = startTimer(() => this.stop("deadline"), deadlineMs);
-    if (signal?.aborted) this.aborted();
-    else signal?.addEventListener("abort", this.aborted, { once: true });
+    if (signal?.aborted) this.stop("aborted");
+    else this.forget = onAbort(signal, () => this.stop("aborted"));
   }
 
   get signal(): AbortSignal {
@@ -111,10 +113,8 @@ export class Deadline {
 
   end(): void {
     stopTimer(this.timer);
-    this.waiting.signal?.removeEventListener("abort", this.aborted);
+    this.forget();
   }
-
-  private readonly aborted = (): void => this.stop("aborted");
 
   stop(reason: "deadline" | "aborted" | "closed"): void {
     if (this.ended) return;

@@ -1,7 +1,7 @@
 // Orders whose news is awaited on a WebSocket: outcomes that the gateway pushes, and events of the
 // orders that it is asked to follow. Whatever a lost socket missed is asked for again.
 import type { OrderEvent } from "./event-stream.ts";
-import { startTimer, stopTimer, type Timer } from "./platform.ts";
+import { onAbort, startTimer, stopTimer, type Timer } from "./platform.ts";
 import { isFinished } from "./states.ts";
 
 /** `n` and `at` are missing for an outcome that was pushed. */
@@ -65,7 +65,7 @@ export class Watches {
     const follow = () => this.want(watch.id);
     const timer = startTimer(follow, watch.loose ? LOOSE_MS : 0);
     const stop = () => watch.wake();
-    until.addEventListener("abort", stop, { once: true });
+    const forget = onAbort(until, stop);
     try {
       while (!until.aborted) {
         const news = watch.queue.shift();
@@ -83,7 +83,7 @@ export class Watches {
       }
     } finally {
       stopTimer(timer);
-      until.removeEventListener("abort", stop);
+      forget();
       this.remove(watch, own);
     }
   }

@@ -247,6 +247,46 @@ test(
 );
 
 test(
+  "a hundred follows on a socket that is cut: Node warns of no leak of listeners",
+  async () => {
+    const { line, url } = await shop.line(gateway);
+    await Bun.write(`${npm.dir}/follows.mjs`, FOLLOWS);
+    const env = { GATEWAY: url, TOKEN: await shop.token("uma") };
+    const command = ["node", "--experimental-websocket", "follows.mjs"];
+    const following = run(npm.dir, env, ...command);
+    await shop.stack.until("the follows", () => line.counts.passed.requests > FOLLOWED_BYTES);
+    line.cut();
+    // The caller's signal has one listener, for all its follows.
+    expect(JSON.parse(await following)).toEqual({ ended: 100, warnings: [], listeners: 1 });
+  },
+  SLOW_MS,
+);
+
+/** More than the frames before the follows. */
+const FOLLOWED_BYTES = 5_000;
+/** A hundred orders are followed, half with a signal of the caller. */
+const FOLLOWS = `
+import { getEventListeners } from "node:events";
+import { Sluice } from "@sluice/client";
+const warnings = [];
+process.on("warning", ({ name }) => name === "ExperimentalWarning" || warnings.push(name));
+const sluice = new Sluice({ gateways: [process.env.GATEWAY], token: process.env.TOKEN });
+const live = await sluice.live();
+const mine = new AbortController();
+const order = () => live.order(crypto.randomUUID());
+const follows = Array.from({ length: 50 }, () => [
+  order().finished({ signal: mine.signal }),
+  order().outcome(),
+]).flat();
+await new Promise((resolve) => setTimeout(resolve, 3_000));
+const listeners = getEventListeners(mine.signal, "abort").length;
+mine.abort();
+live.close();
+const ended = (await Promise.allSettled(follows)).filter(({ status }) => status === "rejected");
+console.log(JSON.stringify({ ended: ended.length, warnings, listeners }));
+`;
+
+test(
   "a service claims parts, works on each and reports it",
   async () => {
     await shop.stack.route("art", "gallery");
