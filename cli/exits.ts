@@ -14,7 +14,8 @@ export const EXITS: Readonly<Record<number, string>> = {
   0: "done",
   1: "failed, or not found",
   [EXIT_USAGE]: "wrong usage: nothing was done",
-  [EXIT_UNAVAILABLE]: "nothing is running here, or a store or a gateway does not answer",
+  [EXIT_UNAVAILABLE]:
+    "nothing is running here, a store or a gateway does not answer, or a value is unknown",
   [EXIT_INTERRUPTED]: "interrupted by Ctrl-C",
   [EXIT_CLOSED_PIPE]: "the reader of the output has gone, as in 'sluice dead | head -1'",
 };

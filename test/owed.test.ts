@@ -1,11 +1,13 @@
 // Money owed stays open until its end is definite, and delays nobody: refused refunds, charges
 // captured after they were given up, answers that are not answers, invalid requests.
 import { afterEach, expect, test } from "bun:test";
+import { depth } from "../broker/inspect.ts";
 import { Letters } from "../cli/operator/dead-letters.ts";
 import { at } from "../core/domain/at.ts";
 import { cancelRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import { openLedgerWriter } from "../ledger/open.ts";
 import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
@@ -96,7 +98,7 @@ test(
 );
 
 test(
-  "a letter about money owed is not dropped, and a redrive settles it",
+  "a letter about money owed is not dropped; a redrive settles it, and a copy with it",
   async () => {
     await start();
     const provider = await stack.payments();
@@ -112,12 +114,20 @@ test(
       done: 0,
       left: [{ why: expect.stringMatching(/^not dropped: [\d.]+ EUR are owed to .+ redrive/) }],
     });
+    const { connection } = at(stack.links, 0);
+    const copies = async () => (await depth(connection, "payments.dead"))?.ready;
+    const writer = await openLedgerWriter(realRuntime, stack.settings.ledgerUrl);
+    await writer.askAgain();
+    await writer.close();
+    await stack.until("its copy", async () => (await copies()) === 2);
+    expect((await letters.list({}, 10)).letters).toHaveLength(1);
     const charge = [...provider.book.charges.values()].find((c) => c.order === placed.id);
     if (!charge) throw new Error("no charge");
     await provider.book.refund(charge, "provider");
     expect(await letters.redrive({}, 10, "olga")).toMatchObject({ matched: 1, done: 1 });
     await stack.until("the refund", async () => (await events(placed)).includes("refunded"));
     expect(kept(provider, placed)).toBe(0);
+    await stack.until("neither is left", async () => (await copies()) === 0);
     await letters.close();
   },
   TIMEOUT_MS,

@@ -26,6 +26,7 @@ import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+import { onceEach } from "./letter-copies.ts";
 import { owedBy } from "./owed-letter.ts";
 import { type Holders, sendParts } from "./send-parts.ts";
 import { withoutTokens } from "./without-tokens.ts";
@@ -91,7 +92,7 @@ interface Region {
   readonly publisher: Publisher;
 }
 
-type Judge = (letter: Letter, raw: DeadLetter, region: Region) => Promise<Fate>;
+export type Judge = (letter: Letter, raw: DeadLetter, region: Region) => Promise<Fate>;
 
 const DECLARE_NOTHING = { exchanges: [], queues: [], bindings: [] };
 
@@ -223,11 +224,12 @@ export class Letters {
     judge: Judge,
     note: (waiting: Waiting) => void = () => undefined,
   ): Promise<{ unasked?: readonly string[] }> {
+    const once = onceEach(judge);
     const silent: BrokerUnavailable[] = [];
     const unasked: string[] = [];
     for (const region of this.regions) {
       try {
-        const waiting = await walkRegion(region, filter, limit, judge);
+        const waiting = await walkRegion(region, filter, limit, once);
         if (waiting > 0) note({ region: region.connection.region, messages: waiting });
       } catch (error) {
         // What a judge throws, such as a ledger that records nothing, ends the walk.

@@ -1,4 +1,4 @@
-// A letter about money that is still owed, or whose charge is unclear. Without it the provider
+// A letter about money that is still owed, or whose charge is unclear. Without it, the provider
 // could not be asked again, so it may not be dropped.
 import { isAttempt } from "../../core/domain/charge.ts";
 import { moneyText } from "../../core/domain/money.ts";
