@@ -15,6 +15,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   "up --http-port 9080": "let the gateways listen from port 9080 on",
   "up --governor-cpu off --governor-loop off":
     "do not slow down for other programs on this machine",
+  "up --services warehouse": "leave the parts of one service to your own program",
   "up --brokers separate": "give each region a RabbitMQ of its own",
   down: "end it, and what a killed one has left running",
   demo: "run a sale of 100,000 orders on a private system, and verify it",

@@ -4,7 +4,7 @@
 // 1. A command that is given a store other than that one's belongs elsewhere, and takes nothing:
 //    one system's Redis with another's ledger would halt both.
 // 2. What a killed `up` wrote down serves as long as something of it runs, and no longer.
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { settingVariables } from "../core/settings/settings.ts";
 import { anyRunning, recordedPid } from "../services/processes.ts";
@@ -19,12 +19,14 @@ export interface Running {
   /** Services with users of their own at the brokers. */
   readonly processing: readonly string[];
   readonly metricsDir: string;
-  /** A gateway. */
-  readonly url: string;
+  /** Gateways, the first one for whoever needs only one. */
+  readonly gateways: readonly string[];
 }
 
 interface Recorded {
   readonly pid: number;
+  /** Absent: by an earlier release. */
+  readonly gateways?: readonly string[];
   /** For every command. */
   readonly env: Variables;
   /** For a role besides, by its kind. */
@@ -46,11 +48,12 @@ const OWN = new Set([
 const fileIn = (dir: string) => join(dir, "current.json");
 
 export function writeRunning(dir: string, running: Running): void {
-  const { env, roleEnv, processing, metricsDir, url } = running;
+  const { env, roleEnv, processing, metricsDir, gateways } = running;
   const roles = ROLES.map((kind) => [kind, { SLUICE_METRICS_DIR: metricsDir, ...roleEnv(kind) }]);
   const recorded: Recorded = {
     pid: process.pid,
-    env: { ...givenSettings(), ...env, SLUICE_GATEWAY_URL: url },
+    env: { ...givenSettings(), ...env, SLUICE_GATEWAY_URL: gateways[0] ?? "" },
+    gateways,
     roles: Object.fromEntries(roles.filter(([kind]) => kind !== "fulfil")),
     services: Object.fromEntries(processing.map((name) => [name, roleEnv("fulfil", name)])),
     given: Object.fromEntries(STORES.map((name) => [name, process.env[name] ?? ""])),
@@ -60,6 +63,13 @@ export function writeRunning(dir: string, running: Running): void {
 
 export function endRunning(dir: string): void {
   rmSync(fileIn(dir), { force: true });
+}
+
+/** The gateways of this folder's `up`; none: it does not run. */
+export function recordedGateways(dir: string): readonly string[] {
+  const file = fileIn(dir);
+  if (!existsSync(file) || !runs(dir)) return [];
+  return (JSON.parse(readFileSync(file, "utf8")) as Recorded).gateways ?? [];
 }
 
 /** Adds what the `up` of this folder uses to this process's environment. */
@@ -118,7 +128,8 @@ function runs(dir: string): boolean {
 
 /** Whether anything of an `up` runs: without that `up`, a killed one has left it. */
 export function leftRunning(dir: string): boolean {
-  return existsSync(dir) && readdirSync(dir).some((each) => anyRunning(join(dir, each, "run")));
+  const isFolder = statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return isFolder && readdirSync(dir).some((each) => anyRunning(join(dir, each, "run")));
 }
 
 /** Why a command has no stores to talk to. */

@@ -1,5 +1,8 @@
+import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { realRuntime } from "../core/runtime/runtime.ts";
+import { writeWhole } from "./secret-file.ts";
 
 /**
  * The ports that a system assigns by itself begin at 32768 (Linux) or above. A port below them is
@@ -7,6 +10,7 @@ import { realRuntime } from "../core/runtime/runtime.ts";
  */
 const MIN_PORT = 20_000;
 const PORT_COUNT = 12_768;
+const MAX_PORT = 65_535;
 const MAX_TRIES = 1_000;
 
 /** Distinct loopback TCP ports that are free now. */
@@ -23,6 +27,19 @@ export async function freePorts(count: number): Promise<number[]> {
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1);
   return port as number;
+}
+
+/**
+ * The port of a store in this folder: the one that it had the last time, if that is free. So an
+ * address given to another program serves after a restart too.
+ */
+export async function keptPort(dir: string): Promise<number> {
+  const file = join(dir, "port");
+  const kept = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (kept >= MIN_PORT && kept <= MAX_PORT && (await canListen("127.0.0.1", kept))) return kept;
+  const port = await freePort();
+  writeWhole(file, `${port}\n`);
+  return port;
 }
 
 /** Whether a process could listen on this port of the address now. */

@@ -14,7 +14,7 @@ import type { Account, RoleUser } from "../broker/accounts.ts";
 import { probeBroker } from "../broker/probe.ts";
 import { messageOf } from "../core/domain/message-of.ts";
 import { realRuntime } from "../core/runtime/runtime.ts";
-import { canListen, freePorts, untilListening } from "./ports.ts";
+import { canListen, freePorts, keptPort, untilListening } from "./ports.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 import { writeWhole } from "./secret-file.ts";
 
@@ -107,7 +107,7 @@ export async function startRabbit(
   const server = rabbitScript("rabbitmq-server");
   if (!server) throw new Error("rabbitmq-server is not installed");
   mkdirSync(dir, { recursive: true });
-  // Each start picks new ports, so a port conflict would not stop a second node on this folder.
+  // A second node would find its ports free or take others: no conflict would stop it.
   await endRabbitIn(dir);
   for (let attempt = 1; ; attempt++) {
     try {
@@ -132,8 +132,8 @@ async function startNode(
   options: PrivateRabbitOptions,
 ): Promise<PrivateRabbit> {
   const { seat } = options;
-  const [free, distPort, freeEpmd] = (await freePorts(3)) as [number, number, number];
-  const port = options.port ?? free;
+  const port = options.port ?? (await keptPort(dir));
+  const [distPort, freeEpmd] = (await freePorts(2)) as [number, number];
   const node = seat?.node ?? nodeName(dir);
   const epmdPort = seat?.epmdPort ?? freeEpmd;
   const passwords = passwordsIn(seat?.secrets ?? dir, options.accounts ?? []);

@@ -3,7 +3,7 @@
 // one (docs/decisions/0018-redis-cost.md).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, untilListening } from "./ports.ts";
+import { keptPort, untilListening } from "./ports.ts";
 import { probeRedis } from "./probes.ts";
 import { type Child, endByPidFile, endLeftovers, spawnRecorded } from "./processes.ts";
 import { secretIn, writeWhole } from "./secret-file.ts";
@@ -48,7 +48,7 @@ export async function startRedis(
 ): Promise<PrivateRedis> {
   mkdirSync(dir, { recursive: true });
   await endRedisIn(dir);
-  const port = options.port ?? (await freePort());
+  const port = options.port ?? (await keptPort(dir));
   const password = options.password ? secretIn(join(dir, "password"), PASSWORD_BYTES) : undefined;
   const child = spawnRecorded({
     name: "redis",

@@ -163,6 +163,7 @@ test("a start stops an unrecorded node that still runs on its folder", async () 
   rmSync(join(dir, "run"), { recursive: true });
   const second = await startRabbit(dir, { vhosts: ["eu"] });
   expect(nodesOn(dir)).toEqual([second.pid]);
+  expect(second.port).toBe(first.port);
   await first.exited;
   await second.kill();
   await first.kill(); // its epmd
@@ -188,6 +189,22 @@ test("the next start stops the node of a starter that was killed", async () => {
   await next.kill();
   expect(nodesOn(dir)).toEqual([]);
 }, 120_000);
+
+test("a store has the port of its last start again, unless another program took it", async () => {
+  const dir = testDir("kept-port");
+  const start = async (): Promise<number> => {
+    const { port, stop } = await startRedis(dir);
+    await stop();
+    return port;
+  };
+  const port = await start();
+  expect(await start()).toBe(port);
+  const other = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
+  const next = await start();
+  expect(next).not.toBe(port);
+  other.stop(true);
+  expect(await start()).toBe(next);
+});
 
 test("an unrecorded Redis is stopped before another starts on its folder", async () => {
   const dir = testDir("left-redis");

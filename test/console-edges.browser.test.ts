@@ -2,6 +2,7 @@
 // Chromium) on a real gateway: test/console.browser.test.ts has its pages.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Browser, chromium, type Page } from "playwright-core";
+import type { WaitingRate } from "../core/domain/rate.ts";
 import { startTestGateway, type TestGateway, token } from "../gateway/testing.ts";
 import { World } from "./console-world.ts";
 
@@ -12,15 +13,30 @@ const world = new World();
 let listLetters: () => Promise<object[]> = async () => [];
 /** Regions whose broker does not answer. */
 let unasked: readonly string[] | undefined;
+let waiting: readonly { region: string; messages: number }[] | undefined;
 let pause: () => Promise<void> = async () => undefined;
+/** Rates that jumped, and what an operator has said of them. */
+let jumped: readonly WaitingRate[] = [];
+const said: string[] = [];
 
 beforeAll(async () => {
   t = await startTestGateway({
     overview: async () => world.overview(),
     letters: {
-      list: async () => ({ letters: await listLetters(), ...(unasked && { unasked }) }),
+      list: async () => ({
+        letters: await listLetters(),
+        ...{ ...(unasked && { unasked }), ...(waiting && { waiting }) },
+      }),
       redrive: async () => ({ matched: 0, done: 0, left: [] }),
       drop: async () => ({ matched: 0, done: 0, left: [], ...(unasked && { unasked }) }),
+    },
+    ratesByHand: {
+      list: async () => ({ rates: [{ ...RATE, value: "1.08" }], waiting: jumped }),
+      settle: async ({ verdict, pair, value }, subject) => {
+        said.push(`${subject} ${verdict} ${pair} ${value}`);
+        jumped = [];
+        return { result: "done", applied: true };
+      },
     },
     workers: { pause: async (id) => pause().then(() => [id]), resume: async (id) => [id] },
   });
@@ -33,10 +49,12 @@ afterAll(async () => {
   await t?.close();
 }, SLOW_MS);
 
-async function signedIn(path: string, user = "olga"): Promise<Page> {
+const RATE = { id: "r1", pair: "EUR/USD", value: "1.5", atMs: Date.now() };
+
+async function signedIn(path: string, user = "olga", scope = "operator"): Promise<Page> {
   const page = await browser.newPage();
   page.setDefaultTimeout(SLOW_MS);
-  const own = await token(user, { scope: "operator" });
+  const own = await token(user, { scope });
   await page.goto(`${t.gateway.url}/console${path}#token=${own}`);
   return page;
 }
@@ -247,7 +265,37 @@ test(
     expect(await page.textContent("#dead")).toContain("us did not answer");
     expect(await page.textContent("#dead")).not.toContain("No dead letters here");
     unasked = undefined;
+    waiting = [{ region: "eu", messages: 4 }];
+    await page.click("#dead button:has-text('Refresh')");
+    await page.waitForSelector("#dead p:has-text('4 more in fulfilment.unrouted of eu')");
+    expect(await page.textContent("#dead")).not.toContain("No dead letters here");
+    waiting = undefined;
     await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "a rate that jumped is shown beside the last one, and accepted or refused by an operator alone",
+  async () => {
+    const held: WaitingRate = { ...RATE, state: "held", last: "1.08", sinceMs: RATE.atMs };
+    jumped = [held];
+    const page = await signedIn("/rates-and-routes");
+    await page.waitForSelector("#held:has-text('1.5'):has-text('1.08'):has-text('held')");
+    expect(await page.textContent("#pairs")).toContain("EUR/USD");
+    for (const verb of ["Accept", "Refuse"]) {
+      await page.click(`#held button:has-text('${verb}…')`);
+      await page.click("#ask button[type=submit]");
+      await page.waitForSelector("#held:has-text('No rate has jumped')");
+      jumped = [held];
+      await page.click("#held button:has-text('Refresh')");
+      await page.waitForSelector("#held td:has-text('1.5')");
+    }
+    expect(said).toEqual(["olga accept EUR/USD 1.5", "olga refuse EUR/USD 1.5"]);
+    const viewer = await signedIn("/rates-and-routes", "vera", "viewer");
+    await viewer.waitForSelector("#held td:has-text('1.5')");
+    expect(await viewer.locator("#held button:has-text('Accept')").count()).toBe(0);
+    await Promise.all([page.close(), viewer.close()]);
   },
   SLOW_MS,
 );

@@ -33,7 +33,13 @@ async function signedIn(path: string): Promise<Page> {
 
 const MINUTE: HistoryMinute = {
   ...{ atMs: 0, accepted: 3_400, decided: { reserved: 2_100, sold_out: 4 } },
-  ...{ refused: { sold_out: 1_900 }, paid: 2_000, lagMs: 3, p50Ms: 4, p99Ms: 90 },
+  ...{
+    refused: { sold_out: 1_900, shed: 2, unavailable: 14 },
+    paid: 2_000,
+    lagMs: 3,
+    p50Ms: 4,
+    p99Ms: 90,
+  },
   ...{ dead: 0, unitsLeft: {} },
 };
 
@@ -48,10 +54,31 @@ test(
     await keep([{ ...MINUTE, atMs }]);
     const page = await signedIn("/timeline");
     await page.waitForSelector("#day-orders figcaption:has-text('sold out 1,904')");
-    await keep([{ ...MINUTE, atMs: atMs + 60_000, refused: null }]);
+    await page.waitForSelector("#day-orders figcaption:has-text('answered 503 16')");
+    await keep([{ ...MINUTE, atMs: atMs + 60_000, refused: null, incomplete: true }]);
     await page.click("#timeline button:has-text('Refresh')");
     await page.waitForSelector("#day-orders figcaption:has-text('sold out unknown')");
+    await page.waitForSelector(
+      "#day-orders p:has-text('Counts are incomplete in the minutes from')",
+    );
     await writer.close();
+    await page.close();
+  },
+  SLOW_MS,
+);
+
+test(
+  "during an outage the overview names its cause beside the 503s",
+  async () => {
+    world.change = (o) => ({
+      ...o,
+      orders: { ...o.orders, overMs: 4_000, shed: 2, refused: { unavailable: 1.5, shed: 0.5 } },
+    });
+    const page = await signedIn("");
+    const causes = "a broker or store is away; too many at once";
+    await page.waitForSelector(
+      `.figures div:has(dt:has-text("Answered 503")):has-text("${causes}")`,
+    );
     await page.close();
   },
   SLOW_MS,

@@ -1,9 +1,11 @@
 // Money owed stays open until its end is definite, and delays nobody: refused refunds, charges
 // captured after they were given up, answers that are not answers, invalid requests.
 import { afterEach, expect, test } from "bun:test";
+import { Letters } from "../cli/operator/dead-letters.ts";
 import { at } from "../core/domain/at.ts";
 import { cancelRow } from "../core/domain/row.ts";
 import { shardOf } from "../core/domain/shard.ts";
+import { realRuntime } from "../core/runtime/runtime.ts";
 import type { Provider } from "../stubs/provider/server.ts";
 import { makeOrder, SHARDS, Stack, userOf } from "./stack.ts";
 
@@ -89,6 +91,34 @@ test(
     provider.forgive();
     const of = { ...at(sent, 0), generation: 1, attempt: 1 };
     expect(await stack.ledger.askOnce(of)).toBe("asked");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a letter about money owed is not dropped, and a redrive settles it",
+  async () => {
+    await start();
+    const provider = await stack.payments();
+    const placed = await order("stub:refund_refused");
+    await stack.becomes(placed.user, placed.id, "paid");
+    await cancel(placed);
+    const owed = async () => (await stack.ledger.owed()).refund_failed;
+    await stack.until("the refund to be refused", async () => (await owed()) === 1);
+    const letters = await Letters.open(realRuntime, stack.settings, stack.ledger);
+    await stack.until("its letter", async () => (await letters.list({}, 10)).letters.length === 1);
+    expect(await letters.drop({}, 10, "olga")).toMatchObject({
+      matched: 1,
+      done: 0,
+      left: [{ why: expect.stringMatching(/^not dropped: [\d.]+ EUR are owed to .+ redrive/) }],
+    });
+    const charge = [...provider.book.charges.values()].find((c) => c.order === placed.id);
+    if (!charge) throw new Error("no charge");
+    await provider.book.refund(charge, "provider");
+    expect(await letters.redrive({}, 10, "olga")).toMatchObject({ matched: 1, done: 1 });
+    await stack.until("the refund", async () => (await events(placed)).includes("refunded"));
+    expect(kept(provider, placed)).toBe(0);
+    await letters.close();
   },
   TIMEOUT_MS,
 );

@@ -5,12 +5,13 @@ import { messageOf } from "../../core/domain/message-of.ts";
 import type { Overview } from "../../core/domain/overview.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError } from "../../core/settings/settings.ts";
+import { AnyGateway, knownGateways } from "../any-gateway.ts";
 import { coloured } from "../colours.ts";
 import { printJson } from "../output.ts";
 import { nothingRunning } from "../running.ts";
 import { mintToken } from "../token.ts";
 import { topLines } from "../top-lines.ts";
-import { Unavailable, UsageError } from "../usage.ts";
+import { UsageError } from "../usage.ts";
 
 const EVERY_MS = 1_000;
 const DEFAULT_URL = "http://127.0.0.1:8080";
@@ -33,7 +34,7 @@ export function register(program: Command): void {
   program
     .command("top")
     .description("show stock, lag, workers and admission live; q leaves")
-    .option("--url <url>", "a gateway; default: that of 'sluice up'")
+    .option("--url <url>", "this gateway; default: one of 'sluice up' that answers")
     .option("--token <token>", "operator token; default: minted from SLUICE_JWT_SECRET")
     .option("--once", "measure over a second and print once", false)
     .option("--json", "print one reading as JSON", false)
@@ -47,9 +48,13 @@ async function top(options: Options): Promise<void> {
   const url = known || DEFAULT_URL;
   const token =
     options.token ?? (await mintToken(settings, { user: "top", scope: "operator", hours: 12 }));
-  const look = () => lookAt(url, token);
+  const named = options.url !== undefined;
+  const gateway = new AnyGateway(url, async () => (named ? [] : await knownGateways(settings)));
+  const look = () => lookAt(gateway, token);
+  const warn = () => gateway.instead && process.stderr.write(`sluice: ${gateway.instead}\n`);
   if (options.json) {
     printJson(await look());
+    warn();
     return;
   }
   if (!options.once && !process.stdout.isTTY)
@@ -59,6 +64,7 @@ async function top(options: Options): Promise<void> {
   if (options.once) {
     await realRuntime.sleep(EVERY_MS);
     process.stdout.write(`${draw(looks, await look()).join("\n")}\n`);
+    warn();
     return;
   }
   process.stdout.write(ENTER);
@@ -68,7 +74,7 @@ async function top(options: Options): Promise<void> {
   for (;;) {
     await realRuntime.sleep(EVERY_MS);
     const lines = await look().then(
-      (now) => draw(looks, now),
+      (now) => [...(gateway.instead ? [gateway.instead] : []), ...draw(looks, now)],
       (error) => [messageOf(error), "retrying"],
     );
     process.stdout.write(
@@ -99,17 +105,12 @@ function draw(looks: Looks, now: Overview): string[] {
   return topLines(figures(looks.before(now), now), now, columns, coloured(process.stdout));
 }
 
-async function lookAt(url: string, token: string): Promise<Overview> {
+async function lookAt(gateway: AnyGateway, token: string): Promise<Overview> {
   const headers = { authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}/v1/admin/overview`, {
-    headers,
-    signal: realRuntime.abortAfter(5_000),
-  }).catch((error) => {
-    throw new Unavailable(`no gateway answers at ${url} (see --url): ${messageOf(error)}`);
-  });
+  const response = await gateway.get("/v1/admin/overview", headers);
   if (!response.ok)
     throw new SettingError(
-      `the gateway at ${url} answers ${response.status}: ${(await response.text()).slice(0, 200)}`,
+      `${response.url} answers ${response.status}: ${(await response.text()).slice(0, 200)}`,
     );
   return (await response.json()) as Overview;
 }

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { at } from "../../core/domain/at.ts";
 import { withoutSecrets } from "../../core/domain/masked.ts";
+import { NAME_PATTERN } from "../../core/domain/order.ts";
 import { plain } from "../../core/domain/plain.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { readSettings, SettingError, type Settings } from "../../core/settings/settings.ts";
@@ -26,6 +27,7 @@ import { checkProvider } from "../doctor/provider.ts";
 import { endRunning, writeRunning } from "../running.ts";
 import { stopSignals } from "../signals.ts";
 import { mintToken } from "../token.ts";
+import { UsageError } from "../usage.ts";
 
 const WORKERS = 2;
 
@@ -33,10 +35,17 @@ export function register(program: Command): void {
   program
     .command("up")
     .description("run everything on this machine, with a demo sale, until Ctrl-C")
+    .option(
+      "--services <list>",
+      "services that you run yourself, separated by commas: each has a user of the brokers, and " +
+        "'up' runs none of that name",
+      "",
+    )
     .action(up);
 }
 
-async function up(): Promise<void> {
+async function up({ services: list }: { readonly services: string }): Promise<void> {
+  const yours = servicesIn(list);
   // A terminal that is gone must not end it before everything else has ended.
   process.stderr.on("error", () => undefined);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -52,7 +61,7 @@ async function up(): Promise<void> {
   const left = await endLocalLeftovers(dir);
   if (left.length > 0) say(`stopped processes left by an earlier run: ${left.join(", ")}`);
   const ports = await gatewayPorts(settings, say);
-  const processing = await processingIn(settings, dir);
+  const processing = [...new Set([...(await processingIn(settings, dir)), ...yours])];
   const services = await startLocalServices({ settings, say, processing, password: true });
   services.keep();
   const unbound = boundLogs(SERVICE_FOLDERS.map((folder) => join(dir, folder)));
@@ -80,10 +89,14 @@ async function up(): Promise<void> {
     fleet.payments("payments-1", env.SLUICE_PROVIDER_URL);
     fleet.rates("rates");
     fleet.sender("sender-1");
-    for (const [service, categories] of Object.entries(DEMO_SERVICES))
-      await startService(fleet, dir, service, categories, { ...process.env, ...env });
+    for (const [service, categories] of Object.entries(DEMO_SERVICES)) {
+      await routeTo(service, categories, { ...process.env, ...env });
+      if (!yours.includes(service))
+        fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
+    }
     const { metricsDir } = fleet;
-    writeRunning(dir, { env, roleEnv, processing, metricsDir, url: gateways[0]?.url ?? "" });
+    const urls = gateways.flatMap(({ url }) => (url === undefined ? [] : [url]));
+    writeRunning(dir, { env, roleEnv, processing, metricsDir, gateways: urls });
     const provider = settings.providerUrl === "" ? [] : await ownProvider(settings);
     say(await welcome(gateways, { ...process.env, ...env }, settings, provider));
     const signal = await stopSignal.promise;
@@ -145,9 +158,17 @@ async function processingIn(
 /** Services of the demo sale's categories, until routes are changed. */
 const DEMO_SERVICES = { warehouse: ["home", "electronics"], gallery: ["art"] };
 
-async function startService(
-  fleet: Fleet,
-  dir: string,
+/** The names in `--services`. */
+function servicesIn(list: string): string[] {
+  const names = list.split(",").map((name) => name.trim());
+  const services = names.filter((name) => name !== "");
+  const stranger = services.find((name) => !NAME_PATTERN.test(name) || name === "unrouted");
+  if (stranger !== undefined)
+    throw new UsageError(`--services: '${stranger}' must match ${NAME_PATTERN.source}`);
+  return services;
+}
+
+async function routeTo(
   service: string,
   categories: readonly string[],
   env: Record<string, string | undefined>,
@@ -163,7 +184,6 @@ async function startService(
         "sluice up",
       );
   await ledger.close();
-  fleet.fulfil(service, service, join(dir, `packed-${service}.db`));
 }
 
 /** One `up` per folder: a second one would stop the first one's services as leftovers. */

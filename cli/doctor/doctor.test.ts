@@ -128,3 +128,28 @@ test("what 'up' recorded of its stores is validated when it is read", async () =
     for (const { detail } of kept) expect(detail).toContain("started again 2 times");
   }
 });
+
+test("of roles it is not said that they are missing while Redis has just started", async () => {
+  const dir = testDir("doctor-started");
+  const redis = await startRedis(`${dir}/redis`, { persistence: false });
+  const settings = readSettings({
+    SLUICE_REDIS_URL: redis.url,
+    SLUICE_LEDGER_URL: `sqlite:${dir}/ledger.db`,
+  });
+  const ledger = await openLedger({
+    ...{ runtime: realRuntime, url: settings.ledgerUrl, shards: settings.shards },
+  });
+  await ledger.close();
+  try {
+    const { findings } = await checkVerdict(settings);
+    expect(findings.filter(({ state }) => state === "fail")).toEqual([]);
+    expect(findings).toContainEqual({
+      what: "roles",
+      state: "warn",
+      detail: "unknown: Redis has just started; not all roles have reported yet",
+      fix: "run doctor again in a few seconds",
+    });
+  } finally {
+    await redis.kill();
+  }
+}, 60_000);

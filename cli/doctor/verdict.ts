@@ -6,6 +6,7 @@ import type {
   Finding as VerdictFinding,
 } from "../../core/domain/finding.ts";
 import { ageWords } from "../../core/domain/finding-words.ts";
+import { verdictOfFindings } from "../../core/domain/verdict.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import { RedisStore } from "../../core/stores/redis.ts";
@@ -15,6 +16,7 @@ import { type OverviewLedger, overview } from "../operator/overview.ts";
 import { servedOverHttp } from "../operator/routing.ts";
 import { openRedis } from "../roles/parts.ts";
 import type { Finding } from "./finding.ts";
+import { hasJustStarted, withoutUnknown } from "./just-started.ts";
 
 const STATES: Readonly<Record<Level, Finding["state"]>> = {
   trouble: "fail",
@@ -56,13 +58,17 @@ export async function checkVerdict(settings: Settings): Promise<Judged> {
     const limits = { redisMemory, rateMaxAgeMs, withoutGateway };
     const look = { runtime: realRuntime, redis, ledger, ...limits };
     const now = await overview(look);
-    const { verdict, atMs, roles } = now;
+    const { verdict: all, atMs, roles } = now;
+    const { known, unknown } = (await hasJustStarted(redis))
+      ? withoutUnknown(all.findings)
+      : { known: all.findings, unknown: [] };
+    const verdict = verdictOfFindings(known);
     const { state } = now.ledger;
     const paused = roles.flatMap((role) =>
       role.kind === "fulfil" && role.governor.state === "paused" ? [role.service] : [],
     );
     return {
-      findings: verdictFindings(verdict, atMs, state === "up"),
+      findings: [...unknown, ...verdictFindings(verdict, atMs, state === "up")],
       unread: new Set([...paused, ...servedOverHttp(roles)]),
       insteadOfWorkers: verdict.findings.flatMap(insteadOf)[0],
     };

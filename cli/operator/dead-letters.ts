@@ -26,6 +26,7 @@ import { nameOfUser } from "../../core/domain/user-name.ts";
 import type { Runtime } from "../../core/runtime/runtime.ts";
 import type { Settings } from "../../core/settings/settings.ts";
 import type { Ledger, LetterRecord } from "../../ledger/contract.ts";
+import { owedBy } from "./owed-letter.ts";
 import { type Holders, sendParts } from "./send-parts.ts";
 import { withoutTokens } from "./without-tokens.ts";
 
@@ -136,9 +137,13 @@ export class Letters {
     return { letters, ...(all && waiting.length > 0 ? { waiting } : {}), ...unasked };
   }
 
-  /** Records each drop in the ledger before the letter is removed. */
+  /**
+   * Records each drop in the ledger before the letter is removed. A letter about money owed stays.
+   */
   drop(filter: LetterFilter, limit: number, subject: string): Promise<Dealt> {
     return this.deal(filter, limit, async (letter, raw) => {
+      const owed = letter.queue === PAYMENTS_DEAD && (await owedBy(this.ledger, letter.body));
+      if (owed) return owed;
       await this.ledger.recordLetter(
         recordOf(this.runtime.wallMs(), letter, raw, "dropped", subject),
       );

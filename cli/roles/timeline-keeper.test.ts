@@ -139,6 +139,32 @@ test("a write whose answer is lost is recorded once, with what happened meanwhil
   expect([count("role_started", "worker-2"), count("role_stopped", "worker-2")]).toEqual([1, 1]);
 }, 30_000);
 
+test("a minute in which a worker was killed is incomplete, and has what it reported", async () => {
+  const { ledger, world, gateway, rounds } = await rig();
+  const only = gateway("a");
+  let cpuSeconds = 0;
+  /** A second of life, so that its report is another one. */
+  const worker = (reserved: number, id = "worker-1", sinceMs = NOW) =>
+    workerReport({ id, sinceMs, outcomes: { reserved }, cpuSeconds: ++cpuSeconds });
+  const each = async (looks: number, roles: () => Overview["roles"]) => {
+    for (let i = 0; i < looks; i++) {
+      world.change = { roles: [{ ...GATEWAY, cpuSeconds: ++cpuSeconds }, ...roles()] };
+      await rounds(1, only);
+    }
+  };
+  await each(40, () => [worker(3)]);
+  await each(5, () => [worker(10)]);
+  await each(30, () => []);
+  const startedMs = Date.now() + 3_600_000;
+  await each(3, () => [worker(5, "worker-2", startedMs)]);
+  await each(62, () => [worker(6, "worker-2", startedMs)]);
+  const minutes = await ledger.history(0);
+  expect(minutes.reduce((sum, m) => sum + (m.decided?.reserved ?? 0), 0)).toBe(7 + 6);
+  // The first one may be a part of a minute.
+  expect(minutes.slice(1).filter((m) => m.incomplete)).toHaveLength(1);
+  expect(minutes.at(-1)?.incomplete).toBeUndefined();
+}, 30_000);
+
 test("a minute has its figures, and an operator's change is in the list once", async () => {
   const { ledger, world, gateway, rounds, recorded } = await rig();
   const [a, b] = [gateway("a"), gateway("b")];

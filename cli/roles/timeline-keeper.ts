@@ -8,6 +8,7 @@
 
 import { ageWords } from "../../core/domain/finding-words.ts";
 import { MINUTE_MS, minuteOf } from "../../core/domain/minute.ts";
+import { MinuteTally } from "../../core/domain/minute-tally.ts";
 import type { Overview } from "../../core/domain/overview.ts";
 import type { HistoryMinute, TimelineEvent } from "../../core/domain/timeline.ts";
 import {
@@ -58,6 +59,7 @@ export class TimelineKeeper {
   private changes: Noticed[] = [];
   private minutes: HistoryMinute[] = [];
   private minuteStart: Overview | undefined;
+  private readonly tally = new MinuteTally();
   private lease: TimelineKept["lease"] = "elsewhere";
   private unsure: Unsure | undefined;
   private keptAtMs = Number.NEGATIVE_INFINITY;
@@ -233,10 +235,12 @@ export class TimelineKeeper {
   private endMinute(now: Overview): void {
     const minute = (o: Overview) => Math.floor(o.atMs / MINUTE_MS);
     const start = this.minuteStart;
+    if (!now.unasked.includes("redis")) this.tally.look(now);
     if (start && minute(now) === minute(start)) return;
     this.minuteStart = now;
+    const counts = this.tally.take();
     if (!start || now.atMs - start.atMs < MINUTE_MS / 2) return;
-    this.minutes.push(minuteOf(minute(start) * MINUTE_MS, start, now));
+    this.minutes.push(minuteOf(minute(start) * MINUTE_MS, start, now, counts));
     this.minutes.splice(0, this.minutes.length - MAX_MINUTES);
   }
 }

@@ -1,15 +1,23 @@
 // The main figures of one minute, from the overviews at its beginning and at its end. Pure.
 import { between, gatewaysOf, quantile, workersOf } from "./figures.ts";
-import { countsBetween } from "./order-rates.ts";
+import type { MinuteCounts } from "./minute-tally.ts";
 import type { Overview } from "./overview.ts";
 import type { HistoryMinute } from "./timeline.ts";
 
 export const MINUTE_MS = 60_000;
 
-/** `before` is of the beginning of the minute `atMs`, `now` of its end. */
-export function minuteOf(atMs: number, before: Overview, now: Overview): HistoryMinute {
+/** A look that comes this long after a minute's beginning or end misses or adds too much. */
+const LATE_MS = 5_000;
+
+/** `before` is of the beginning of the minute `atMs`, `now` of its end; `counts` between them. */
+export function minuteOf(
+  atMs: number,
+  before: Overview,
+  now: Overview,
+  counts: MinuteCounts,
+): HistoryMinute {
   const isKnown = !before.unasked.includes("redis") && !now.unasked.includes("redis");
-  const counts = countsBetween(before, now);
+  const isWhole = before.atMs - atMs <= LATE_MS && now.atMs - atMs - MINUTE_MS <= LATE_MS;
   const outcome = between(gatewaysOf, (g) => g.outcome, before, now);
   const lags = workersOf(now).flatMap((w) =>
     w.shards.flatMap((s) => s.regions.map((r) => r.lagMs)),
@@ -30,6 +38,7 @@ export function minuteOf(atMs: number, before: Overview, now: Overview): History
     p99Ms: ms(0.99),
     dead: now.asOf.dead === null ? null : now.dead.reduce((sum, d) => sum + d.messages, 0),
     unitsLeft: known(unitsLeft(now)),
+    ...(counts.incomplete || !isWhole ? { incomplete: true as const } : {}),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   workersOf,
 } from "./figures.ts";
 import type { Overview } from "./overview.ts";
+import { againLater } from "./reason-words.ts";
 import type { HistogramReport } from "./report.ts";
 import type { Flow, OrderRates, Step } from "./sale-figures.ts";
 
@@ -28,8 +29,6 @@ const UNKNOWN: OrderRates = {
   refused: {},
   shed: null,
 };
-/** Problem codes of requests that were refused because too much was waiting. */
-const FOR_ROOM = ["shed", "unconfirmed", "unavailable"] as const;
 /** Outcomes that are not refusals. */
 const GRANTED: ReadonlySet<string> = new Set(["reserved", "parked"]);
 
@@ -59,15 +58,14 @@ export function orderRates(before: Reported | undefined, now: Reported): OrderRa
     soldOut: (byOutcome.sold_out ?? 0) + (refusals.sold_out ?? 0),
     rejected: sum(rejected.map(([, n]) => n)),
     refused: refusals,
-    shed: sum(FOR_ROOM.map((code) => refusals[code] ?? 0)),
+    shed: againLater(refusals),
   };
 }
 
 /** What was counted between two overviews, by process: one that starts again counts once. */
-export function countsBetween(before: Reported, now: Reported) {
+function countsBetween(before: Reported, now: Reported) {
   return {
     accepted: grown(before, now, (o) => byId(gatewaysOf(o), (g) => g.rows.confirmed)),
-    paid: grown(before, now, (o) => byId(workersOf(o), (w) => w.steps.paid ?? 0)),
     decided: byName(before, now, (o) => byId(workersOf(o), (w) => w.outcomes)),
     refused: byName(before, now, (o) => byId(gatewaysOf(o), (g) => g.refused)),
   };

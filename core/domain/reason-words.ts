@@ -123,3 +123,25 @@ export function heldBack(gateway: {
   const none = reasons.some((r) => OF_ALL.has(r)) || (all.length > 0 && shut.length === all.length);
   return { orders: none ? "all" : "some", shards: shut.map(({ shard }) => shard) };
 }
+
+/** Requests that are answered 503 and sent again later, by problem code, with the cause. */
+const AGAIN_LATER: Readonly<Record<string, string>> = {
+  shed: "too many at once",
+  unavailable: "a broker or store is away",
+  unconfirmed: "a broker did not confirm",
+};
+
+type Counts = Readonly<Record<string, number>>;
+
+/** How many were answered 503, for whatever cause. */
+export function againLater(refused: Counts): number {
+  return Object.keys(AGAIN_LATER).reduce((sum, code) => sum + (refused[code] ?? 0), 0);
+}
+
+/** The causes, the most frequent first; empty: none was. */
+export function againLaterWords(refused: Counts): string[] {
+  return Object.entries(AGAIN_LATER)
+    .filter(([code]) => (refused[code] ?? 0) > 0)
+    .toSorted(([a], [b]) => (refused[b] ?? 0) - (refused[a] ?? 0))
+    .map(([, words]) => words);
+}

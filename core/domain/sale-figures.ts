@@ -32,7 +32,10 @@ export interface OrderRates {
   readonly rejected: number | null;
   /** Requests refused before they were accepted, by problem code, without those that are zero. */
   readonly refused: Readonly<Record<string, number>>;
-  /** Of `refused`: because too much waits (`shed`, `unconfirmed`, …). Trouble if it lasts. */
+  /**
+   * Of `refused`: answered 503, because too much waits (`shed`) or a broker or store is away
+   * (`unavailable`, `unconfirmed`). Trouble if it lasts.
+   */
   readonly shed: number | null;
 }
 

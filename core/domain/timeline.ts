@@ -65,4 +65,6 @@ export interface HistoryMinute {
   readonly dead: number | null;
   /** Units that are still free, by sale. */
   readonly unitsLeft: Readonly<Record<string, number>> | null;
+  /** The counts are not whole: a process that counted was lost, or no gateway looked throughout. */
+  readonly incomplete?: true;
 }

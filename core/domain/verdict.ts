@@ -4,11 +4,12 @@ import { anchorOf, FINDINGS, type Finding, type FindingCode, type Verdict } from
 import { ageWords, and, countWords, KIND_WORDS } from "./finding-words.ts";
 import type { LostRole } from "./overview.ts";
 import { ledgerRefusal, refusalWords, remedyWords } from "./reason-words.ts";
-import type { DeadCount, PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
+import type { PaymentsReport, RoleReport, WorkerReport } from "./report.ts";
 import { startedAs } from "./role-name.ts";
 import { type Facts, ofKind, type Seen } from "./seen.ts";
 import { eased } from "./verdict-eased.ts";
 import { brokers, gateways, regionsWithoutGateway } from "./verdict-gateways.ts";
+import { letters } from "./verdict-letters.ts";
 
 export interface VerdictLimits {
   /** Rates older than this are not used (SLUICE_RATE_MAX_AGE). */
@@ -32,9 +33,6 @@ const FAILED_FOR_MS = 3_000;
 const FAILED_LATELY_MS = 150_000;
 /** As in the alert SluiceRedisMemory. */
 const FULL_SHARE = 0.8;
-/** A count of dead letters that is older than this says so. */
-const OLD_COUNT_MS = 10_000;
-const UNROUTED = "fulfilment.unrouted";
 const ORDER = Object.keys(FINDINGS) as FindingCode[];
 
 export function verdict(facts: Facts, limits: VerdictLimits): Verdict {
@@ -253,53 +251,6 @@ function late({ atMs, unasked }: Facts, all: readonly WorkerReport[]): Seen[] {
       sinceMs: atMs - worstMs,
     },
   ];
-}
-
-function letters({ dead, atMs }: Facts): Seen[] {
-  return dead
-    .filter(({ messages }) => messages > 0)
-    .flatMap((count) => {
-      const { queue, region, messages, sinceMs = null } = count;
-      const seen = (code: FindingCode, what: string, next?: string): Seen => ({
-        ...{ code, subject: `${queue} ${region}`, sinceMs },
-        what: `${what}${countAge(count, atMs)}`,
-        ...(next === undefined ? {} : { next }),
-      });
-      if (queue === UNROUTED) return parts(count, seen);
-      return [
-        seen("dead_letters", `${countWords(messages, "dead letter")} in ${queue} of ${region}`),
-      ];
-    });
-}
-
-/** Those that wait for a route leave once there is one; those that a service gave up do not. */
-function parts(
-  { region, messages, givenUp }: DeadCount,
-  seen: (code: FindingCode, what: string, next?: string) => Seen,
-): Seen[] {
-  const waiting = messages - (givenUp ?? 0);
-  const found: Seen[] = [];
-  if (givenUp === undefined) return [seen("unrouted_parts", unknownParts(messages, region), LOOK)];
-  if (givenUp > 0)
-    found.push(
-      seen("given_up_parts", `a service gave up ${countWords(givenUp, "paid part")} in ${region}`),
-    );
-  if (waiting > 0)
-    found.push(
-      seen("unrouted_parts", `${countWords(waiting, "paid part")} without a route in ${region}`),
-    );
-  return found;
-}
-
-const unknownParts = (messages: number, region: string) =>
-  `${countWords(messages, "paid part")} without a route, or given up by a service, in ${region}`;
-const LOOK =
-  "'sluice dead --queue fulfilment.unrouted' lists them; those without a route leave once there " +
-  "is one ('sluice routes set CATEGORY SERVICE'), the others wait for a redrive";
-
-function countAge({ atMs: countedMs }: DeadCount, atMs: number): string {
-  if (countedMs === undefined || atMs - countedMs < OLD_COUNT_MS) return "";
-  return `, counted ${ageWords(atMs - countedMs)} ago`;
 }
 
 function routing(facts: Facts): Seen[] {

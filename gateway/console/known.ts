@@ -30,7 +30,6 @@ interface Parts {
   readonly dead: Overview["dead"];
   readonly lost: Overview["lost"];
   readonly routing: Overview["routing"];
-  readonly pairs: NonNullable<Overview["rates"]>;
   readonly waits: Pick<Figures, "outcomeP50Ms" | "outcomeP99Ms">;
 }
 
@@ -65,7 +64,6 @@ const READERS: { readonly [Name in keyof Parts]: Reader<Parts[Name]> } = {
   shards: { asOf: roles, read: (_, figures) => figures().shards },
   dead: { asOf: (o) => o.asOf.dead, read: (o) => present(o.dead) },
   lost: { asOf: roles, read: (o) => present(o.lost) },
-  pairs: { asOf: (o) => o.asOf.rates, read: (o) => o.rates ?? { pairs: 0, newestAtMs: 0 } },
   routing: { asOf: (o) => o.asOf.routes, read: (o) => present(o.routing) },
   waits: { asOf: roles, told: reported, read: (_, figures) => figures() },
 };

@@ -256,8 +256,10 @@ test(
       .replaceAll("./sluice ", '"$BUN" cli/cli.ts ')
       .replaceAll("8090", port)
       .replaceAll("curl -s ", "curl -s --fail-with-body -w '\\n' ");
+    // A call that fails ends the stub too.
+    const strict = "set -eu\ntrap 'kill $! 2>/dev/null || true' EXIT";
     const env = { ...process.env, SLUICE_DATA: testDir("contract"), BUN: process.execPath };
-    const { out, err, code } = await outputOf(["bash", "-c", `set -eu\n${script}\nwait`], {
+    const { out, err, code } = await outputOf(["bash", "-c", `${strict}\n${script}\nwait`], {
       ...{ cwd: ROOT, env },
     });
     expect({ code, out, err }).toMatchObject({ code: 0 });

@@ -23,7 +23,7 @@ function Orders() {
     { name: "accepted", colour: "c1", values: lines.accepted },
     { name: "reserved", colour: "c2", values: lines.reserved, dash: [6, 3] },
     { name: "sold out", colour: "c3", values: lines.soldOut, dash: [2, 3] },
-    { name: "held back", colour: "c4", values: lines.shed, dash: [8, 3, 2, 3] },
+    { name: "answered 503", colour: "c4", values: lines.shed, dash: [8, 3, 2, 3] },
   ]} />`;
 }
 

@@ -1,4 +1,5 @@
-// Orders per second by what became of them. "Sold out" is normal in a sale; "held back" is not.
+// Orders per second by what became of them. "Sold out" is normal in a sale; a 503 is not.
+import { againLaterWords } from "../reason-words.js";
 import { brief, duration } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Figure } from "../ui/parts.js";
@@ -10,12 +11,16 @@ export function Rates({ value: orders, waits }) {
     <${Figure} label="Reserved" value=${brief(reserved(orders))} note="got their units" />
     <${Figure} label="Sold out" value=${brief(orders.soldOut)} note="came too late" />
     <${Figure} label="Rejected" value=${brief(orders.rejected)} note=${reasons(orders)} />
-    <${Figure} label="Held back" value=${brief(orders.shed)}
-      level=${orders.shed > 0 ? "warning" : ""}
-      note=${orders.shed > 0 ? "too many at once: answered 503" : "answered 503"} />
+    <${Figure} label="Answered 503" value=${brief(orders.shed)}
+      level=${orders.shed > 0 ? "warning" : ""} note=${causes(orders)} />
     <${Figure} label="Outcome after" value=${wait ? waitOf(wait.outcomeP99Ms) : "unknown"}
       note=${waitNote(wait)} />
   </dl>`;
+}
+
+/** Of refusals that are no buyer's fault. */
+function causes({ shed, refused = {} }) {
+  return shed > 0 ? againLaterWords(refused).join("; ") : "to be sent again later";
 }
 
 /** Most of a rush is answered at the gateway, once an item is gone. */

@@ -1,13 +1,13 @@
-// Which service gets which category, and where exchange rates come from.
+// Which service gets which category; below, the exchange rates.
 import { call } from "../session.js";
 import { useAsked } from "../ui/asked.js";
 import { ask } from "../ui/dialog.js";
-import { count, plural } from "../ui/format.js";
+import { plural } from "../ui/format.js";
 import { html } from "../ui/html.js";
 import { Panel } from "../ui/panel.js";
-import { Figure, State } from "../ui/parts.js";
+import { State } from "../ui/parts.js";
 import { Table } from "../ui/table.js";
-import { Ago } from "../ui/time.js";
+import { Rates } from "./rates.js";
 import { newRef } from "./sale-fields.js";
 
 export function RoutesPage({ known, me }) {
@@ -24,8 +24,7 @@ export function RoutesPage({ known, me }) {
     <${Panel} id="routes" title="Routes" known=${routes} view=${Routes} actions=${actions} me=${me}
       again=${routes.again} services=${services}
       note="Which service gets the paid parts of a category." />
-    <${Panel} id="pairs" title="Exchange rates" known=${known.pairs} view=${Pairs} />
-    <${Panel} id="sources" title="Sources of rates" known=${known.others} view=${Sources} />`;
+    <${Rates} known=${known} me=${me} />`;
 }
 
 /** Names of the services that are running. */
@@ -144,25 +143,4 @@ async function change(method, path, body, ref, again) {
   if (!ok) throw new Error(problem);
   again();
   return value.applied ? "Every region has the change" : "On record; the brokers get it later";
-}
-
-const Pairs = ({ value: { pairs, newestAtMs } }) =>
-  pairs === 0
-    ? html`<p class="empty">There are no rates: orders in another currency
-        than their sale's wait for one.</p>`
-    : html`<dl class="figures">
-        <${Figure} label="Pairs of currencies" value=${count(pairs)} />
-        <${Figure} label="Newest rate" value=${html`<${Ago} ms=${newestAtMs} />`} />
-      </dl>`;
-
-function Sources({ value }) {
-  const columns = [
-    { head: "Role", cell: (r) => html`<b>${r.id}</b>` },
-    { head: "Source", wide: true, cell: (r) => r.source },
-    { head: "Pairs", num: true, cell: (r) => count(r.pairs) },
-    { head: "Last sent", cell: (r) => (r.lastMs > 0 ? html`<${Ago} ms=${r.lastMs} />` : "never") },
-  ];
-  return html`<${Table} label="Sources of rates" columns=${columns} keyOf=${(r) => r.id}
-    rows=${value.filter((r) => r.kind === "rates")}
-    empty="No rate source is running. Orders in other currencies wait for one." />`;
 }

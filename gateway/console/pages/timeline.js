@@ -1,4 +1,5 @@
 // What happened in the last day, and its main figures: roles, shards, alarms, admission, operators.
+import { againLater } from "../reason-words.js";
 import { address } from "../router.js";
 import { useAsked } from "../ui/asked.js";
 import { Chart } from "../ui/chart.js";
@@ -58,12 +59,23 @@ function Orders({ value: { minutes } }) {
         values: minutes.map(soldOut),
       },
       {
-        name: "held back",
+        name: "answered 503",
         colour: "c4",
         dash: [8, 3, 2, 3],
-        values: minutes.map((m) => of(m.refused, "shed")),
+        values: minutes.map((m) => m.refused && againLater(m.refused)),
       },
-    ]} />`;
+    ]} /><${Incomplete} minutes=${minutes.filter((m) => m.incomplete)} />`;
+}
+
+const NAMED = 5;
+
+/** What a process counted last is lost with it. */
+function Incomplete({ minutes }) {
+  if (minutes.length === 0) return "";
+  const named = minutes.slice(-NAMED).map((m, i) => html`${i > 0 && ", "}<${At} at=${m.atMs} />`);
+  const more = minutes.length > NAMED ? ` and of ${minutes.length - NAMED} minutes before` : "";
+  return html`<p class="unknown">Counts are incomplete in the minutes from ${named}${more}: a
+    process that counts ended or froze, or no gateway looked throughout.</p>`;
 }
 
 function Waits({ value: { minutes } }) {
