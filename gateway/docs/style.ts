@@ -73,6 +73,7 @@ button[type="submit"], .try button:first-of-type {
   align-items: center; margin-top: 1.3rem; padding: 1rem 1.2rem; border-radius: 10px;
   background: var(--surface); border: 1px solid var(--line)
 }
+.token p code { white-space: nowrap }
 .token p { grid-column: 1 / -1; margin: 0; font-size: .9rem }
 .try { margin-top: 1.4rem; padding-top: .2rem; border-top: 2px solid var(--ink) }
 .fields { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)) }

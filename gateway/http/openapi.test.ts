@@ -61,6 +61,9 @@ test("an answer that is not described is found", async () => {
       headers: { ...json, etag: '"x"' },
     }),
   ];
+  const refused = { ...(EXAMPLES.Problem as object), code: "credit", status: 429 };
+  const typed = { "content-type": "application/problem+json" };
+  wrong.push(new Response(JSON.stringify(refused), { status: 429, headers: typed }));
   for (const answer of wrong) expect(await misfit("POST", url, answer)).toBeDefined();
   const right = new Response(JSON.stringify(EXAMPLES.Accepted), { status: 202, headers: json });
   expect(await misfit("POST", url, right)).toBeUndefined();

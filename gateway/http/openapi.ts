@@ -26,15 +26,23 @@ import {
   schemas,
 } from "./openapi-schemas.ts";
 import { queryParameters, shown } from "./openapi-shapes.ts";
-import { PROBLEM_CODES, statusOf, titleOf } from "./problem.ts";
+import { PROBLEM_CODES, type ProblemCode, statusOf, titleOf } from "./problem.ts";
 import { FOR_USER, ORDER_LIST_QUERY } from "./read-orders.ts";
 import { SALES_QUERY } from "./read-sales.ts";
 
+/** Codes of cancels, of parts and of sockets. No order is refused with one of them. */
+const NOT_OF_ORDERS: ReadonlySet<ProblemCode> = new Set([
+  ...(["too_many_cancels", "too_late", "too_many_claims", "lease_ended"] as const),
+  ...(["credit", "foreign_origin"] as const),
+]);
+
 /** A call's refusals: one response per status, listing its problem codes. */
-function refusals(...statuses: number[]): Json {
+const refusals = (...statuses: number[]): Json => refusalsBut(new Set(), statuses);
+
+function refusalsBut(absent: ReadonlySet<ProblemCode>, statuses: readonly number[]): Json {
   const responses: Json = {};
   for (const status of statuses) {
-    const codes = PROBLEM_CODES.filter((code) => statusOf(code) === status);
+    const codes = PROBLEM_CODES.filter((code) => statusOf(code) === status && !absent.has(code));
     const description = codes.map((code) => `\`${code}\`: ${titleOf(code)}`).join("; ");
     responses[status] = {
       description,
@@ -89,7 +97,7 @@ const paths: Json = {
       requestBody: body(ref("Order")),
       responses: {
         202: ok("Accepted; Location is where to read its state", ref("Accepted")),
-        ...refusals(...ORDER_REFUSALS),
+        ...refusalsBut(NOT_OF_ORDERS, ORDER_REFUSALS),
       },
     },
     get: {

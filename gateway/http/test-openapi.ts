@@ -7,6 +7,7 @@ import { OPENAPI } from "./openapi.ts";
 
 interface Described {
   readonly $ref?: string;
+  readonly description?: string;
   readonly headers?: Record<string, unknown>;
   readonly content?: Record<string, { readonly schema: object }>;
 }
@@ -72,6 +73,9 @@ export async function misfit(
   const place = [...steps, "content", type, "schema"].map(escaped);
   const validate = validatorAt(`/${place.join("/")}`);
   const body: unknown = await answer.clone().json();
+  const { code } = (body ?? {}) as { readonly code?: unknown };
+  if (type === "application/problem+json" && !described.description?.includes(`\`${code}\``))
+    return `${where} has the code ${code}, which is not described`;
   if (validate(body)) return undefined;
   return `${where}: ${ajv.errorsText(validate.errors)}: ${JSON.stringify(body).slice(0, 500)}`;
 }
