@@ -13,13 +13,14 @@ const PORT_COUNT = 12_768;
 const MAX_PORT = 65_535;
 const MAX_TRIES = 1_000;
 
-/** Distinct loopback TCP ports that are free now. */
-export async function freePorts(count: number): Promise<number[]> {
+/** Distinct loopback TCP ports that are free now, and none of those `taken`. */
+export async function freePorts(count: number, taken: readonly number[] = []): Promise<number[]> {
   const ports = new Set<number>();
   for (let tries = 0; ports.size < count; tries++) {
     if (tries > MAX_TRIES) throw new Error(`found no ${count} free ports of 127.0.0.1`);
     const port = MIN_PORT + Math.floor(realRuntime.random() * PORT_COUNT);
-    if (!ports.has(port) && (await canListen("127.0.0.1", port))) ports.add(port);
+    if (ports.has(port) || taken.includes(port)) continue;
+    if (await canListen("127.0.0.1", port)) ports.add(port);
   }
   return [...ports];
 }

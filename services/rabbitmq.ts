@@ -133,7 +133,7 @@ async function startNode(
 ): Promise<PrivateRabbit> {
   const { seat } = options;
   const port = options.port ?? (await keptPort(dir));
-  const [distPort, freeEpmd] = (await freePorts(2)) as [number, number];
+  const [distPort, freeEpmd] = (await freePorts(2, [port])) as [number, number];
   const node = seat?.node ?? nodeName(dir);
   const epmdPort = seat?.epmdPort ?? freeEpmd;
   const passwords = passwordsIn(seat?.secrets ?? dir, options.accounts ?? []);

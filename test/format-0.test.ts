@@ -62,7 +62,9 @@ describe.each(["sqlite", "postgres"])("%s: a ledger of format 0", (dialect) => {
     const found = [];
     for (const user of new Set(written.orders.map((order) => order.user)))
       found.push(...(await old.ledger.ordersOf(user, { limit: 10 })));
-    expect(found).toEqual(written.orders as never);
+    const without = found.map(({ first: _first, ...order }) => order);
+    expect(without).toEqual(written.orders as never);
+    for (const { state, first } of found) if (state === "parked") expect(first.state).toBe(state);
     const dan = await old.ledger.order("dan", ids.dan);
     expect(dan).toMatchObject({ payment: 'to"k', currency: "USD", maxTotal: 500 });
     expect(dan).toMatchObject({ traceparent: TRACE, metadata: '{"to":"Dän \\"x\\""}' });

@@ -211,7 +211,7 @@ test(
     );
     await stack.purge("payments");
     const provider = await stack.payments();
-    expect(await recover("--ask-again")).toContain("30 charges, refunds and parts");
+    expect(await recover("--ask-again")).toContain("to be published again: 30;");
     await ends("paid");
     await stack.until(
       "the parts to be published",

@@ -410,7 +410,8 @@ test(
       });
       expect([width, beyond]).toEqual([width, []]);
       const names = await page.locator("#sale option").allTextContents();
-      expect([names.length, names.at(-1)]).toEqual([13, `Winter drop number 12, ${LONG}`]);
+      const drops = names.filter((name) => name.startsWith("Winter drop number"));
+      expect([drops.length, drops.at(-1)]).toEqual([12, `Winter drop number 12, ${LONG}`]);
       await page.selectOption("#sale", "drop-3");
       await page.waitForURL(/#drop-3$/);
       expect(errors).toEqual([]);

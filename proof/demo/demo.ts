@@ -2,6 +2,7 @@
 // the middle, and then verifies from outside that every order was processed once and in order and
 // that no unit was sold twice.
 import { join } from "node:path";
+import { ignore } from "../../core/runtime/ignored.ts";
 import { realRuntime } from "../../core/runtime/runtime.ts";
 import { LedgerAudit } from "../../ledger/audit.ts";
 import { HistoryWriter } from "../history.ts";
@@ -51,6 +52,8 @@ export interface DemoResult {
  * SLUICE_GAP_TIMEOUT.
  */
 const DRAIN_TIMEOUT_MS = 120_000;
+/** The source publishes its first rates when it starts, and a worker stores them at once. */
+const RATES_WITHIN_MS = 30_000;
 
 /**
  * Categories of each service. One has two, so that some orders have one part and others two or
@@ -105,6 +108,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
       nowMs: realRuntime.wallMs(),
     });
     await stack.createSale(plan.sale);
+    await untilRates(stack);
     const views = await openViews(stack);
     try {
       return await rushAndProve(options, stack, plan, views);
@@ -115,6 +119,18 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     progress.done();
     await stack.stop();
   }
+}
+
+/** Without rates, orders in other currencies wait, and find every unit sold. */
+async function untilRates({ gateways: [gateway] }: Stack): Promise<void> {
+  const end = realRuntime.monotonicMs() + RATES_WITHIN_MS;
+  while (realRuntime.monotonicMs() < end) {
+    const answer = fetch(`${gateway?.url}/v1/rates`, { signal: realRuntime.abortAfter(1_000) });
+    const response = await ignore(answer, "not_ready_yet");
+    if (response?.ok && ((await response.json()) as { rates: unknown[] }).rates.length > 0) return;
+    await realRuntime.sleep(50);
+  }
+  throw new Error(`the gateways had no exchange rates within ${RATES_WITHIN_MS / 1_000} s`);
 }
 
 async function rushAndProve(
