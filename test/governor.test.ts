@@ -211,7 +211,7 @@ test(
       "its part to wait",
       async () => (await waiting("fulfilment.depot"))?.ready === 1,
     );
-    expect(await hand.resume("depot")).toEqual([depot]);
+    expect(await hand.resume(depot)).toEqual([depot]);
     await stack.becomes(placed.user, placed.id, "dispatched");
     expect(provider.book.charges.size).toBe(1);
     expect(readPackingList(service.file)).toHaveLength(1);
