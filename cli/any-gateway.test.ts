@@ -47,7 +47,7 @@ test(
   TIMEOUT_MS,
 );
 
-test("whoever answered is asked first the next time, and the others if it does not", async () => {
+test("the gateway that answered is asked first the next time, then the others", async () => {
   using one = answering("one");
   const two = answering("two");
   const gateway = new AnyGateway(SILENT, async () => [urlOf(two), urlOf(one)]);

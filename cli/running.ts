@@ -19,7 +19,7 @@ export interface Running {
   /** Services with users of their own at the brokers. */
   readonly processing: readonly string[];
   readonly metricsDir: string;
-  /** Gateways, the first one for whoever needs only one. */
+  /** Gateways; a caller that needs only one takes the first. */
   readonly gateways: readonly string[];
 }
 

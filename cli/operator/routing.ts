@@ -57,7 +57,7 @@ function idleServices(
   return idle;
 }
 
-/** A gateway reads the queues of all regions for whoever calls it. */
+/** A gateway reads the queues of all regions for its callers. */
 export function servedOverHttp(roles: readonly RoleReport[]): string[] {
   return roles.flatMap((role) => (role.kind === "gateway" ? (role.claims?.services ?? []) : []));
 }
